@@ -1,4 +1,4 @@
-//! `eco2 check-budget`: compares a run's emissions with a limit, for scripts: the exit code is the result.
+//! Runs `eco2 check-budget`, which compares a run's emissions with a limit, for scripts: the exit code is the result.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -17,12 +17,13 @@ const EXCEEDED: u8 = 1;
 /// Runs the command; returns the exit code: 0 within the budget, 1 exceeded. A closed pipe changes neither.
 ///
 /// # Errors
-/// Always [`UsageError`], exit code 2, so that a failed check never looks like a result: for a limit that is not a number
-/// of kilograms, a file that cannot be read or has no emissions, and output that cannot be written.
+/// Always [`UsageError`], exit code 2, so that a failed check never looks like a result: for a limit that is not a
+/// number of kilograms, a file that cannot be read or has no emissions, and output that cannot be written.
 pub(crate) fn check_budget(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     check(args).map_err(|error| UsageError(in_one_line(&error)).into())
 }
 
+/// Compares, prints the result and returns the exit code.
 fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(Layer::default())?;
     if !(args.max_co2.is_finite() && args.max_co2 >= 0.0) {
@@ -46,6 +47,7 @@ fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     Ok(if check.exceeded { EXCEEDED } else { 0 })
 }
 
+/// Returns the emissions of a run by its name, id or file.
 fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
     let path = std::path::Path::new(run);
     if path.is_file()
@@ -63,6 +65,7 @@ fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
     })
 }
 
+/// Returns the result as text.
 fn page(check: &BudgetCheck) -> String {
     let share = check.percentage_used.map_or_else(String::new, |percent| format!(" ({percent:.1} %)"));
     let bounds = match (check.actual_low_kg, check.actual_high_kg) {

@@ -1,4 +1,5 @@
-//! `eco2 compare`: the energy and emissions of runs compared, and which differences exceed the uncertainty.
+//! Runs `eco2 compare`, which prints the energy and emissions of several runs, and which differences exceed the
+//! uncertainty.
 
 use eco2::Unrelated;
 use eco2::options::Layer;
@@ -7,7 +8,7 @@ use eco2_core::schema::Report;
 use crate::args::CompareArgs;
 use crate::{out, settings, sink};
 
-/// Runs the command.
+/// Reads the runs, prints the comparison and returns the exit code.
 ///
 /// # Errors
 /// If a run is not found or cannot be read, or the output cannot be written.

@@ -1,4 +1,4 @@
-//! `eco2 demo`: the report of a synthetic training run.
+//! Runs `eco2 demo`, which prints the report of a synthetic training run, for trying eco2 on a machine without sensors.
 //!
 //! A synthetic machine is polled for one virtual minute. Its readings are accounted like a recorded trace.
 
@@ -27,7 +27,7 @@ const SAMPLES_PER_STEP: u64 = 32;
 /// Tokens per training step: 128 per sample.
 const TOKENS_PER_STEP: u64 = 4_096;
 
-/// Runs the command.
+/// Makes the synthetic run, prints or writes its report and returns the exit code.
 ///
 /// # Errors
 /// For wrong options, and if the output cannot be written.
@@ -65,7 +65,7 @@ fn synthetic_trace(curve: &Curve) -> Trace {
     Trace { domains: source.domains().to_vec(), run: Some((0, LENGTH_NS)), spans: spans(curve), readings }
 }
 
-/// The spans: a warm-up, then computing and waiting for data alternately.
+/// Returns the spans: a warm-up, then computing and waiting for data alternately.
 fn spans(curve: &Curve) -> Vec<TraceSpan> {
     let span = |name: &str, begin_ns, end_ns| TraceSpan { name: name.to_owned(), begin_ns, end_ns };
     let mut spans = vec![span("warm-up", 0, curve.warm_up_ns)];
@@ -77,7 +77,7 @@ fn spans(curve: &Curve) -> Vec<TraceSpan> {
     spans
 }
 
-/// The work that was done: one step per span `compute`.
+/// Returns the work that was done: one step per span `compute`.
 fn work(trace: &Trace) -> Work {
     let steps = trace.spans.iter().filter(|span| span.name == "compute").count() as u64;
     let counted = |each: u64| Some(steps * each);

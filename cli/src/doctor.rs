@@ -1,7 +1,7 @@
-//! `eco2 doctor`: which sensors this machine has, why others are missing, and how to enable them.
+//! Runs `eco2 doctor`, which lists the sensors that this machine has, why others are missing, and how to enable them.
 //!
-//! It measures for a short time exactly as `eco2 run` does, and checks which sensors gave values. Energy counters are tested
-//! under load for about a second, or for six with `--self-test`; see [`eco2::SelfTest`].
+//! It measures for a short time exactly as `eco2 run` does, and checks which sensors gave values. Energy counters are
+//! tested under load for about a second, or for six with `--self-test`; see [`eco2::SelfTest`].
 
 mod page;
 mod verdict;
@@ -37,6 +37,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     Ok(found.verdict.exit_code())
 }
 
+/// Measures for the time of the test, and returns the sources and devices that were found.
 fn check_machine(options: &Options, length: TestLength) -> anyhow::Result<MachineCheck> {
     // No zone: a wrong one is an error of other commands.
     let options = Options { zone: None, intensity: None, ..options.clone() };
@@ -47,6 +48,7 @@ fn check_machine(options: &Options, length: TestLength) -> anyhow::Result<Machin
     Ok(MachineCheck { sources, devices: report.devices, counters, warnings, verdict })
 }
 
+/// Returns the findings as JSON.
 fn as_json(found: &MachineCheck) -> anyhow::Result<Value> {
     let device = |device: &Device| {
         json!({

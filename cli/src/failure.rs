@@ -1,4 +1,4 @@
-//! Errors of every command: the message on standard error, and the exit code.
+//! Prints the errors of every command on standard error, and chooses the exit code.
 
 use std::ffi::OsString;
 use std::io;
@@ -59,7 +59,7 @@ pub(crate) fn print_error(error: &Error) {
     out::talk(&format!("eco2: {}\n", in_one_line(error)));
 }
 
-/// The error and its causes in one line. A cause whose text the error already contains is not repeated.
+/// Returns the error and its causes in one line. A cause whose text the error already contains is not repeated.
 pub(crate) fn in_one_line(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -82,12 +82,14 @@ pub(crate) fn is_usage(error: &Error) -> bool {
     })
 }
 
+/// Whether an error of the measuring library is one of usage.
 fn is_usage_of_meter(error: &eco2::Error) -> bool {
     use eco2::Error::{Email, Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Webhook, Zone};
     let is_of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
     is_of_intensity || matches!(error, Email(_) | Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
 }
 
+/// Whether the reader of standard output has closed the pipe.
 fn is_closed_pipe(error: &Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.get_ref().is_some_and(|inner| inner.is::<out::ClosedOutput>()))

@@ -1,4 +1,4 @@
-//! `eco2 grid`: the carbon intensity of electricity in a grid zone, with its source.
+//! Runs `eco2 grid`, which prints the carbon intensity of electricity in a grid zone, with its source.
 
 use eco2::options::opt;
 use eco2_grid::{CloudRegion, Intensity, Mix, Zone, mix_of, named_region};
@@ -27,6 +27,7 @@ pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Returns one zone as text, with its source; `region` is the cloud region that was asked for, if there is one.
 fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
     let mut rows = vec![
         ("Zone", found.zone.clone()),
@@ -56,7 +57,7 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
     rows.iter().map(|(label, fact)| format!("{label:<10}{fact}\n")).collect()
 }
 
-/// All zones, one per line.
+/// Returns all zones, one per line.
 fn list(zones: &[Zone]) -> String {
     let widest = zones.iter().map(|zone| zone.code.len()).max().unwrap_or(0);
     let line = |zone: &Zone| {

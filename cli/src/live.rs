@@ -1,7 +1,8 @@
-//! Carbon intensity from providers: of the current hour for `eco2 grid --provider`, of future hours for `eco2 plan --provider`.
+//! Queries carbon intensities from providers: of the current hour for `eco2 grid --provider`, of future hours for
+//! `eco2 plan --provider`.
 //!
-//! A *provider* is a service that publishes intensities. Providers are queried in the order of `--provider`. A *part* is a
-//! period with one intensity; a *coverage* is all parts and faults of a query.
+//! A *provider* is a service that publishes intensities. Providers are queried in the order of `--provider`. A *part*
+//! is a period with one intensity; a *coverage* is all parts and faults of a query.
 
 use std::time::SystemTime;
 
@@ -18,7 +19,7 @@ use crate::{out, settings};
 const LAG_NS: i64 = 6 * HOUR_NS;
 const HOUR_NS: i64 = 3_600_000_000_000;
 
-/// Nanoseconds since 1970 UTC.
+/// Returns the nanoseconds since 1970 UTC.
 pub(crate) fn now_ns() -> i64 {
     let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
@@ -63,7 +64,7 @@ pub(crate) fn now(zone: &str, flags: &FlagValues<ProviderFlags>, args: &GridArgs
     Ok(document(&current.document()))
 }
 
-/// Hits and misses of a provider's cache in this command, as text.
+/// Returns the hits and misses of a provider's cache in this command, as text.
 fn cache(provider: &str, counts: &CacheCounts) -> String {
     let CacheCounts { hits, misses, stale, failed } = counts;
     format!(
@@ -71,8 +72,8 @@ fn cache(provider: &str, counts: &CacheCounts) -> String {
     )
 }
 
-/// Returns the part for an instant: the part that covers it, else the last part before it of the first provider that has
-/// one, in the order of `names`.
+/// Returns the part for an instant: the part that covers it, else the last part before it of the first provider that
+/// has one, in the order of `names`.
 fn best<'a>(coverage: &'a Coverage, at_ns: i64, names: &[&str]) -> Option<&'a IntensityPart> {
     let current = coverage.parts.iter().find(|part| part.from_ns <= at_ns && at_ns < part.to_ns);
     let last_of =
@@ -80,7 +81,7 @@ fn best<'a>(coverage: &'a Coverage, at_ns: i64, names: &[&str]) -> Option<&'a In
     current.or_else(|| names.iter().find_map(last_of))
 }
 
-/// The providers in the order of `--provider`.
+/// Returns the providers in the order of `--provider`.
 fn names(flags: &FlagValues<ProviderFlags>) -> Vec<&str> {
     flags.text(&opt::INTENSITY_PROVIDER).unwrap_or_default().split(',').map(str::trim).collect()
 }
@@ -127,8 +128,8 @@ impl CurrentIntensity {
         Ok(Self { table, zone: zone.to_owned(), at_ns, part, chain })
     }
 
-    /// The keys of the table's entry with the provider's values, and `at`, `from`, `until`, `estimated`, `provider` and
-    /// `chain`.
+    /// Returns the keys of the table's entry with the provider's values, and `at`, `from`, `until`, `estimated`,
+    /// `provider` and `chain`.
     fn document(&self) -> Value {
         let mut keys = match &self.table {
             Some(Value::Object(keys)) => keys.clone(),
@@ -156,7 +157,7 @@ impl CurrentIntensity {
         Value::Object(keys)
     }
 
-    /// The keys of a table's entry for a zone that the table does not have.
+    /// Returns the keys of a table's entry for a zone that the table does not have.
     fn without_table(&self) -> Map<String, Value> {
         let keys = ["name", "note", "mix", "cloud"].map(|key| (key.to_owned(), Value::Null));
         let zone = ("zone".to_owned(), json!(self.zone));
@@ -168,6 +169,7 @@ impl CurrentIntensity {
         self.part.as_ref().is_none_or(|part| part.estimated || part.to_ns <= self.at_ns)
     }
 
+    /// Returns the intensity as text, with one line per provider that was queried.
     fn page(&self) -> String {
         let text = |key: &str| match &self.document()[key] {
             Value::String(text) => text.clone(),

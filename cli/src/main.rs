@@ -1,7 +1,8 @@
-//! The command `eco2`: measures the energy use and emissions of a command, and shows, compares and plans runs.
+//! Starts the command `eco2`, which measures the energy use and emissions of a command, and shows, compares and plans
+//! runs.
 //!
-//! This crate parses flags, forwards signals and writes to the terminal. Measuring, computing and rendering is done by the
-//! libraries. Each command returns the exit code of the process.
+//! This crate parses flags, forwards signals and writes to the terminal. Measuring, computing and rendering is done by
+//! the libraries. Each command returns the exit code of the process.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 use args::Command;
 
+/// Parses the command line, runs the command, and exits with its code.
 fn main() -> ExitCode {
     out::obey_force_color();
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Runs a command and returns its exit code.
 fn perform(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::Run(run) => Ok(run::run(run)),

@@ -1,4 +1,4 @@
-//! `eco2 merge`: merges the records of a run (ranks, restarts, the command around them) into one report.
+//! Runs `eco2 merge`, which merges the records of a run (ranks, restarts, the command around them) into one report.
 
 use eco2::options::Layer;
 use eco2::{Records, Unrelated};
@@ -7,7 +7,7 @@ use eco2_core::schema::EventKind;
 use crate::args::MergeArgs;
 use crate::{out, settings, sink};
 
-/// Runs the command.
+/// Reads the records, prints or writes the merged report and returns the exit code.
 ///
 /// # Errors
 /// If a run is not found, a folder has records of several runs, or none of the records can be read.

@@ -1,4 +1,5 @@
-//! `eco2 optimize`: suggests how to reduce a run's energy use, or measures the effect of power limits in a *sweep*.
+//! Runs `eco2 optimize`, which suggests how to reduce a run's energy use, or measures the effect of power limits in a
+//! *sweep*: the same command once per limit.
 
 mod sweep;
 mod table;
@@ -14,13 +15,14 @@ use crate::args::OptimizeArgs;
 use crate::failure::UsageError;
 use crate::{out, settings};
 
-/// Runs the command.
+/// Prints suggestions for a run, or measures a command under several power limits; returns the exit code.
 ///
 /// # Errors
 /// For a run, series or zone that cannot be used, and for limits that cannot be set.
 pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
     if args.sweep.sweep_power_limit {
-        // Clap accepts RUN here, because an argument that conflicts with another is not required: this file must refuse it.
+        // Clap accepts RUN here, because an argument that conflicts with another is not required: this file must refuse
+        // it.
         if let Some(run) = &args.run {
             return Err(UsageError(format!(
                 "a sweep takes a command instead of RUN: did you mean `-- {}`?",
@@ -43,7 +45,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The suggestions as JSON or text.
+/// Returns the suggestions as JSON or text.
 fn suggestions(args: &OptimizeArgs, report: &Report, columns: Option<&RegionSeries>) -> anyhow::Result<String> {
     let profile = report.curve();
     let pue = Pue::new(report.energy.pue.max(1.0))?;
@@ -71,6 +73,7 @@ impl RegionSeries {
     }
 }
 
+/// Reads the file of `--series`; `None` without one. All columns are read only if `--region` needs them.
 fn columns(args: &OptimizeArgs) -> anyhow::Result<Option<RegionSeries>> {
     let Some(file) = &args.series else { return Ok(None) };
     let own = Series::read(file, args.column.as_deref()).map_err(column_error)?;
@@ -79,7 +82,7 @@ fn columns(args: &OptimizeArgs) -> anyhow::Result<Option<RegionSeries>> {
     Ok(Some(RegionSeries { file: file.clone(), name, own, all }))
 }
 
-/// An error of the column is an error of `--column`.
+/// Returns the error with the flag `--column` in place of the option that names the column of other files.
 fn column_error(error: FileError) -> anyhow::Error {
     match error.fault {
         FileFault::NoColumn { .. } | FileFault::WhichColumn { .. } => {
@@ -89,7 +92,7 @@ fn column_error(error: FileError) -> anyhow::Error {
     }
 }
 
-/// A region to compare with: a column of the series if it has this exact name, else a zone of the yearly table.
+/// Returns a region to compare with: a column of the series if it has this exact name, else a zone of the yearly table.
 fn region<'a>(name: &'a str, columns: Option<&'a RegionSeries>) -> anyhow::Result<Region<'a>> {
     let column = columns.and_then(|columns| columns.all.iter().find(|(column, _)| column == name));
     match column {

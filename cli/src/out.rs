@@ -1,6 +1,7 @@
-//! Standard output and standard error of every command: documents go to the first, messages to the second.
+//! Writes to standard output and standard error for every command: documents go to the first, messages to the second.
 //!
-//! Text that people read is cleaned of control characters, because names, paths and messages of services may contain them.
+//! Text that people read is cleaned of control characters, because names, paths and messages of services may contain
+//! them.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -17,15 +18,16 @@ const COLUMNS: usize = 80;
 /// Writes a document to standard output: unchanged to a file or a pipe, cleaned as by [`page`] to a terminal.
 ///
 /// # Errors
-/// The error of the system; [`ClosedOutput`] in it if the reader has gone, which [`crate::failure::code`] treats as success.
+/// The error of the system; [`ClosedOutput`] in it if the reader has gone, which [`crate::failure::code`] treats as
+/// success.
 pub(crate) fn data(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let text = if out.is_terminal() { cleaned(text) } else { Cow::Borrowed(text) };
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(marked)
 }
 
-/// The cause of an error of standard output whose reader has closed the pipe. A pipe or a socket that breaks elsewhere is a
-/// failure.
+/// The cause of an error of standard output whose reader has closed the pipe. A pipe or a socket that breaks elsewhere
+/// is a failure.
 #[derive(Debug)]
 pub(crate) struct ClosedOutput;
 
@@ -37,6 +39,7 @@ impl std::fmt::Display for ClosedOutput {
 
 impl std::error::Error for ClosedOutput {}
 
+/// Returns an error with [`ClosedOutput`] in it if the reader of standard output has gone.
 fn marked(error: io::Error) -> io::Error {
     let kind = error.kind();
     if kind == io::ErrorKind::BrokenPipe { io::Error::new(kind, ClosedOutput) } else { error }
@@ -50,7 +53,8 @@ pub(crate) fn page(text: &str) -> io::Result<()> {
     data(&cleaned(text))
 }
 
-/// Writes a message to standard error, cleaned as by [`page`]. Errors are ignored: a closed standard error must not stop a run.
+/// Writes a message to standard error, cleaned as by [`page`]. Errors are ignored: a closed standard error must not
+/// stop a run.
 pub(crate) fn talk(text: &str) {
     io::stderr().lock().write_all(cleaned(text).as_bytes()).ok();
 }
@@ -78,24 +82,25 @@ pub(crate) fn obey_force_color() {
     }
 }
 
-/// <https://force-color.org>: any value that is not empty forces colour, except 0 and false, as in Node.js.
+/// Whether `FORCE_COLOR` forces colour (<https://force-color.org>): any value does that is not empty, except 0 and
+/// false, as in Node.js.
 fn forces_colour(variable: impl Fn(&str) -> Option<String>) -> bool {
     let is_set = |name: &str| variable(name).filter(|value| !value.is_empty());
     is_set("NO_COLOR").is_none() && is_set("FORCE_COLOR").is_some_and(|value| value != "0" && value != "false")
 }
 
-/// Colour, width and character set of standard output.
+/// Returns the colour, width and character set of standard output.
 pub(crate) fn data_style() -> TextStyle {
     style(&io::stdout())
 }
 
-/// Colour, width and character set of standard error.
+/// Returns the colour, width and character set of standard error.
 pub(crate) fn talk_style() -> TextStyle {
     style(&io::stderr())
 }
 
-/// Colour by the terminal, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; the terminal's width; ASCII unless
-/// the locale is UTF-8.
+/// Returns the colour by the terminal, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; the
+/// terminal's width; ASCII unless the locale is UTF-8.
 fn style<S: RawStream + IsTerminal + AsFd>(stream: &S) -> TextStyle {
     TextStyle {
         color: AutoStream::choice(stream) != ColorChoice::Never,
@@ -104,6 +109,7 @@ fn style<S: RawStream + IsTerminal + AsFd>(stream: &S) -> TextStyle {
     }
 }
 
+/// Returns the width of a terminal in columns; without one, that of the variable `COLUMNS`, else [`COLUMNS`].
 fn width<S: IsTerminal + AsFd>(stream: &S) -> usize {
     let terminal = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
     let columns = terminal.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
@@ -111,7 +117,8 @@ fn width<S: IsTerminal + AsFd>(stream: &S) -> usize {
     columns.or_else(variable).unwrap_or(COLUMNS)
 }
 
-/// POSIX, "Internationalization Variables": the first of these that is set and not empty decides.
+/// Whether the locale is UTF-8. The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set and not empty decides (POSIX,
+/// "Internationalization Variables").
 fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
     set.is_some_and(|locale| {
@@ -120,7 +127,7 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// Indented JSON with a line end after it.
+/// Returns JSON with indentation and a line end.
 pub(crate) fn document(value: &Value) -> String {
     format!("{value:#}\n")
 }

@@ -1,7 +1,8 @@
-//! `eco2 plan`: the time, place and number of workers with the lowest emissions for a job.
+//! Runs `eco2 plan`, which finds the time, place and number of workers with the lowest emissions for a job.
 //!
-//! The library plans; this file turns flags into its request, fetches published forecasts for `--provider`, and prints the
-//! answer. *Published* are intensities that a provider gives for hours to come. A *queue* is several jobs of `--jobs`.
+//! The library plans; this file turns flags into its request, fetches published forecasts for `--provider`, and prints
+//! the answer. *Published* are intensities that a provider gives for hours to come. A *queue* is several jobs of
+//! `--jobs`.
 
 use eco2::options::opt;
 use eco2_grid::plan::{HOUR_NS, Plan, PlanSlot, QueuedJob, RankedZone, saving_percent};
@@ -18,7 +19,8 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// Plans one job, a queue, or one job in every zone.
 ///
 /// # Errors
-/// For files that cannot be used (with the line and what to change), jobs that do not fit, and providers without a forecast.
+/// For files that cannot be used (with the line and what to change), jobs that do not fit, and providers without a
+/// forecast.
 pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
     let answer = request(args)?.answer().map_err(failure::from_request)?;
     for note in &answer.notes {
@@ -47,6 +49,7 @@ fn past(outcome: &PlanOutcome, now_ns: i64) -> Option<String> {
     Some(format!("the plan ends in the past ({end}); use a series of the hours to come, or {flag}"))
 }
 
+/// Returns the answer as text.
 fn page(answer: &PlanAnswer) -> String {
     match &answer.outcome {
         PlanOutcome::One { plan, from_ns } => plan_page(plan, *from_ns, answer.kind),
@@ -55,6 +58,7 @@ fn page(answer: &PlanAnswer) -> String {
     }
 }
 
+/// Makes the library's request from the flags.
 fn request(args: &PlanArgs) -> anyhow::Result<PlanRequest> {
     let (series, start_ns) = match &args.series {
         Some(path) => (SeriesFrom::File(path.clone()), args.start),
@@ -95,7 +99,8 @@ fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i64>)> {
     for (provider, fault) in &coverage.faults {
         out::talk(&format!("eco2: {provider}: {fault}\n"));
     }
-    // A provider that failed may have a cached answer whose last value is extended into the future: it is not a forecast.
+    // A provider that failed may have a cached answer whose last value is extended into the future: it is not a
+    // forecast.
     let Coverage { parts, faults, .. } = &mut coverage;
     parts.retain(|part| faults.iter().all(|(provider, _)| *provider != part.provider));
     let series = Series::published(&coverage).map_err(failure::from_request)?;
@@ -104,16 +109,17 @@ fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i64>)> {
     Ok((SeriesFrom::Known { name, series }, Some(start_ns)))
 }
 
-/// The start of the next second: times in answers are whole seconds.
+/// Returns the start of the next second: times in answers are whole seconds.
 fn next_second() -> i64 {
     (live::now_ns().div_euclid(SECOND_NS) + 1) * SECOND_NS
 }
 
+/// Rounds an instant down to the hour, nanoseconds since 1970 UTC.
 fn whole_hours(at_ns: i64) -> i64 {
     at_ns.div_euclid(HOUR_NS) * HOUR_NS
 }
 
-/// The plan of one job as text.
+/// Returns the plan of one job as text.
 fn plan_page(plan: &Plan, from_ns: i64, kind: Option<IntensityKind>) -> String {
     let less = match (plan.saving_percent(), plan.now_grams) {
         (Some(saving), Some(now_grams)) => format!("{saving:.2} % less than starting now ({} g)", figure(now_grams)),
@@ -141,6 +147,8 @@ fn plan_page(plan: &Plan, from_ns: i64, kind: Option<IntensityKind>) -> String {
     rows.iter().map(|(label, fact)| format!("{label:<8}{fact}\n")).collect()
 }
 
+/// Returns how much better another plan could be at most. A relative difference of 1e-9 is rounding, and the plan is
+/// optimal.
 fn bound(plan: &Plan) -> String {
     let above = plan.grams - plan.bound_grams;
     if above <= 1e-9 * plan.grams {
@@ -153,7 +161,7 @@ fn bound(plan: &Plan) -> String {
     )
 }
 
-/// The plans of a queue as text, one job per line.
+/// Returns the plans of a queue as text, one job per line.
 fn queue_page(
     queue: &[(QueuedJob, Plan)],
     (grams, now_grams): (f64, Option<f64>),
@@ -172,7 +180,7 @@ fn queue_page(
     text + &kind_line(kind)
 }
 
-/// The plans of one job in several zones as text, lowest emissions first.
+/// Returns the plans of one job in several zones as text, lowest emissions first.
 fn zones_page(zones: &[RankedZone], kind: Option<IntensityKind>) -> String {
     let widest = zones.iter().map(|zone| zone.name.chars().count()).max().unwrap_or(0).max("zone".len());
     let mut text = format!("{:<widest$}  {:<20}  {:>14}  {:>14}\n", "zone", "start", "g CO2e", "with transfer");
@@ -183,11 +191,12 @@ fn zones_page(zones: &[RankedZone], kind: Option<IntensityKind>) -> String {
     text + &kind_line(kind)
 }
 
+/// Returns the line that states what the intensities count.
 fn kind_line(kind: Option<IntensityKind>) -> String {
     kind.map_or_else(String::new, |kind| format!("intensity: {kind}\n"))
 }
 
-/// Hours of a number of nanoseconds.
+/// Returns the hours of a number of nanoseconds.
 fn hours(ns: i64) -> f64 {
     ns as f64 / HOUR_NS as f64
 }

@@ -1,4 +1,5 @@
-//! `eco2 replay`: recomputes a report from a recorded trace, with the code that accounts live runs.
+//! Runs `eco2 replay`, which computes a report again from a recorded trace (the readings of a run), with the code that
+//! accounts live runs.
 
 use std::path::Path;
 

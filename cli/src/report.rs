@@ -1,4 +1,4 @@
-//! `eco2 report`: renders runs that have ended or were killed, in one of the formats of `--format`.
+//! Runs `eco2 report`, which prints runs that have ended or were killed, in one of the formats of `--format`.
 
 use std::ffi::OsString;
 
@@ -42,6 +42,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Returns the sums of the runs by the value of a label, for `--by`.
 fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<String> {
     let groups = eco2_report::by_label(reports, label);
     Ok(match format {
@@ -57,6 +58,7 @@ fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<St
     })
 }
 
+/// Returns the runs one by one, in a format of `--format`.
 fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
     match format {
         Format::Text => {
@@ -81,12 +83,13 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
     }
 }
 
-/// The format as `--format` names it.
+/// Returns the format as `--format` names it.
 fn name(format: Format) -> String {
     format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// Returns the report for a format that holds one run: a text about it, or metrics, of which a page describes each once.
+/// Returns the report for a format that holds one run: a text about it, or metrics, of which a page describes each
+/// once.
 fn single(reports: &[Report], format: Format) -> Result<&Report, UsageError> {
     match reports {
         [report] => Ok(report),
@@ -97,7 +100,7 @@ fn single(reports: &[Report], format: Format) -> Result<&Report, UsageError> {
     }
 }
 
-/// One JSON document, or an array of several.
+/// Returns one JSON document, or an array of several.
 fn documents(
     reports: &[Report],
     document: fn(&Report) -> Result<String, eco2_report::Error>,
@@ -109,7 +112,7 @@ fn documents(
     })
 }
 
-/// The tables of all runs under one header.
+/// Returns the tables of all runs under one header.
 fn tables(reports: &[Report], table: fn(&Report) -> Result<String, eco2_report::Error>) -> anyhow::Result<String> {
     let mut all = String::new();
     let mut head = String::new();

@@ -1,4 +1,5 @@
-//! `eco2 run`: runs a command, or attaches to a running process (`--pid`), and reports its energy use and emissions.
+//! Runs `eco2 run`, which starts a command, or attaches to a running process (`--pid`), and reports its energy use and
+//! emissions.
 //!
 //! The command's exit code, signals and streams pass through unchanged; an error of measuring never changes them.
 
@@ -73,7 +74,8 @@ fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     Ok(measured.code)
 }
 
-/// Measures a command without showing a summary. Signals that `inbox` received before the command started are sent to it.
+/// Measures a command without showing a summary. Signals that `inbox` received before the command started are sent to
+/// it.
 ///
 /// # Errors
 /// For wrong options, and if signals cannot be forwarded.

@@ -1,4 +1,4 @@
-//! Options of every command: read from files and the environment, then overridden by flags.
+//! Reads the options of every command from files and the environment, and overrides them with the flags.
 
 use eco2::options::{Layer, Options};
 

@@ -1,4 +1,4 @@
-//! Output files of every command (`--json FILE`, `-o FILE`); `-` is standard output.
+//! Writes the output files of every command (`--json FILE`, `-o FILE`); `-` is standard output.
 
 use std::path::Path;
 

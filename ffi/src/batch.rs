@@ -1,4 +1,4 @@
-//! `eco2_batch_impact`: energy and emissions of many intervals at once, without a meter.
+//! Exports `eco2_batch_impact`, which computes energy and emissions of many intervals at once, without a meter.
 
 use eco2_grid::{ImpactColumn, ImpactRow, MAX_G_PER_KWH, Pue, credit_cost, first_fall, impacts};
 
@@ -124,6 +124,7 @@ unsafe fn put(column: *mut f64, index: usize, value: Option<f64>) {
     }
 }
 
+/// Returns the meaning of `amount` by its constant (`ECO2_BATCH_...`).
 fn column(kind: i32) -> Result<ImpactColumn, Failure> {
     Ok(match kind {
         ECO2_BATCH_ENERGIES => ImpactColumn::Energies,
@@ -142,6 +143,7 @@ pub(crate) fn rows(count: u64) -> Result<usize, Failure> {
         .ok_or_else(|| Failure::argument(format!("batch: count is {count}; allowed: 0 to {max}")))
 }
 
+/// Checks that no value of a column is less than the one before.
 fn check_rising(values: &[u64], name: &str) -> Result<(), Failure> {
     let Some(at) = first_fall(values) else { return Ok(()) };
     Err(Failure::argument(format!(
@@ -151,11 +153,13 @@ fn check_rising(values: &[u64], name: &str) -> Result<(), Failure> {
     )))
 }
 
+/// Checks a PUE (power usage effectiveness); 0 means 1.
 pub(crate) fn pue(value: f64) -> Result<Pue, Failure> {
     let value = if value == 0.0 { 1.0 } else { value };
     Pue::new(value).map_err(|error| Failure::argument(format!("batch: {error}")))
 }
 
+/// Checks a price per tonne; 0 means none.
 fn price(value: f64) -> Result<Option<f64>, Failure> {
     if !(0.0..=f64::MAX).contains(&value) {
         return Err(Failure::argument(format!(
@@ -165,6 +169,7 @@ fn price(value: f64) -> Result<Option<f64>, Failure> {
     Ok((value > 0.0).then_some(value))
 }
 
+/// Checks that every intensity is in range or NaN.
 fn check_intensities(intensities: &[f64]) -> Result<(), Failure> {
     let fits = |g: &f64| g.is_nan() || (0.0..=MAX_G_PER_KWH).contains(g);
     match intensities.iter().position(|g| !fits(g)) {

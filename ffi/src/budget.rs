@@ -1,4 +1,5 @@
-//! `eco2_budget_check`: compares what was spent with the limits in the options.
+//! Exports `eco2_budget_check`, which compares the energy, emissions and cost of a run until now with the limits in the
+//! options.
 
 use eco2_core::{Decision, Quality, Spent, Unit};
 
@@ -109,6 +110,7 @@ pub unsafe extern "C" fn eco2_budget_check(meter: *const Handle, out: *mut Budge
     })
 }
 
+/// Returns the state with the most severe decision, and the amounts of the limit that decides.
 fn worst(spent: &[Spent]) -> BudgetState {
     let decision = match spent.iter().map(|spent| spent.decision).max() {
         None | Some(Decision::Go) => ECO2_BUDGET_GO,
@@ -148,7 +150,7 @@ fn worst(spent: &[Spent]) -> BudgetState {
     }
 }
 
-/// Expected share of the limit at the end of the run, as far as it is known.
+/// Returns the expected share of the limit at the end of the run, as far as it is known.
 fn urgency(spent: &Spent) -> f64 {
     spent.finish.map_or(spent.spent.unwrap_or(0.0), |finish| finish.p90) / spent.limit
 }

@@ -1,4 +1,5 @@
-//! The devices of a run: each is one measured quantity, such as a CPU package, the memory or a GPU board.
+//! Exports the devices of a run. Each device is one measured quantity, such as a CPU package, the memory or a GPU
+//! board.
 
 use std::ffi::c_char;
 

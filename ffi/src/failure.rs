@@ -1,4 +1,4 @@
-//! Why a call failed: a status code, and a text that each thread keeps for `eco2_last_error`.
+//! Defines why a call failed: a status code, and a text that each thread keeps for `eco2_last_error`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -18,21 +18,24 @@ impl Failure {
         Self { code, text: text.into() }
     }
 
+    /// Returns the failure of an argument that is NULL and must not be.
     #[cold]
     #[inline(never)]
     pub(crate) fn null(argument: &'static str) -> Self {
         Self::new(ECO2_ERR_NULL, format!("{argument} is NULL"))
     }
 
+    /// Returns the failure of a text that is not UTF-8 after its first `valid` bytes.
     pub(crate) fn utf8(argument: &'static str, valid: usize) -> Self {
         Self::new(ECO2_ERR_UTF8, format!("{argument} is not UTF-8 from byte {valid} on"))
     }
 
+    /// Returns the failure of an argument that is not allowed, with the text for `eco2_last_error`.
     pub(crate) fn argument(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ECO2_ERR_ARGUMENT, text)
     }
 
-    /// A value that is not known yet, or cannot be measured on this machine.
+    /// Returns the failure of a value that is not known yet, or cannot be measured on this machine.
     pub(crate) fn no_data(what: &str) -> Self {
         let text = format!("{what} is not known: no reading yet, or no sensor can be read on this machine");
         Self::new(ECO2_ERR_NO_DATA, text)

@@ -1,4 +1,4 @@
-//! `eco2_zone` and `eco2_plan`: the JSON of the commands `eco2 grid ZONE` and `eco2 plan`.
+//! Exports `eco2_zone` and `eco2_plan`, which return the JSON of the commands `eco2 grid ZONE` and `eco2 plan`.
 
 use std::ffi::c_char;
 

@@ -1,4 +1,4 @@
-//! The panic guard: a panic inside the library becomes a status and never reaches the calling program.
+//! Guards against panics: a panic inside the library becomes a status and never reaches the calling program.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
@@ -27,6 +27,7 @@ pub(crate) fn guard_or<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Keeps the message of a panic for `eco2_last_error`, and returns the status.
 #[cold]
 #[inline(never)]
 fn panic_status(payload: Box<dyn Any + Send>) -> i32 {

@@ -1,4 +1,5 @@
-//! The handle of a meter: what it owns, the only place where it becomes a pointer, and the checks before each call on it.
+//! Defines the *handle*, the pointer to an open meter in C: what it owns, the only place where it becomes a pointer,
+//! and the checks before each call on it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -79,7 +80,7 @@ impl OpenMeter {
         Self { meter, state, closing, name_count: AtomicU32::new(0), options, sources }
     }
 
-    /// The id of a name: the same id for the same text, and one shared id for all names after the table is full.
+    /// Returns the id of a name: the same id for the same text, and one shared id for all names after the table is full.
     pub(crate) fn intern(&self, name: &str) -> u32 {
         let id = self.meter.name(name).0;
         // Relaxed: the caller passes the id itself to other threads.
@@ -87,7 +88,7 @@ impl OpenMeter {
         id
     }
 
-    /// A name by its id, if this meter handed it out.
+    /// Returns a name by its id, if this meter handed it out.
     #[inline]
     pub(crate) fn name(&self, id: u32) -> Result<NameId, Failure> {
         if id < self.name_count.load(Ordering::Relaxed) {
@@ -96,6 +97,7 @@ impl OpenMeter {
         Err(Self::unknown_name(id))
     }
 
+    /// Returns the failure of a name's id that this meter did not hand out.
     #[cold]
     #[inline(never)]
     fn unknown_name(id: u32) -> Failure {
@@ -195,8 +197,8 @@ impl Drop for KillOnUnwind<'_> {
     }
 }
 
-/// Why a meter cannot be called. Out of line, as every failure is, so that the calls of a training loop keep their
-/// registers.
+/// Returns why a meter cannot be called. Out of line, as every failure is, so that the calls of a training loop keep
+/// their registers.
 #[cold]
 #[inline(never)]
 fn unusable(handle: &OpenMeter) -> Failure {
@@ -209,12 +211,12 @@ fn unusable(handle: &OpenMeter) -> Failure {
     closed()
 }
 
-/// The failure of a call in a forked child.
+/// Returns the failure of a call in a forked child.
 pub(crate) fn forked() -> Failure {
     Failure::new(ECO2_ERR_FORKED, "meter was opened before this process was forked; open another one here")
 }
 
-/// The failure of a call on a closed meter.
+/// Returns the failure of a call on a closed meter.
 pub(crate) fn closed() -> Failure {
     Failure::new(ECO2_ERR_CLOSED, "meter is closed")
 }

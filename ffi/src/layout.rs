@@ -1,4 +1,4 @@
-//! Structs and output parameters of the C interface.
+//! Reads and writes the structs and output parameters of the C interface.
 //!
 //! A struct may grow: it begins with its size (`struct_size`), later versions append fields, and no field ever changes. So
 //! callers that were compiled with another version of the header are served too.
@@ -20,7 +20,7 @@ pub(crate) unsafe trait Growable: Copy {
     /// Its size in the first version that had it.
     const FIRST_SIZE: usize;
 
-    /// The struct of zeros: the value of fields that an old caller's struct lacks.
+    /// Returns the struct of zeros: the value of fields that an old caller's struct lacks.
     fn zeroed() -> Self {
         // SAFETY: any bytes are a valid value, zeros too.
         unsafe { MaybeUninit::zeroed().assume_init() }
@@ -62,7 +62,7 @@ pub(crate) unsafe fn read<T: Growable>(at: *const T, argument: &'static str) -> 
     Ok(value)
 }
 
-/// The caller's `struct_size`, checked: at least the size of the first version.
+/// Returns the caller's `struct_size`, checked: at least the size of the first version.
 ///
 /// # Safety
 /// `at` is NULL or points to a readable size.
@@ -145,7 +145,7 @@ impl<T> OutArray<T> {
         if at.is_null() && len > 0 { Err(Failure::null(argument)) } else { Ok(Self { at, len }) }
     }
 
-    /// The array, limited to its first `len` elements.
+    /// Returns the array, limited to its first `len` elements.
     pub(crate) fn first(self, len: usize) -> Self {
         Self { len: len.min(self.len), ..self }
     }

@@ -1,4 +1,4 @@
-//! Exports about the library itself: its version, the names of status codes, this thread's last error.
+//! Exports what concerns the library itself: its version, the names of status codes, and this thread's last error.
 
 use std::ffi::{CStr, c_char};
 

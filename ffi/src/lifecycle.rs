@@ -1,4 +1,4 @@
-//! Opening, closing and freeing a meter, and what can be asked of a meter in any state.
+//! Exports opening, closing and freeing of a meter, and the queries that a meter answers in any state.
 
 use std::ffi::c_char;
 use std::path::Path;
@@ -73,6 +73,7 @@ pub unsafe extern "C" fn eco2_meter_open(options_json: *const c_char, out: *mut 
     })
 }
 
+/// Reads the options from files, the environment and the JSON text of the caller.
 fn resolve(json: Option<&[u8]>) -> Result<Options, Failure> {
     let from_code =
         json.map_or_else(|| Ok(Layer::default()), |text| Options::from_json(text, Origin::code("options_json")));
@@ -94,11 +95,13 @@ fn resolve(json: Option<&[u8]>) -> Result<Options, Failure> {
     Ok(options)
 }
 
+/// Returns an error of the options as a failure.
 fn options_failure(error: OptionsError) -> Failure {
     let code = if matches!(error, OptionsError::NotUtf8 { .. }) { ECO2_ERR_UTF8 } else { ECO2_ERR_OPTIONS };
     Failure::new(code, error.to_string())
 }
 
+/// Opens a meter with resolved options.
 fn open(options: Options) -> Result<OpenMeter, Failure> {
     let registered = process::take_sources();
     let sources = registered.iter().map(source::adapter).collect();
@@ -118,6 +121,7 @@ fn open(options: Options) -> Result<OpenMeter, Failure> {
     Ok(OpenMeter::new(meter, options, registered.iter().map(|source| source.end.clone()).collect()))
 }
 
+/// Returns an error of opening as a failure.
 fn open_failure(error: &eco2::Error) -> Failure {
     let of_options = matches!(
         error,

@@ -1,4 +1,5 @@
-//! The constants that functions take and return, and conversions to them. A number is never reused for another meaning.
+//! Defines the constants that functions take and return, and converts to them. A number is never reused for another
+//! meaning.
 
 use eco2_core::schema::DeviceSync;
 use eco2_core::{Quality, RangeKind};

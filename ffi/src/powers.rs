@@ -1,5 +1,5 @@
-//! `eco2_batch_powers`: energy and emissions of many intervals of known mean power, on the caller's columns of doubles;
-//! and `eco2_column_fill`, which fills such a column from a sequence of another language.
+//! Exports `eco2_batch_powers`, which computes energy and emissions of many intervals of known mean power on the
+//! caller's columns of doubles, and `eco2_column_fill`, which fills such a column from a sequence of another language.
 
 use std::ffi::c_void;
 
@@ -116,7 +116,7 @@ fn impacts(
     power_impacts::<{ cfg!(target_arch = "aarch64") }>(powers, &mut out)
 }
 
-/// The same calculation, compiled for four rows per instruction.
+/// Does the same calculation, compiled for four rows per instruction.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn wide(powers: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {

@@ -1,4 +1,5 @@
-//! State that belongs to the process and not to a meter: the log callback, and the sources that wait for the next meter.
+//! Holds the state that belongs to the process and not to a meter: the log callback, and the sources that wait for the
+//! next meter. A *source* is something that is read for energy or power.
 //!
 //! A forked child starts with neither: a lock of its parent may never be released, and its callbacks may not work there.
 

@@ -1,4 +1,5 @@
-//! Reading a meter: energy now, totals of spans, the energy curve of a device.
+//! Exports reading of a meter: its energy now, the totals of spans (named stretches of time), and the energy of a
+//! device over time.
 //!
 //! *Knot*: a change of an energy counter, dated by the clock readings before and after it.
 
@@ -154,6 +155,7 @@ pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *
     })
 }
 
+/// Converts the total of a span to the struct of the C interface.
 fn span_sum(span: &SpanRecord) -> SpanSum {
     SpanSum {
         struct_size: 0,

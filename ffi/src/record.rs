@@ -1,4 +1,4 @@
-//! Recording of spans, steps and work.
+//! Exports recording of spans, steps and work in an open meter.
 //!
 //! A call allocates, locks or waits only where its documentation states it, or where it fails. *Span*: a named stretch of
 //! time between two calls on one thread. *Step*: a span whose end begins the next one.
@@ -110,6 +110,7 @@ pub unsafe extern "C" fn eco2_span_end(meter: *const Handle, name: u32) -> i32 {
     })
 }
 
+/// Returns the failure of ending a span that is not open.
 #[cold]
 #[inline(never)]
 fn not_open() -> Failure {
@@ -161,6 +162,7 @@ pub unsafe extern "C" fn eco2_step_work(meter: *const Handle, name: u32, work: *
     })
 }
 
+/// Converts the work of a step from the struct of the C interface, and checks it.
 fn step(work: &StepWork) -> Result<Step, Failure> {
     if work.flags & !ECO2_WORK_HAS_LOSS != 0 {
         return Err(Failure::argument(format!("work: flags is {:#x}; allowed: 0 or ECO2_WORK_HAS_LOSS", work.flags)));

@@ -1,4 +1,5 @@
-//! The report of a meter as text, and merging the reports of one run: of its ranks, restarts and other observers.
+//! Exports the report of a meter as text, and the merging of reports of one run: of its ranks, restarts and other
+//! observers.
 
 use std::ffi::c_char;
 use std::path::Path;
@@ -49,6 +50,7 @@ pub unsafe extern "C" fn eco2_report(
 
 type Renderer = fn(&Report) -> Result<String, eco2_report::Error>;
 
+/// Returns the function that writes a report in a format, by the format's constant.
 fn renderer(format: i32) -> Result<Renderer, Failure> {
     Ok(match format {
         ECO2_REPORT_JSON => eco2_report::json,

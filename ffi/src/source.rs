@@ -1,5 +1,5 @@
-//! A source that the calling program implements: its table of domains is checked, registered for the next meter, and read
-//! by that meter's sampling thread.
+//! Exports a source that the calling program implements. Its table of *domains* (the quantities that it measures) is
+//! checked, registered for the next meter, and read by that meter's sampling thread.
 
 use std::collections::HashSet;
 use std::ffi::{c_char, c_void};
@@ -163,6 +163,7 @@ unsafe fn domain(row: &SourceDomain, source: &str) -> Result<Domain, Failure> {
     Ok(domain)
 }
 
+/// Returns the measured part of the machine by its constant.
 fn component(number: i32) -> Result<Component, Failure> {
     Ok(match number {
         ECO2_COMPONENT_CPU => Component::Cpu,
@@ -185,7 +186,7 @@ fn limit(id: &str, watts: f64) -> Result<Option<u64>, Failure> {
     Ok((watts > 0.0).then_some((watts * 1e6).ceil() as u64))
 }
 
-/// A registered source as the sampling thread reads it.
+/// Returns a registered source as the sampling thread reads it.
 pub(crate) fn adapter(source: &Arc<RegisteredSource>) -> Box<dyn Source> {
     Box::new(Adapter(Arc::clone(source)))
 }

@@ -1,4 +1,4 @@
-//! Status codes that the exports return, with their names. A number is never reused for another meaning.
+//! Defines the status codes that the exports return, with their names. A number is never reused for another meaning.
 
 use std::ffi::CStr;
 
@@ -7,7 +7,7 @@ macro_rules! status_codes {
     ($($(#[doc = $doc:literal])* $name:ident = $value:literal;)*) => {
         $($(#[doc = $doc])* pub const $name: i32 = $value;)*
 
-        /// The name of a status code; `None` for any other number.
+        /// Returns the name of a status code; `None` for any other number.
         pub(crate) fn name_of(code: i32) -> Option<&'static CStr> {
             Some(match code {
                 $($value => const {

@@ -1,8 +1,9 @@
-//! Large cities and their zones, for the lookup of a zone by city name (`New York`) and by coordinates that the coarse map of
-//! borders cannot resolve (Singapore). Data of GeoNames (CC BY 4.0); see `NOTICE`.
+//! Lists large cities with their zones, for finding a zone by city name (`New York`) and by coordinates that the coarse
+//! map of borders cannot resolve (Singapore). A *zone* is an area of the electricity grid with its own intensity. Data
+//! of GeoNames (CC BY 4.0); see `NOTICE`.
 //!
-//! Coordinates belong to a city within half the distance to the nearest town of 15,000 inhabitants in another zone, and at
-//! most 25 km.
+//! Coordinates belong to a city within half the distance to the nearest town of 15,000 inhabitants in another zone, and
+//! at most 25 km.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -45,17 +46,17 @@ pub(crate) struct City {
 }
 
 impl City {
-    /// Its zone's code.
+    /// Returns the code of the city's zone.
     pub(crate) fn zone(&self) -> &str {
         &self.zone
     }
 
-    /// Its name.
+    /// Returns the name of the city.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Great-circle distance to a point, kilometres (haversine formula).
+    /// Returns the great-circle distance to a point, kilometres (haversine formula).
     fn distance_km(&self, latitude: f64, longitude: f64) -> f64 {
         let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
         let narrow = self.latitude.to_radians().cos() * latitude.to_radians().cos();
@@ -64,20 +65,20 @@ impl City {
     }
 }
 
-/// The city whose surroundings contain a point; the nearest of several.
+/// Returns the city whose surroundings contain a point; the nearest of several.
 pub(crate) fn around(latitude: f64, longitude: f64) -> Option<&'static City> {
     let near = CITIES.iter().filter(|city| (city.latitude - latitude).abs() < 1.0);
     let sure = near.map(|city| (city.distance_km(latitude, longitude), city)).filter(|(km, city)| *km <= city.sure_km);
     sure.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, city)| city)
 }
 
-/// The city of a folded name, unless cities of that name lie in several zones.
+/// Returns the city of a folded name, unless cities of that name lie in several zones.
 pub(crate) fn named(folded: &str) -> Option<&'static City> {
     NAMED.get(folded).copied().flatten()
 }
 
-/// The time zone of a grid zone, as the IANA database names it (`Europe/Berlin`); `None` if the zone has several, or is
-/// unknown.
+/// Returns the time zone of a grid zone, as the IANA database names it (`Europe/Berlin`); `None` if the zone has
+/// several, or is unknown.
 ///
 /// ```
 /// assert_eq!(eco2_grid::time_zone("US-CA"), Some("America/Los_Angeles"));

@@ -1,5 +1,5 @@
-//! Regions of cloud providers (`eco2 grid aws:us-east-1`): the zone of each, and the PUE (power usage effectiveness) and
-//! intensity that its provider publishes.
+//! Lists the regions of cloud providers (`eco2 grid aws:us-east-1`): the grid zone of each, and the PUE (power usage
+//! effectiveness, the overhead of a data centre) and intensity that its provider publishes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,7 @@ const CSV: &str = include_str!("../data/clouds.csv");
 
 static CLOUDS: LazyLock<CloudTable> = LazyLock::new(|| CloudTable::parse(CSV));
 
-/// SHA-256 of the committed file, `grid/data/clouds.csv`.
+/// Returns the SHA-256 of the committed file, `grid/data/clouds.csv`.
 fn hash() -> Sha256 {
     static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::of(CSV.as_bytes()));
     *HASH
@@ -31,7 +31,8 @@ pub struct CloudRegion {
     pub zone: String,
     /// Zone in the notation of flow-tracing providers, which trace imports; empty if unknown.
     pub flow_zone: String,
-    /// Power usage effectiveness that the provider publishes; `None` if unknown. It is shown, and applied only on request.
+    /// Power usage effectiveness that the provider publishes; `None` if unknown. It is shown, and applied only on
+    /// request.
     pub pue: Option<f64>,
     /// Year of the PUE.
     pub pue_year: Option<i32>,
@@ -51,13 +52,14 @@ pub struct CloudRegion {
     pub g_licence: String,
 }
 
-/// All regions, sorted by provider and name.
+/// Returns all regions, sorted by provider and name.
 #[must_use]
 pub fn cloud_regions() -> &'static [CloudRegion] {
     &CLOUDS.regions
 }
 
-/// The region of a name: `aws:us-east-1`, `gcp/europe-west4`, or `us-east-1` if only one provider has that name.
+/// Returns the region of a name: `aws:us-east-1`, `gcp/europe-west4`, or `us-east-1` if only one provider has that
+/// name.
 ///
 /// ```
 /// let virginia = eco2_grid::cloud_region("aws:us-east-1").expect("a region of AWS");
@@ -68,12 +70,12 @@ pub fn cloud_region(name: &str) -> Option<&'static CloudRegion> {
     named(&zone::fold(name))
 }
 
-/// The region of a folded name.
+/// Returns the region of a folded name.
 pub(crate) fn named(folded: &str) -> Option<&'static CloudRegion> {
     CLOUDS.names.get(folded).copied().flatten().map(|place| &CLOUDS.regions[place])
 }
 
-/// Folded names with their regions, each as its location and code.
+/// Returns the folded names with their regions, each as its location and code.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, String)> {
     let known =
         |(name, place): (&'static String, &Option<usize>)| Some((name.as_str(), CLOUDS.regions[(*place)?].to_string()));
@@ -88,17 +90,18 @@ impl fmt::Display for CloudRegion {
 }
 
 impl CloudRegion {
-    /// Provider and name: `aws:us-east-1`.
+    /// Returns the provider and name: `aws:us-east-1`.
     #[must_use]
     pub fn code(&self) -> String {
         format!("{}:{}", self.provider, self.region)
     }
 
-    /// The intensity that the provider publishes, otherwise that of the zone.
+    /// Returns the intensity that the provider publishes, otherwise that of the zone.
     pub(crate) fn intensity(&self) -> Option<Intensity> {
         self.published_intensity().or_else(|| self.zone_intensity())
     }
 
+    /// Returns the intensity that the provider publishes for the region; `None` if it publishes none.
     fn published_intensity(&self) -> Option<Intensity> {
         Some(Intensity {
             g_per_kwh: self.g_per_kwh?,
@@ -115,6 +118,7 @@ impl CloudRegion {
         })
     }
 
+    /// Returns the intensity of the region's grid zone, with a note that the region has none of its own.
     fn zone_intensity(&self) -> Option<Intensity> {
         let zone = zone::coded(&self.zone)?;
         let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone);
@@ -122,6 +126,7 @@ impl CloudRegion {
     }
 }
 
+/// The embedded list of regions with an index of their names.
 struct CloudTable {
     regions: Vec<CloudRegion>,
     /// Index of the region by folded name; `None` for a name that two providers use.

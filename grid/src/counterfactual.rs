@@ -1,7 +1,8 @@
-//! Emissions of a run at another time or in another zone, from its own energy profile (`eco2 optimize --series`).
+//! Computes what a run would have emitted at another time or in another zone, with its own energy over time
+//! (`eco2 optimize --series`).
 //!
-//! With `E(t)` the energy of the run and `a`, `b` two intensities over its time, the emissions saved are `∫ (a − b) dE`. For
-//! any profile, the share saved is between the least and the greatest `1 − b/a` of its time.
+//! With `E(t)` the energy of the run and `a`, `b` two intensities over its time, the emissions saved are
+//! `∫ (a − b) dE`. For any profile, the share saved is between the least and the greatest `1 − b/a` of its time.
 
 use eco2_core::Bounded;
 
@@ -41,8 +42,8 @@ impl PlacedRun<'_> {
     }
 }
 
-/// The emissions of one run in two zones or at two times. A lower bound that does not exist is `f64::NEG_INFINITY`, an upper
-/// one `None`.
+/// The emissions of one run in two zones or at two times. A lower bound that does not exist is `f64::NEG_INFINITY`, an
+/// upper one `None`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
     /// Grams CO2e of the actual run.
@@ -54,21 +55,21 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Grams CO2e of the actual run; NaN if unknown.
+    /// Returns the grams CO2e of the actual run; NaN if unknown.
     #[must_use]
     pub fn emitted_g(&self) -> f64 {
         self.grams.value.unwrap_or(f64::NAN)
     }
 
-    /// Grams CO2e saved by the alternative; NaN if unknown.
+    /// Returns the grams CO2e saved by the alternative; NaN if unknown.
     #[must_use]
     pub fn saved_g(&self) -> f64 {
         self.saved.value.unwrap_or(f64::NAN)
     }
 }
 
-/// The emissions saved by running `there` instead of `here`; `None` if an intensity is missing for a part of the run, or the
-/// energy is unknown.
+/// Returns the emissions saved by running `there` instead of `here`; `None` if an intensity is missing for a part of
+/// the run, or the energy is unknown.
 #[must_use]
 pub fn difference(profile: &EnergyProfile<'_>, here: PlacedRun<'_>, there: PlacedRun<'_>) -> Option<Difference> {
     // Check this before the edges are computed, so that there are at most as many as slots in a series.
@@ -98,12 +99,12 @@ pub fn difference(profile: &EnergyProfile<'_>, here: PlacedRun<'_>, there: Place
     Some(Difference { grams, saved, percent: percent(grams, saved, shares) })
 }
 
-/// The start time of least emissions from `from_ns` to `to_ns`, and its saving; `None` if no start has an intensity for all of
-/// the run. Of equal start times the earliest is taken.
+/// Returns the start time of least emissions from `from_ns` to `to_ns`, and its saving; `None` if no start has an
+/// intensity for all of the run. Of equal start times the earliest is taken.
 ///
 /// Candidates are the first and the last possible start, and those at which the start, the end, or an eighth of the run
-/// between them is at an edge of a slot. For a constant load the best start is always a candidate. For another load a start
-/// between candidates may be better, by as much as the energy profile varies within an eighth of the run.
+/// between them is at an edge of a slot. For a constant load the best start is always a candidate. For another load a
+/// start between candidates may be better, by as much as the energy profile varies within an eighth of the run.
 #[must_use]
 pub fn best_start(
     profile: &EnergyProfile<'_>,
@@ -121,7 +122,7 @@ pub fn best_start(
     candidates.reduce(|best, other| if is_better(&best.1, &other.1) { other } else { best })
 }
 
-/// Start times to try, sorted; for a run over very many slots only those with its start or end at an edge.
+/// Returns the start times to try, sorted; for a run over very many slots only those with its start or end at an edge.
 fn candidate_starts(profile: &EnergyProfile<'_>, here: PlacedRun<'_>, from_ns: i64, to_ns: i64) -> Vec<i64> {
     let lasted_ns = i64::try_from(profile.lasted_ns).unwrap_or(i64::MAX);
     let last_ns = to_ns.min(here.series.to_ns().saturating_sub(lasted_ns));
@@ -142,7 +143,8 @@ fn candidate_starts(profile: &EnergyProfile<'_>, here: PlacedRun<'_>, from_ns: i
     starts
 }
 
-/// The ends of the parts in which neither intensity changes, nanoseconds since the start; the last is the end of the run.
+/// Returns the ends of the parts in which neither intensity changes, nanoseconds since the start; the last is the end
+/// of the run.
 fn edges(lasted_ns: u64, both: &[PlacedRun<'_>]) -> Vec<u64> {
     let mut edges = vec![lasted_ns];
     for PlacedRun { series, from_ns } in both {
@@ -233,7 +235,8 @@ mod tests {
 
     #[test]
     fn uncertain_energy_profile_widens_the_interval() {
-        // Of 4 kWh between 2 and 3 fell into the first hour; by 1 h: 300 less, 200 more; saved 2×300−2×200 to 3×300−200.
+        // Of 4 kWh between 2 and 3 fell into the first hour; by 1 h: 300 less, 200 more; saved 2×300−2×200 to
+        // 3×300−200.
         let loose = |since_ns: u64| {
             let energy = heavy_first(since_ns);
             if since_ns == H as u64 { Bounded { low: 2 * KWH, ..energy } } else { energy }

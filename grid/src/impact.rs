@@ -1,7 +1,8 @@
-//! Energy and emissions of many intervals at once, and the cost of carbon credits: `eco2_batch()` of the C library.
+//! Computes energy and emissions of many intervals at once, and the cost of carbon credits: `eco2_batch()` of the C
+//! library.
 //!
-//! It serves programs that keep a history of energies, running totals or powers themselves. Energy is an integer until it is
-//! converted to kilowatt-hours.
+//! It serves programs that keep a history of energies, running totals or powers themselves. Energy is an integer until
+//! it is converted to kilowatt-hours.
 
 use eco2_core::units;
 
@@ -16,8 +17,8 @@ const GRAMS_PER_TONNE: f64 = 1e6;
 pub enum ImpactColumn {
     /// Microjoules of each interval; times are durations.
     Energies,
-    /// Running totals, microjoules, at increasing times: each interval lasts from the previous row to this one, and the first
-    /// row is the start of counting. A total that decreases counts as 0; [`first_fall`] finds it.
+    /// Running totals, microjoules, at increasing times: each interval lasts from the previous row to this one, and the
+    /// first row is the start of counting. A total that decreases counts as 0; [`first_fall`] finds it.
     Totals,
     /// Mean power of each interval, microwatts; times are durations.
     Powers,
@@ -47,7 +48,7 @@ pub struct Impact {
     pub grams_per_s: Option<f64>,
 }
 
-/// The impact of each row.
+/// Returns the impact of each row.
 pub fn impacts(
     column: ImpactColumn,
     rows: impl IntoIterator<Item = ImpactRow>,
@@ -64,23 +65,25 @@ pub fn impacts(
     })
 }
 
-/// The first index at which a value is below the one before; `None` if the column never decreases. Amounts and instants of
-/// [`ImpactColumn::Totals`] must not decrease.
+/// Returns the first index at which a value is below the one before; `None` if the column never decreases. Amounts and
+/// instants of [`ImpactColumn::Totals`] must not decrease.
 #[must_use]
 pub fn first_fall(values: &[u64]) -> Option<usize> {
     Some(values.windows(2).position(|pair| pair[1] < pair[0])? + 1)
 }
 
-/// Cost of carbon credits for an amount of emissions at a price per tonne: `grams ÷ 1,000,000 × price`.
+/// Returns the cost of carbon credits for an amount of emissions at a price per tonne: `grams ÷ 1,000,000 × price`.
 #[must_use]
 pub fn credit_cost(grams: f64, price_per_tonne: f64) -> f64 {
     grams / GRAMS_PER_TONNE * price_per_tonne
 }
 
+/// Returns the energy and the nanoseconds between two rows of running totals.
 fn since(before: ImpactRow, row: ImpactRow) -> (u64, u64) {
     (row.amount.saturating_sub(before.amount), row.time_ns.saturating_sub(before.time_ns))
 }
 
+/// Returns the impact of an energy before PUE; rates are `None` without a duration.
 fn impact(energy_uj: u64, duration_ns: u64, g_per_kwh: Option<f64>, pue: Pue) -> Impact {
     let grams = g_per_kwh.map(|intensity| units::grams(pue.facility_uj(energy_uj), intensity));
     let seconds = duration_ns as f64 / 1e9;

@@ -1,12 +1,13 @@
-//! Carbon intensity of electricity: grams CO2e per kilowatt-hour with their origin, as `eco2 grid` shows it.
+//! Defines the carbon intensity of electricity: grams CO2e per kilowatt-hour with their origin, as `eco2 grid` shows
+//! it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{RangeError, Sha256};
 
-/// Upper limit of accepted intensities, grams CO2e per kilowatt-hour: four times a coal plant. It catches values that were
-/// meant in other units.
+/// Upper limit of accepted intensities, grams CO2e per kilowatt-hour: four times a coal plant. It catches values that
+/// were meant in other units.
 pub const MAX_G_PER_KWH: f64 = 5000.0;
 
 /// Values that are more than this many years old get a notice.
@@ -63,8 +64,9 @@ pub enum ZoneSource {
 
 /// What an intensity counts. Values of different kinds must be neither compared nor added.
 ///
-/// *Life-cycle* values include fuel supply, construction and grid losses; *direct* values count only the emissions at the
-/// generators. *Production* counts what is generated in the zone; *consumption* includes imports, traced to their origin.
+/// *Life-cycle* values include fuel supply, construction and grid losses; *direct* values count only the emissions at
+/// the generators. *Production* counts what is generated in the zone; *consumption* includes imports, traced to their
+/// origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -91,7 +93,7 @@ impl IntensityKind {
         Self::MarginalOperating,
     ];
 
-    /// The name in reports.
+    /// Returns the name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,7 +107,7 @@ impl IntensityKind {
 }
 
 impl ZoneSource {
-    /// The name in reports.
+    /// Returns the name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -142,7 +144,8 @@ impl fmt::Display for IntensityKind {
 }
 
 impl Intensity {
-    /// A notice for the user if the value is more than five years older than the year `used_in`; otherwise `None`.
+    /// Returns a notice for the user if the value is more than five years older than the year `used_in`; otherwise
+    /// `None`.
     #[must_use]
     pub fn age_notice(&self, used_in: i32) -> Option<String> {
         age_notice(&self.zone, self.year?, used_in)
@@ -158,7 +161,7 @@ pub(crate) fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> 
     (age > OLD_YEARS).then(text)
 }
 
-/// An intensity that the user states, grams CO2e per kilowatt-hour.
+/// Returns an intensity that the user states, grams CO2e per kilowatt-hour.
 ///
 /// # Errors
 /// [`RangeError`] unless it is from 0 to [`MAX_G_PER_KWH`].

@@ -1,14 +1,16 @@
-//! Carbon intensity of electricity, and what follows from it: `eco2 grid`, `eco2 plan` and the pricing of every report.
+//! Finds the carbon intensity of electricity, computes the emissions and cost of energy from it, and plans jobs for
+//! times and places with low intensity. It serves `eco2 grid`, `eco2 plan` and the pricing of every report.
 //!
 //! * [`lookup`] finds the yearly average intensity of a zone by code, name or alias. [`world`] is the flagged default,
 //!   [`constant`] a value that the user states. Each intensity has its source, year, kind and licence.
-//! * [`price`] turns energy into emissions at one intensity. [`pricing`] does so over time, with cost and PUE (power usage
-//!   effectiveness, the energy overhead of the building). Emissions of different kinds are never added up.
-//! * [`provider`] reads intensities over time. A service on the network is asked only if the feature `providers` is on and
-//!   the service is named.
+//! * [`price`] turns energy into emissions at one intensity. [`pricing`] does so over time, with cost and PUE (power
+//!   usage effectiveness, the energy overhead of the building). Emissions of different kinds are never added up.
+//! * [`provider`] reads intensities over time. A service on the network is asked only if the feature `providers` is on
+//!   and the service is named.
 //! * [`Series`] is an intensity over time, [`plan`] finds the lowest-carbon time, zone and width for a job in it, and
 //!   [`request`] is a plan as JSON.
-//! * [`carbon`] computes the supplements of a report: market-based and embodied emissions, SCI, water, cost, equivalents.
+//! * [`carbon`] computes the supplements of a report: market-based and embodied emissions, SCI, water, cost,
+//!   equivalents.
 //!
 //! Nothing is guessed: where no value is known, the result is `None` or an error that names what to state.
 //!

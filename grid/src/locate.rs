@@ -1,10 +1,10 @@
-//! Finds the zone of coordinates offline (option `locate`). The map is coarse: where the zone is uncertain, the result is an
-//! error.
+//! Finds the zone of coordinates offline (option `locate`). The map is coarse: where the zone is uncertain, the result
+//! is an error.
 //!
 //! Borders are Natural Earth's at 1:110 million (public domain), accurate to some tens of kilometres. A point therefore
-//! belongs to a country only if it is well inside it. Near a border, at sea, and near places that are too small for the map,
-//! the error names the zones nearby, and the user has to name the zone. Around a large city the city's zone is used; in the
-//! United States that is a state.
+//! belongs to a country only if it is well inside it. Near a border, at sea, and near places that are too small for the
+//! map, the error names the zones nearby, and the user has to name the zone. Around a large city the city's zone is
+//! used; in the United States that is a state.
 
 use std::sync::LazyLock;
 
@@ -48,12 +48,13 @@ pub enum LocateError {
     Zone(#[from] ZoneError),
 }
 
+/// Returns the zones nearby as the end of an error message; empty if there are none.
 fn near(zones: &[String]) -> String {
     if zones.is_empty() { String::new() } else { format!(" (near: {})", zones.join(", ")) }
 }
 
-/// The yearly average of the country at a latitude and longitude, degrees. Around a large city of the United States it is that
-/// of the state. The coordinates 0, 0 are treated like any others.
+/// Returns the yearly average of the country at a latitude and longitude, degrees. Around a large city of the United
+/// States it is that of the state. The coordinates 0, 0 are treated like any others.
 ///
 /// # Errors
 /// [`LocateError`] for coordinates out of range, and where the map is too coarse.
@@ -70,6 +71,7 @@ pub fn locate(latitude: f64, longitude: f64) -> Result<Intensity, LocateError> {
     Ok(intensity)
 }
 
+/// Returns the code of the zone at a latitude and longitude, degrees; an error if it is uncertain.
 fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
     if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
         return Err(LocateError::NoPlace { latitude, longitude });
@@ -97,15 +99,17 @@ fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
     }
 }
 
+/// Returns the borders of a zone; a zone of several islands has several.
 fn borders_of(zone: &str) -> impl Iterator<Item = &'static Border> {
     BORDERS.iter().filter(move |border| border.zone == zone)
 }
 
+/// Returns the zones whose borders contain a point.
 fn zones_containing(latitude: f64, longitude: f64) -> impl Iterator<Item = &'static str> {
     BORDERS.iter().filter(move |border| border.contains(latitude, longitude)).map(|border| border.zone)
 }
 
-/// The distance to every border and to every zone that the map does not show, degrees of latitude.
+/// Returns the distance to every border and to every zone that the map does not show, degrees of latitude.
 fn distances(latitude: f64, longitude: f64) -> impl Iterator<Item = (f64, &'static str)> {
     let borders = BORDERS.iter().map(move |border| (border.distance(latitude, longitude), border.zone));
     let small = SMALL_ZONES.iter().map(move |(at, along, zone)| {
@@ -129,6 +133,7 @@ impl Border {
         Some(Self { zone, corners })
     }
 
+    /// Returns the sides of the border, each as its two corners.
     fn sides(&self) -> impl Iterator<Item = ((f64, f64), (f64, f64))> {
         let next = self.corners.iter().cycle().skip(1);
         self.corners.iter().copied().zip(next.copied())
@@ -143,7 +148,7 @@ impl Border {
         self.sides().filter(crosses).count() % 2 == 1
     }
 
-    /// Distance to the nearest side, degrees of latitude.
+    /// Returns the distance to the nearest side, degrees of latitude.
     fn distance(&self, latitude: f64, longitude: f64) -> f64 {
         let narrow = latitude.to_radians().cos();
         let flat = |(x, y): (f64, f64)| ((x - longitude) * narrow, y - latitude);
@@ -151,7 +156,7 @@ impl Border {
     }
 }
 
-/// Distance from the origin to a side.
+/// Returns the distance from the origin to a side.
 fn to_side((from_x, from_y): (f64, f64), (to_x, to_y): (f64, f64)) -> f64 {
     let (along_x, along_y) = (to_x - from_x, to_y - from_y);
     let square = along_x * along_x + along_y * along_y;

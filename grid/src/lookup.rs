@@ -1,7 +1,7 @@
-//! Finds the intensity of a zone by what a person types: `eco2 grid ZONE`, and the option `zone`.
+//! Finds the intensity of a grid zone by the text that a person types: `eco2 grid ZONE`, and the option `zone`.
 //!
-//! The text may be a code, name or alias of a zone, a cloud region, or a large city. A *folded* name is one in which case,
-//! accents and punctuation no longer count.
+//! The text may be a code, name or alias of a zone, a cloud region, or a large city. A *folded* name is one in which
+//! case, accents and punctuation no longer count.
 
 use crate::{Intensity, Zone, ZoneSource, cities, clouds, places, zone};
 
@@ -45,10 +45,12 @@ pub enum ZoneError {
     },
 }
 
+/// Returns the end of a message that names the surrounding zone; empty without one.
 fn around_it(around: &Option<String>) -> String {
     around.as_ref().map_or_else(String::new, |around| format!("; {around} has one"))
 }
 
+/// Returns the end of a message that lists similar names; empty without any.
 fn nearest_list(suggestions: &[String]) -> String {
     if suggestions.is_empty() {
         return String::new();
@@ -56,7 +58,7 @@ fn nearest_list(suggestions: &[String]) -> String {
     format!("; nearest: {}", suggestions.join(", "))
 }
 
-/// The world average, the flagged default if no zone is named ([`ZoneSource::DefaultWorld`]).
+/// Returns the world average, the flagged default if no zone is named ([`ZoneSource::DefaultWorld`]).
 #[must_use]
 pub fn world() -> Intensity {
     let mut intensity = zone::world().intensity(ZoneSource::DefaultWorld);
@@ -64,11 +66,12 @@ pub fn world() -> Intensity {
     intensity
 }
 
-/// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a cloud region
-/// (`aws:us-east-1`), a name or an alias; or a city of half a million inhabitants, for the zone it lies in.
+/// Returns the yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a cloud
+/// region (`aws:us-east-1`), a name or an alias; or a city of half a million inhabitants, for the zone it lies in.
 ///
-/// Case, accents and punctuation do not count. A code of a country is never read as that of a state: "CA" is Canada, and the
-/// `note` of the result names the state. Values of states are direct, those of countries life-cycle (see the `kind`).
+/// Case, accents and punctuation do not count. A code of a country is never read as that of a state: "CA" is Canada,
+/// and the `note` of the result names the state. Values of states are direct, those of countries life-cycle (see the
+/// `kind`).
 ///
 /// ```
 /// let germany = eco2_grid::lookup("germany")?;
@@ -96,8 +99,9 @@ pub fn lookup(zone: &str) -> Result<Intensity, ZoneError> {
     Ok(intensity)
 }
 
-/// As [`lookup`], with a replacement if the zone has no value: the value of its country ([`ZoneSource::Country`]), otherwise
-/// the world average ([`ZoneSource::Unknown`]). The `note` then names what was replaced.
+/// Does what [`lookup`] does, with a replacement if the zone has no value: the value of its country
+/// ([`ZoneSource::Country`]), otherwise the world average ([`ZoneSource::Unknown`]). The `note` then names what was
+/// replaced.
 #[must_use]
 pub fn lookup_or_around(zone: &str) -> Intensity {
     let error = match lookup(zone) {
@@ -126,7 +130,7 @@ fn elsewhere(typed: &str, folded: &str) -> Result<Intensity, ZoneError> {
     of_city(folded).ok_or_else(|| unknown(typed))
 }
 
-/// The intensity of a city's zone, with a note that names the zone.
+/// Returns the intensity of a city's zone, with a note that names the zone.
 fn of_city(folded: &str) -> Option<Intensity> {
     let city = cities::named(folded)?;
     let zone = zone::coded(city.zone())?;
@@ -135,7 +139,7 @@ fn of_city(folded: &str) -> Option<Intensity> {
     Some(intensity)
 }
 
-/// The state with the same code as a country: California if "CA" was read as Canada.
+/// Returns the state with the same code as a country: California if "CA" was read as Canada.
 fn state_of_that_code(typed: &str, found: &Zone) -> Option<&'static Zone> {
     if !typed.eq_ignore_ascii_case(&found.code) || found.state().is_some() {
         return None;
@@ -144,10 +148,12 @@ fn state_of_that_code(typed: &str, found: &Zone) -> Option<&'static Zone> {
     zone::coded(&code)
 }
 
+/// Returns the note that a name has another meaning, with the code to write for it.
 fn note(typed: &str, taken: &Zone, other: &Zone) -> String {
     format!("{typed:?} is taken as {}; for {} write {}", taken, other.name, other.code)
 }
 
+/// Returns the error for an unknown zone, with similar names.
 fn unknown(typed: &str) -> ZoneError {
     let zone = shown(typed);
     let regions = nearest_regions(typed);
@@ -162,7 +168,7 @@ fn unknown(typed: &str) -> ZoneError {
     ZoneError::Unknown { zone, suggestions: nearest(typed, |_| true) }
 }
 
-/// The country in the name of a region, such as `DE-BY`, `Germany/Bavaria` or `Bavaria, Germany`.
+/// Returns the country in the name of a region, such as `DE-BY`, `Germany/Bavaria` or `Bavaria, Germany`.
 fn country_of(typed: &str) -> Option<&'static Zone> {
     // A hyphen may be part of a country's name: Guinea-Bissau/Cacheu.
     let parts = ['/', ',', ':', '_', '-']
@@ -171,35 +177,36 @@ fn country_of(typed: &str) -> Option<&'static Zone> {
     parts.flatten().find_map(|part| zone::named(part).find(|zone| zone.alpha3.is_some()))
 }
 
+/// Returns the typed text, shortened for messages.
 fn shown(typed: &str) -> String {
     typed.chars().take(SHOWN).collect()
 }
 
 /// Maximum number of suggestions.
 const MOST: usize = 3;
-/// Minimum Jaro-Winkler similarity of a suggestion. "Germny" and "germany" have 0.97, "Narnia" and "namibia" 0.83, which
-/// would only confuse.
+/// Minimum Jaro-Winkler similarity of a suggestion. "Germny" and "germany" have 0.97, "Narnia" and "namibia" 0.83,
+/// which would only confuse.
 const NEAR: f64 = 0.88;
 
 /// The minimum for cloud regions, whose names are long and similar to each other.
 const NEAR_REGION: f64 = 0.93;
 
-/// Zones that `wanted` allows with similar names, the most similar first, as `Germany (DE)`.
+/// Returns the zones that `wanted` allows with similar names, the most similar first, as `Germany (DE)`.
 pub(crate) fn nearest(typed: &str, wanted: impl Fn(&Zone) -> bool) -> Vec<String> {
     let typed = zone::fold(typed);
     let zones = zone::names().filter(|(_, zone)| wanted(zone));
     most_similar(NEAR, zones.map(|(name, zone)| (closeness(&typed, name, zone), zone.code.as_str(), zone.to_string())))
 }
 
-/// Cloud regions with similar names, the most similar first, as `Oregon (gcp:us-west1)`.
+/// Returns the cloud regions with similar names, the most similar first, as `Oregon (gcp:us-west1)`.
 pub(crate) fn nearest_regions(typed: &str) -> Vec<String> {
     let typed = zone::fold(typed);
     let regions = clouds::names();
     most_similar(NEAR_REGION, regions.map(|(name, label)| (strsim::jaro_winkler(&typed, name), label.clone(), label)))
 }
 
-/// Up to [`MOST`] labels whose similarity is at least `least`, the most similar first, each once. Of equally similar ones the
-/// first by the second field is first.
+/// Up to [`MOST`] labels whose similarity is at least `least`, the most similar first, each once. Of equally similar
+/// ones the first by the second field is first.
 fn most_similar<K: Ord>(least: f64, scored: impl Iterator<Item = (f64, K, String)>) -> Vec<String> {
     let mut near: Vec<(f64, K, String)> = scored.filter(|(score, ..)| *score >= least).collect();
     near.sort_by(|(a, left, _), (b, right, _)| b.total_cmp(a).then_with(|| left.cmp(right)));
@@ -213,7 +220,7 @@ fn most_similar<K: Ord>(least: f64, scored: impl Iterator<Item = (f64, K, String
     labels
 }
 
-/// Similarity from 0 to 1. A bare state code ("TX") names no zone, but its state is certainly meant.
+/// Returns the similarity from 0 to 1. A bare state code ("TX") names no zone, but its state is certainly meant.
 fn closeness(typed: &str, name: &str, zone: &Zone) -> f64 {
     if zone.state().is_some_and(|state| state.eq_ignore_ascii_case(typed)) {
         return 1.0;

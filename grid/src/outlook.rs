@@ -1,8 +1,8 @@
-//! Expected carbon intensity of the rest of a run, for the forecasts of budgets (option `max_co2_kg`): published forecasts if
-//! there are any, otherwise the same hour one day or one week earlier, with the error of that rule in the past.
+//! Forecasts the carbon intensity of the rest of a run, for budgets (option `max_co2_kg`). It uses published forecasts
+//! if there are any, otherwise the same hour one day or one week earlier, with the error of that rule in the past.
 //!
-//! A *season* is the period after which intensities are assumed to repeat: a day or a week. A *back-test* applies the rule to
-//! times in the past, for which the true values are known.
+//! A *season* is the period after which intensities are assumed to repeat: a day or a week. A *back-test* applies the
+//! rule to times in the past, for which the true values are known.
 
 use crate::Series;
 
@@ -36,7 +36,7 @@ pub struct IntensityForecast {
 }
 
 impl IntensityForecast {
-    /// The method in words.
+    /// Returns the method in words.
     #[must_use]
     pub(crate) fn method(&self) -> String {
         let error = self.error_percent.map_or_else(
@@ -57,8 +57,8 @@ impl IntensityForecast {
 }
 
 impl Series {
-    /// The expected mean intensity from `now_ns` to `to_ns`, nanoseconds since 1970 UTC. Values of the series after `now_ns`
-    /// count as a forecast. `None` if neither they nor the history suffice.
+    /// Returns the expected mean intensity from `now_ns` to `to_ns`, nanoseconds since 1970 UTC. Values of the series
+    /// after `now_ns` count as a forecast. `None` if neither they nor the history suffice.
     ///
     /// ```
     /// use eco2_grid::Series;
@@ -78,7 +78,8 @@ impl Series {
     }
 }
 
-/// As the outlook of a series, for any intensity over time: `at` returns the known values, from `first_ns` on.
+/// Does what the outlook of a series does, for any intensity over time: `at` returns the known values, from `first_ns`
+/// on.
 pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
     let window = SampledWindow::new(now_ns, to_ns);
     let first_ns = first_ns.max(now_ns.saturating_sub(PAST_NS));
@@ -102,14 +103,14 @@ pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_n
     })
 }
 
-/// The value at the same time of the latest earlier season that is known, no later than `now_ns`.
+/// Returns the value at the same time of the latest earlier season that is known, no later than `now_ns`.
 fn before(at: &dyn Fn(i64) -> Option<f64>, at_ns: i64, now_ns: i64, season_ns: i64) -> Option<f64> {
     let least = (at_ns - now_ns).div_euclid(season_ns) + 1;
     (least..least + OLDEST).find_map(|seasons| at(at_ns - seasons * season_ns))
 }
 
-/// Root mean square relative error of repeating a season, over fully known windows in the past. They are as long as `period`,
-/// at most a third of the history.
+/// Returns the root mean square relative error of repeating a season, over fully known windows in the past. They are as
+/// long as `period`, at most a third of the history.
 fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, period: &SampledWindow, season_ns: i64) -> Option<f64> {
     let (now_ns, long_ns) = (period.from_ns, period.to_ns - period.from_ns);
     let long_ns = long_ns.min((now_ns - first_ns) / 3).max(1);
@@ -143,7 +144,7 @@ impl SampledWindow {
         Self { from_ns, to_ns, slots }
     }
 
-    /// The lowest and the highest value; `None` if nothing is known.
+    /// Returns the lowest and the highest value; `None` if nothing is known.
     fn extremes(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<[f64; 2]> {
         let known = (0..self.slots).filter_map(|slot| at(self.middle(slot)));
         known.fold(None, |ends: Option<[f64; 2]>, value| {
@@ -152,12 +153,13 @@ impl SampledWindow {
         })
     }
 
+    /// Returns the middle of a slot, an instant in nanoseconds since 1970 UTC.
     fn middle(&self, slot: i64) -> i64 {
         let long_ns = self.to_ns - self.from_ns;
         self.from_ns + (i128::from(long_ns) * i128::from(2 * slot + 1) / i128::from(2 * self.slots)) as i64
     }
 
-    /// The mean of the known values, and the known share of the time; `None` if nothing is known.
+    /// Returns the mean of the known values, and the known share of the time; `None` if nothing is known.
     fn mean(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<(f64, f64)> {
         let (mut sum, mut known) = (0.0, 0.0);
         for value in (0..self.slots).filter_map(|slot| at(self.middle(slot))) {
@@ -200,7 +202,8 @@ mod tests {
 
     #[test]
     fn days_that_differ_make_an_error_known_by_hand() {
-        // Every other day has 100 all day, the others 200. A guess is twice the true value or half of it: errors 1 and -1/2.
+        // Every other day has 100 all day, the others 200. A guess is twice the true value or half of it: errors 1 and
+        // -1/2.
         let now_ns = 20 * DAY_NS;
         let at = |at_ns: i64| (at_ns < now_ns).then_some(if at_ns.div_euclid(DAY_NS) % 2 == 0 { 100.0 } else { 200.0 });
         let found = back_test(&at, 0, &SampledWindow::new(now_ns, now_ns + HOUR_NS), DAY_NS).unwrap();

@@ -1,5 +1,5 @@
-//! Places that exist but have no yearly value that may be distributed, so that the error of a lookup is "no yearly grid figure"
-//! instead of "unknown zone".
+//! Lists places that exist but have no yearly value that may be distributed. The error of a lookup is then "no yearly
+//! grid figure" instead of "unknown zone".
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -22,21 +22,22 @@ pub(crate) struct UnlistedPlace {
 }
 
 impl UnlistedPlace {
-    /// Name and code: `Quebec (CA-QC)`.
+    /// Returns the name and code: `Quebec (CA-QC)`.
     pub(crate) fn label(&self) -> String {
         format!("{} ({})", self.name, self.code)
     }
 
-    /// The surrounding zone that has a value, as `Canada (CA)`.
+    /// Returns the surrounding zone that has a value, as `Canada (CA)`.
     pub(crate) fn around(&self) -> Option<String> {
         self.country().map(crate::Zone::to_string)
     }
 
-    /// The country that contains it.
+    /// Returns the country that contains it.
     pub(crate) fn country(&self) -> Option<&'static crate::Zone> {
         zone::coded(&self.country)
     }
 
+    /// Returns all names of the place, also together with its country.
     fn spellings(&self) -> Vec<String> {
         let aliases = self.aliases.split(';').map(str::to_owned);
         let mut all: Vec<String> = aliases.chain([&self.code, &self.alpha3, &self.name].map(String::clone)).collect();
@@ -54,11 +55,12 @@ impl UnlistedPlace {
     }
 }
 
-/// The place of a folded name.
+/// Returns the place of a folded name.
 pub(crate) fn named(folded: &str) -> Option<&'static UnlistedPlace> {
     PLACES.get(folded)
 }
 
+/// Parses the embedded list into places by folded name (case, accents and punctuation do not count).
 fn parse(text: &str) -> HashMap<String, UnlistedPlace> {
     let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<UnlistedPlace>();
     let places = rows.filter_map(Result::ok);

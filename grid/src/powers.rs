@@ -1,8 +1,8 @@
-//! Energy and emissions of many intervals of known mean power, on columns of floating-point numbers: `eco2_batch_powers()` of
-//! the C library.
+//! Computes energy and emissions of many intervals of known mean power, on columns of floating-point numbers:
+//! `eco2_batch_powers()` of the C library.
 //!
-//! It recomputes a history in the caller's buffers in one pass, limited by the speed of memory. For energies and totals as
-//! integers see [`impacts`](crate::impacts).
+//! It recomputes a history in the caller's buffers in one pass, limited by the speed of memory. For energies and totals
+//! as integers see [`impacts`](crate::impacts).
 
 use crate::{MAX_G_PER_KWH, Pue};
 
@@ -15,7 +15,8 @@ const MAX_DURATION_S: f64 = 18_446_744_073.709_55;
 const JOULES_PER_KWH: f64 = 3.6e6;
 /// Watts × seconds × grams per kilowatt-hour in a kilogram.
 const PRODUCT_PER_KG: f64 = 3.6e9;
-/// Largest PUE for the fused division, which is exact only while its products are finite. Beyond it a plain division is used.
+/// Largest PUE for the fused division, which is exact only while its products are finite. Beyond it a plain division is
+/// used.
 const MAX_FUSED_PUE: f64 = 1e6;
 
 /// A column, or one value for every row.
@@ -79,8 +80,8 @@ pub enum PowersError {
     },
 }
 
-/// Computes energy and emissions of every interval in one pass. Returns the number of rows whose emissions per second are
-/// unknown.
+/// Computes energy and emissions of every interval in one pass. Returns the number of rows whose emissions per second
+/// are unknown.
 ///
 /// `FUSED`: the caller's processor multiplies and adds in one instruction, and the function is compiled for it. The
 /// results are the same bit by bit. After an error the output columns are unspecified.
@@ -100,11 +101,13 @@ pub fn power_impacts<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpa
     Ok(faults.unknown)
 }
 
+/// What a pass found in the rows: whether a value may be out of range, and how many rows have an unknown result.
 struct Faults {
     suspected: bool,
     unknown: u64,
 }
 
+/// Chooses the loop for the inputs: a column or one value for durations, and for intensities.
 #[inline(always)]
 fn pass<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Faults {
     match (rows.duration_s, rows.g_per_kwh) {
@@ -115,7 +118,8 @@ fn pass<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> F
     }
 }
 
-/// The pass itself, without a branch in its loop. Each input is a pair of a column (used if `EACH_…` is true) and one value.
+/// Computes the rows in one pass, without a branch in its loop. Each input is a pair of a column (used if `EACH_…` is
+/// true) and one value.
 #[inline(always)]
 fn columns<const FUSED: bool, const EACH_S: bool, const EACH_G: bool>(
     rows: PowerRows<'_>,
@@ -144,8 +148,8 @@ fn columns<const FUSED: bool, const EACH_S: bool, const EACH_G: bool>(
     Faults { suspected: suspect >> 63 != 0, unknown }
 }
 
-/// Returns a number whose highest bit is set unless `value` is from 0 to `most`; it is set for -0 too. Numbers of at least 0
-/// have the same order as their bits.
+/// Returns a number whose highest bit is set unless `value` is from 0 to `most`; it is set for -0 too. Numbers of at
+/// least 0 have the same order as their bits.
 #[inline(always)]
 fn beyond(value: f64, most: f64) -> u64 {
     value.to_bits() | most.to_bits().wrapping_sub(value.to_bits())
@@ -183,6 +187,7 @@ impl PowerRows<'_> {
         }
     }
 
+    /// Returns an error that names the first row with a value out of range.
     #[cold]
     fn check_values(&self) -> Result<(), PowersError> {
         let at = |values: PowerValues<'_>, row: usize| match values {

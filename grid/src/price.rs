@@ -1,4 +1,5 @@
-//! Emissions of an energy at one intensity, with the segments from which anyone can compute them again.
+//! Computes the emissions of an energy at one intensity. It also returns the *segments*, parts of the energy with their
+//! intensity, from which the emissions can be computed again.
 
 use eco2_core::schema::{Carbon, CarbonSegment};
 use eco2_core::{Bounded, units};
@@ -18,8 +19,8 @@ pub struct Consumption<'a> {
     pub to: &'a str,
 }
 
-/// Location-based emissions of an energy at one intensity. PUE is applied here, once; nothing is subtracted. The fields
-/// `embodied`, `sci` and `cost` are left `None`; [`crate::carbon`] computes them.
+/// Returns the location-based emissions of an energy at one intensity. PUE is applied here, once; nothing is
+/// subtracted. The fields `embodied`, `sci` and `cost` are left `None`; [`crate::carbon`] computes them.
 ///
 /// ```
 /// use eco2_core::Bounded;
@@ -47,13 +48,14 @@ pub fn price(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> 
     carbon.with_grams(grams)
 }
 
-/// The sum of the segments' emissions, grams: what a third party computes to check [`Carbon::grams`].
+/// Returns the sum of the segments' emissions, grams: what a third party computes to check [`Carbon::grams`].
 #[must_use]
 pub fn recompute(segments: &[CarbonSegment]) -> f64 {
     // From 0.0: an empty floating-point sum is -0.0.
     segments.iter().fold(0.0, |sum, segment| sum + units::grams(segment.energy_uj, segment.g_per_kwh))
 }
 
+/// Returns the only segment of an energy at one intensity.
 fn segment(consumption: &Consumption<'_>, energy_uj: u64, pue: Pue, intensity: &Intensity) -> CarbonSegment {
     CarbonSegment {
         from: consumption.from.to_owned(),

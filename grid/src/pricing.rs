@@ -1,10 +1,12 @@
-//! Computes emissions and cost of energy. Live, replayed, re-priced (`eco2 report RUN --zone ZONE`) and merged reports all use
-//! this module.
+//! Computes emissions and cost of energy. Live, replayed, re-priced (`eco2 report RUN --zone ZONE`) and merged reports
+//! all use this module.
 //!
-//! A [`PriceRequest`] holds the options as plain data. [`Pricing`] is resolved from it once, when a run opens, so that a wrong
-//! zone is an error before the training starts. [`Pricing::price`] prices an energy. [`Pricing::price_again`] prices a report
-//! again and changes only what the new request names. [`merge_shares`] adds up the emissions and costs of several reports.
-//! [`weigh`] is the arithmetic under all of them: energy over time, multiplied by a rate over time.
+//! *PUE* (power usage effectiveness) is the energy of the data centre divided by that of its computers. A *zone* is an
+//! area of the electricity grid with its own carbon intensity. A [`PriceRequest`] holds the options as plain data.
+//! [`Pricing`] is resolved from it once, when a run opens, so that a wrong zone is an error before the training starts.
+//! [`Pricing::price`] prices an energy. [`Pricing::price_again`] prices a report again and changes only what the new
+//! request names. [`merge_shares`] adds up the emissions and costs of several reports. [`weigh`] is the arithmetic
+//! under all of them: energy over time, multiplied by a rate over time.
 //!
 //! ```
 //! use eco2_core::Bounded;

@@ -1,9 +1,10 @@
-//! Intensities over time from files and services, behind one trait: the option `intensity_provider`, `eco2 grid --provider` and
-//! `eco2 plan --provider`.
+//! Reads intensities over time from files and services, all through the trait [`Provider`]. It serves the option
+//! `intensity_provider`, `eco2 grid --provider` and `eco2 plan --provider`.
 //!
-//! A [`Provider`] answers a query for a zone and a period with [`IntensitySlot`]s. A [`ProviderChain`] asks several providers
-//! in their order, and states for every part of the period which of them covered it. Files, constants and the yearly table need
-//! no network. Services need the feature `providers`; they are asked only if they are named, and never on a measuring thread.
+//! A [`Provider`] answers a query for a zone and a period with [`IntensitySlot`]s. A [`ProviderChain`] asks several
+//! providers in their order, and states for every part of the period which of them covered it. Files, constants and the
+//! yearly table need no network. Services need the feature `providers`; they are asked only if they are named, and
+//! never on a measuring thread.
 
 mod chain;
 mod completed;
@@ -39,17 +40,17 @@ pub(crate) const TABLE: &str = "table";
 
 /// A source of intensities over time.
 pub trait Provider: Send + Sync {
-    /// Its name in options, such as `electricity-maps`.
+    /// Returns the name of the provider in options, such as `electricity-maps`.
     fn name(&self) -> &str;
 
-    /// The slots that overlap a period: measured ones, and forecasts for the future. Times that the provider does not know are
-    /// missing from the answer, never 0.
+    /// Returns the slots that overlap a period: measured ones, and forecasts for the future. Times that the provider
+    /// does not know are missing from the answer, never 0.
     ///
     /// # Errors
     /// [`ProviderFault`] if there is no answer at all. The call blocks no longer than the limits of the provider allow.
     fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault>;
 
-    /// Hits and misses of its cache until now; `None` without a cache.
+    /// Returns the hits and misses of its cache until now; `None` without a cache.
     fn counts(&self) -> Option<CacheCounts> {
         None
     }

@@ -1,5 +1,5 @@
-//! Power usage effectiveness (PUE), the energy overhead of the building that contains the computers (option `pue`), and the
-//! error for values out of range.
+//! Defines power usage effectiveness (PUE, option `pue`): the energy of a data centre divided by that of its computers.
+//! It also defines the error for values out of range.
 
 /// Power usage effectiveness: energy of the facility over energy of its computers; at least 1 (ISO/IEC 30134-2).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -9,7 +9,7 @@ impl Pue {
     /// No overhead, or an unknown one.
     pub const ONE: Self = Self(1.0);
 
-    /// A PUE of that value.
+    /// Makes a PUE of a value.
     ///
     /// # Errors
     /// [`RangeError`] unless the value is finite and at least 1.
@@ -20,14 +20,14 @@ impl Pue {
         Err(RangeError { what: "PUE", value, allowed: "a finite number of at least 1" })
     }
 
-    /// The ratio.
+    /// Returns the ratio of the energies, at least 1.
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
     }
 
-    /// Facility energy for an energy of the computers, microjoules, rounded and saturating. It is exact for a PUE of 1 and
-    /// never less than `uj`, because only the overhead is computed in floating point.
+    /// Returns the facility energy for an energy of the computers, microjoules, rounded and saturating. It is exact for
+    /// a PUE of 1 and never less than `uj`, because only the overhead is computed in floating point.
     #[must_use]
     pub fn facility_uj(self, uj: u64) -> u64 {
         let overhead = (uj as f64 * (self.0 - 1.0)).round();

@@ -1,7 +1,9 @@
-//! Intensity over time as a step function of equal slots (`eco2 plan --series`, and files of intensities of a run).
+//! Defines intensity over time as a step function of equal periods, the *slots* (`eco2 plan --series`, and files of
+//! intensities of a run).
 //!
-//! A [`Series`] has one value per slot, which applies from the slot's start to its end. A slot without a value is a gap: it is
-//! never interpolated and never 0. Rows whose spacing changes are read as slots of the greatest common length.
+//! A [`Series`] has one value per slot, which applies from the slot's start to its end. A slot without a value is a
+//! gap: it is never interpolated and never 0. Rows whose spacing changes are read as slots of the greatest common
+//! length.
 
 mod energy;
 mod error;
@@ -143,32 +145,32 @@ pub struct SeriesGap {
 }
 
 impl Series {
-    /// Start of the first slot, nanoseconds since 1970 UTC.
+    /// Returns the start of the first slot, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn from_ns(&self) -> i64 {
         self.first_ns
     }
 
-    /// End of the last slot, nanoseconds since 1970 UTC.
+    /// Returns the end of the last slot, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn to_ns(&self) -> i64 {
         self.first_ns + self.step_ns * self.values.len() as i64
     }
 
-    /// Length of a slot, nanoseconds.
+    /// Returns the length of a slot, nanoseconds.
     #[must_use]
     pub fn step_ns(&self) -> i64 {
         self.step_ns
     }
 
-    /// Number of slots; at least one.
+    /// Returns the number of slots; at least one.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a series is never empty")]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Grams CO2e per kilowatt-hour at an instant; `None` in a gap and outside the series.
+    /// Returns the grams CO2e per kilowatt-hour at an instant; `None` in a gap and outside the series.
     #[must_use]
     pub fn at(&self, at_ns: i64) -> Option<f64> {
         let passed_ns = at_ns.checked_sub(self.first_ns).filter(|passed| *passed >= 0)?;
@@ -176,7 +178,7 @@ impl Series {
         Some(*value).filter(|value| !value.is_nan())
     }
 
-    /// All slots, sorted by time.
+    /// Returns all slots, sorted by time.
     pub fn slots(&self) -> impl Iterator<Item = SeriesSlot> {
         let edges = (0..).map(|slot| self.first_ns + slot * self.step_ns);
         self.values.iter().zip(edges).map(|(value, from_ns)| SeriesSlot {
@@ -186,13 +188,13 @@ impl Series {
         })
     }
 
-    /// Slots without a value, sorted by time.
+    /// Returns the slots without a value, sorted by time.
     #[must_use]
     pub fn gaps(&self) -> &[SeriesGap] {
         &self.gaps
     }
 
-    /// Values by slot; NaN in gaps.
+    /// Returns the values by slot; NaN in gaps.
     pub(crate) fn values(&self) -> &[f64] {
         &self.values
     }

@@ -1,5 +1,5 @@
-//! SHA-256 of the tables, files and answers that intensities and prices come from. Reports state them, so that an auditor can
-//! check that the data are the same.
+//! Computes the SHA-256 of the tables, files and answers that intensities and prices come from. Reports state it, so
+//! that an auditor can check that the data are the same.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -11,13 +11,13 @@ use ring::digest::{Context, Digest, SHA256, digest};
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// The hash of `bytes`.
+    /// Returns the hash of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::from(&digest(&SHA256, bytes))
     }
 
-    /// The hash of everything that `input` returns.
+    /// Returns the hash of everything that `input` returns.
     ///
     /// # Errors
     /// The error of a read.

@@ -1,7 +1,8 @@
-//! The zones that `eco2 grid` lists: the embedded table of yearly averages, and its index of names.
+//! Reads the grid zones that `eco2 grid` lists from the embedded table of yearly averages, and finds them by name.
 //!
-//! Rows are in order of precedence: the world, countries, states, subregions of eGRID (the grid database of the US EPA). A
-//! name that two rows share belongs to the first ("Georgia" is the country); [`crate::lookup`] then notes the other.
+//! Rows are in order of precedence: the world, countries, states, subregions of eGRID (the grid database of the US
+//! EPA). A name that two rows share belongs to the first ("Georgia" is the country); [`crate::lookup`] then notes the
+//! other.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +13,7 @@ use crate::{Intensity, IntensityKind, Sha256, ZoneSource};
 /// The committed table of yearly averages.
 pub(crate) const CSV: &str = include_str!("../data/yearly.csv");
 
-/// SHA-256 of the committed file, `grid/data/yearly.csv`.
+/// Returns the SHA-256 of the committed file, `grid/data/yearly.csv`.
 fn hash() -> Sha256 {
     static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::of(CSV.as_bytes()));
     *HASH
@@ -49,17 +50,18 @@ impl fmt::Display for Zone {
 }
 
 impl Zone {
-    /// The source with its licence, as the segments of a report cite it; CC BY requires the licence.
+    /// Returns the source with its licence, as the segments of a report cite it; CC BY requires the licence.
     #[must_use]
     pub fn citation(&self) -> String {
         cited(&self.source, &self.licence)
     }
 
-    /// The state of a zone in the United States: `CA` of `US-CA`.
+    /// Returns the state of a zone in the United States: `CA` of `US-CA`.
     pub(crate) fn state(&self) -> Option<&str> {
         self.code.strip_prefix("US-")
     }
 
+    /// Returns the yearly average of the zone; `zone_source` is how the zone was chosen.
     pub(crate) fn intensity(&self, zone_source: ZoneSource) -> Intensity {
         Intensity {
             g_per_kwh: self.g_per_kwh,
@@ -77,7 +79,7 @@ impl Zone {
     }
 }
 
-/// A source with its licence, as `Ember (CC-BY-4.0)`; the source alone if no licence is known.
+/// Returns a source with its licence, as `Ember (CC-BY-4.0)`; the source alone if no licence is known.
 pub(crate) fn cited(source: &str, licence: &str) -> String {
     match licence {
         "" => source.to_owned(),
@@ -87,44 +89,46 @@ pub(crate) fn cited(source: &str, licence: &str) -> String {
 
 static TABLE: LazyLock<ZoneTable> = LazyLock::new(|| ZoneTable::parse(CSV));
 
-/// All zones, in order of precedence.
+/// Returns all zones, in order of precedence.
 #[must_use]
 pub fn zones() -> &'static [Zone] {
     &TABLE.zones
 }
 
-/// The row of the world, which is the first.
+/// Returns the row of the world, which is the first.
 pub(crate) fn world() -> &'static Zone {
     &TABLE.zones[0]
 }
 
-/// Zones with a name, code or alias, in order of precedence.
+/// Returns the zones with a name, code or alias, in order of precedence.
 pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Zone> + use<> {
     named_folded(&fold(name))
 }
 
-/// The zone of a code in the notation of the table.
+/// Returns the zone of a code in the notation of the table.
 pub(crate) fn coded(code: &str) -> Option<&'static Zone> {
     TABLE.codes.get(code).map(|&place| &TABLE.zones[place])
 }
 
-/// Zones with a folded name (see [`fold`]), in order of precedence.
+/// Returns the zones with a folded name (see [`fold`]), in order of precedence.
 pub(crate) fn named_folded(folded: &str) -> impl Iterator<Item = &'static Zone> + use<> {
     let places = TABLE.names.get(folded).map_or(&[][..], Vec::as_slice);
     places.iter().map(|&place| &TABLE.zones[place])
 }
 
-/// Every folded name with the first zone that has it.
+/// Returns every folded name with the first zone that has it.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static Zone)> {
     TABLE.names.iter().map(|(name, places)| (name.as_str(), &TABLE.zones[places[0]]))
 }
 
+/// The embedded table with an index of its names.
 struct ZoneTable {
     zones: Vec<Zone>,
     names: HashMap<String, Vec<usize>>,
     codes: HashMap<String, usize>,
 }
 
+/// A row of the file.
 #[derive(serde::Deserialize)]
 struct ZoneRow {
     zone: String,
@@ -174,8 +178,8 @@ impl From<ZoneRow> for Zone {
     }
 }
 
-/// All names of a zone. Names of a state include its country and itself in both orders, but not its bare code: "CA" is
-/// Canada.
+/// Returns all names of a zone. Names of a state include its country and itself in both orders, but not its bare code:
+/// "CA" is Canada.
 fn spellings(zone: &Zone) -> Vec<String> {
     let mut all = vec![zone.code.clone(), zone.name.clone()];
     all.extend(zone.alpha3.clone());
@@ -189,8 +193,8 @@ fn spellings(zone: &Zone) -> Vec<String> {
     all
 }
 
-/// Folds a name, so that spellings of the same name are equal: case, Latin diacritics, punctuation and a leading "the" do not
-/// count.
+/// Folds a name, so that spellings of the same name are equal: case, Latin diacritics, punctuation and a leading "the"
+/// do not count.
 pub(crate) fn fold(name: &str) -> String {
     let lower = name.to_lowercase();
     let plain = lower.chars().filter(|letter| !is_dropped(*letter)).map(base_letter);
@@ -202,11 +206,13 @@ pub(crate) fn fold(name: &str) -> String {
     words.join(" ")
 }
 
-/// Full stops, apostrophes and combining accents are dropped without a space ("U.S.", "Côte d'Ivoire").
+/// Whether folding drops a character without a space: full stops, apostrophes and combining accents ("U.S.", "Côte
+/// d'Ivoire").
 fn is_dropped(letter: char) -> bool {
     matches!(letter, '.' | '\'' | '’' | '\u{300}'..='\u{36f}')
 }
 
+/// Returns a letter without its accent.
 fn base_letter(letter: char) -> char {
     match letter {
         'à'..='å' | 'ā' | 'ă' => 'a',

@@ -1,4 +1,4 @@
-//! A zone as JSON, as `eco2 grid --json` prints it and `eco2_zone()` returns it, with its electricity mix.
+//! Returns a grid zone as JSON, as `eco2 grid --json` prints it and `eco2_zone()` returns it, with its electricity mix.
 //!
 //! The *mix* is the shares of renewable, nuclear and fossil sources in a year. It is context only: an intensity already
 //! includes it, and no emissions are computed from it.
@@ -33,7 +33,7 @@ pub struct Mix {
     pub licence: String,
 }
 
-/// The mix of a zone by its code; `None` if unknown. The mix of a surrounding zone is never used instead.
+/// Returns the mix of a zone by its code; `None` if unknown. The mix of a surrounding zone is never used instead.
 ///
 /// ```
 /// let france = eco2_grid::mix("FR").expect("a mix of France");
@@ -51,8 +51,9 @@ fn parse(text: &str) -> HashMap<String, Mix> {
     rows.filter_map(Result::ok).map(|mix| (mix.zone.clone(), mix)).collect()
 }
 
-/// A zone by code, name or alias, with the keys `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`, `licence`, `note`, `mix`
-/// (percent, with year and source), `cloud` (the region, with its PUE) and `time_zone`. Unknown values are null.
+/// Returns a zone by code, name or alias, with the keys `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`,
+/// `licence`, `note`, `mix` (percent, with year and source), `cloud` (the region, with its PUE) and `time_zone`.
+/// Unknown values are null.
 ///
 /// ```
 /// let france = eco2_grid::zone_document("France")?;
@@ -66,19 +67,19 @@ pub fn zone_document(zone: &str) -> Result<Value, ZoneError> {
     Ok(intensity_document(&lookup(zone)?, named_region(zone)))
 }
 
-/// Every zone in the table as JSON, with the keys of [`zone_document`].
+/// Returns every zone in the table as JSON, with the keys of [`zone_document`].
 #[must_use]
 pub fn zones_document() -> Value {
     Value::from_iter(zones().iter().map(of_zone))
 }
 
-/// The mix of a zone; for a cloud region that of its country or state.
+/// Returns the mix of a zone; for a cloud region that of its country or state.
 #[must_use]
 pub fn mix_of(found: &Intensity) -> Option<&'static Mix> {
     mix(cloud_region(&found.zone).map_or(found.zone.as_str(), |region| region.zone.as_str()))
 }
 
-/// The cloud region of a name; `None` for other names, and for a name that is also a zone's.
+/// Returns the cloud region of a name; `None` for other names, and for a name that is also a zone's.
 #[must_use]
 pub fn named_region(zone: &str) -> Option<&'static CloudRegion> {
     let region = cloud_region(zone)?;
@@ -86,6 +87,7 @@ pub fn named_region(zone: &str) -> Option<&'static CloudRegion> {
     (found.zone == region.code() || found.zone == region.zone).then_some(region)
 }
 
+/// Returns the keys of an intensity, its mix and its cloud region.
 fn intensity_document(found: &Intensity, region: Option<&CloudRegion>) -> Value {
     json!({
         "zone": found.zone,
@@ -102,6 +104,7 @@ fn intensity_document(found: &Intensity, region: Option<&CloudRegion>) -> Value 
     })
 }
 
+/// Returns the keys of a mix; `null` without one.
 fn of_mix(mix: Option<&Mix>) -> Value {
     mix.map_or(Value::Null, |mix| {
         json!({
@@ -115,6 +118,7 @@ fn of_mix(mix: Option<&Mix>) -> Value {
     })
 }
 
+/// Returns the keys of a cloud region.
 fn of_region(region: &CloudRegion) -> Value {
     json!({
         "region": region.code(),
@@ -126,6 +130,7 @@ fn of_region(region: &CloudRegion) -> Value {
     })
 }
 
+/// Returns the keys of a zone.
 fn of_zone(zone: &Zone) -> Value {
     json!({
         "zone": zone.code,

@@ -1,5 +1,6 @@
-//! Output of `eco2 doctor`: a table of sources with reason and remedy, a table of devices, the verdict; and with
-//! `--fix-script` the remedies as a shell script.
+//! Formats the output of `eco2 doctor`: a table of sources with reason and remedy, a table of devices, the verdict; and
+//! with `--fix-script` the remedies as a shell script. A *source* is an interface that is read for energy or power
+//! (`rapl-sysfs`); a *device* is one quantity that it measures.
 
 use anstyle::{AnsiColor, Style};
 use eco2_core::Quality;
@@ -15,7 +16,7 @@ const STATUS: usize = 10;
 /// Width of a device's id.
 const DEVICE: usize = 24;
 
-/// The whole text.
+/// Returns the whole text: sources, devices, self-test of counters, and what the exit code means.
 pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
     let mut out = format!("{:NAME$}{:STATUS$}reason, and what to do\n", "source", "status");
     found.sources.iter().for_each(|source| out.push_str(&source_rows(source, style)));
@@ -38,6 +39,7 @@ pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
     out
 }
 
+/// Returns the rows of a source: name, status, reason and remedy.
 fn source_rows(source: &SourceStatus, style: &TextStyle) -> String {
     let room = style.width.max(60) - NAME - STATUS;
     let mut lines = wrap(&source.reason, room);
@@ -54,6 +56,7 @@ fn source_rows(source: &SourceStatus, style: &TextStyle) -> String {
     out
 }
 
+/// Returns the row of a device: id, quality, mean power and time between updates.
 fn device_row(device: &Device) -> String {
     let watts = device.mean_w.map_or_else(|| "-".to_owned(), |watts| format!("{watts:.1} W"));
     let period = device.update_period_ns.map(|ns| format!("{:.1} ms", ns as f64 / 1e6));
@@ -63,7 +66,8 @@ fn device_row(device: &Device) -> String {
     format!("{id:DEVICE$}{quality:STATUS$}  {watts:>9}  {period}\n")
 }
 
-/// The self-test of each energy counter. Update period and quality of the same devices are in the table above it.
+/// Returns the self-test of each energy counter. Update period and quality of the same devices are in the table above
+/// it.
 fn counter_table(tests: &[CounterTest], style: &TextStyle) -> String {
     let head = ["self-test", "result", "step", "read", "against power"];
     let mut out = format!("{:DEVICE$}{:RESULT$}  {:>9}  {:>9}  {:>13}\n", head[0], head[1], head[2], head[3], head[4]);
@@ -85,6 +89,7 @@ fn counter_table(tests: &[CounterTest], style: &TextStyle) -> String {
 /// Width of the result of a self-test.
 const RESULT: usize = 22;
 
+/// Returns the result of a self-test in words.
 fn result_words(result: CounterResult) -> &'static str {
     match result {
         CounterResult::Passed => "passed",
@@ -94,7 +99,7 @@ fn result_words(result: CounterResult) -> &'static str {
     }
 }
 
-/// An amount of energy in the unit that gives at most four digits.
+/// Returns an amount of energy in the unit that gives at most four digits.
 fn energy(uj: u64) -> String {
     match uj {
         0..10_000 => format!("{uj} µJ"),
@@ -103,7 +108,7 @@ fn energy(uj: u64) -> String {
     }
 }
 
-/// The last lines: what the exit code means.
+/// Returns the last lines: what the exit code means.
 fn conclusion(found: &MachineCheck) -> String {
     let code = found.verdict.exit_code();
     match found.verdict {
@@ -119,7 +124,7 @@ fn conclusion(found: &MachineCheck) -> String {
     }
 }
 
-/// Colour of a status: red if the source is missing, green if it can be read.
+/// Returns the colour of a status: red if the source is missing, green if it can be read.
 fn tone(source: &SourceStatus, style: &TextStyle) -> Style {
     let color = match source.status {
         _ if !style.color => return Style::new(),
@@ -130,6 +135,7 @@ fn tone(source: &SourceStatus, style: &TextStyle) -> Style {
     Style::new().fg_color(Some(color.into()))
 }
 
+/// Returns the quality of a device's values in a word.
 fn quality_word(device: &Device) -> &'static str {
     match device.quality {
         _ if !verdict::is_alive(device) => "missing",
@@ -164,8 +170,8 @@ const HEAD: &str = "\
 set -eu
 ";
 
-/// The script of `--fix-script`: reason and command for each missing source. A remedy that is not a command becomes a
-/// comment. Nothing here runs the script.
+/// Returns the script of `--fix-script`: reason and command for each missing source. A remedy that is not a command
+/// becomes a comment. Nothing here runs the script.
 pub(super) fn fix_script(found: &MachineCheck) -> String {
     let mut out = HEAD.to_owned();
     let missing: Vec<_> = found.sources.iter().filter(|source| verdict::is_missing(source)).collect();

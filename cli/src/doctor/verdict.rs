@@ -1,4 +1,6 @@
-//! The verdict of `eco2 doctor`, and with it the exit code: which sources work, judged by the values that were read.
+//! Decides the verdict of `eco2 doctor`, and with it the exit code: which sources work, judged by the values that were
+//! read. A *source* is an interface that is read for energy or power (`rapl-sysfs`); a *device* is one quantity that it
+//! measures.
 //!
 //! A source that was found and of which no value can be read counts as missing.
 
@@ -31,7 +33,7 @@ pub(super) enum DoctorVerdict {
 }
 
 impl DoctorVerdict {
-    /// The verdict on sources that [`confirmed`] returned.
+    /// Returns the verdict on sources that [`confirmed`] returned.
     pub(super) fn of(sources: &[SourceStatus], devices: &[Device], tests: &[CounterTest]) -> Self {
         let measured = |device: &Device| matches!(device.quality, Quality::Measured | Quality::Derived);
         let is_still = |device: &Device| {
@@ -46,6 +48,7 @@ impl DoctorVerdict {
         if sources.iter().any(missing) { Self::SomeMissing } else { Self::Fine }
     }
 
+    /// Returns the exit code of `eco2 doctor`: 0, 3 or 4.
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Fine => 0,
@@ -54,6 +57,7 @@ impl DoctorVerdict {
         }
     }
 
+    /// Returns the verdict as the JSON states it.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Fine => "fine",
@@ -68,7 +72,8 @@ pub(super) fn is_alive(device: &Device) -> bool {
     device.energy_uj.is_some()
 }
 
-/// Whether a source should work here and does not. An absent source without remedy is hardware that this machine does not have.
+/// Whether a source should work here and does not. An absent source without remedy is hardware that this machine does
+/// not have.
 pub(super) fn is_missing(source: &SourceStatus) -> bool {
     // Estimates and synthetic values are not hardware.
     if source.name == model::NAME || SYNTHETIC.contains(&source.name.as_str()) {
@@ -138,6 +143,7 @@ fn without_device(source: &mut SourceStatus) {
     }
 }
 
+/// Whether a source is one of the interfaces that read the same processor counters (RAPL).
 fn is_twin(source: &SourceStatus) -> bool {
     RAPL.contains(&source.name.as_str())
 }
@@ -151,7 +157,7 @@ mod tests {
         SourceStatus { name: name.into(), status, reason: "why".into(), remedy: remedy.into() }
     }
 
-    /// A device of a source, read twice or not at all.
+    /// Returns a device of a source, read twice or not at all.
     fn device(source: &str, quality: Quality, alive: bool) -> Device {
         let domain = Domain { quality, ..Domain::counter(source, Component::Cpu, "package", source) };
         let reading = |at_ns, value| (0, eco2_core::Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(value) });

@@ -1,5 +1,5 @@
-//! The sweep of `eco2 optimize --sweep-power-limit`: runs a command once per GPU power limit, and restores the old limits at
-//! the end, also after an error, a panic or a signal.
+//! Runs the sweep of `eco2 optimize --sweep-power-limit`: a command is run once per GPU power limit. The old limits are
+//! restored at the end, also after an error, a panic or a signal. A *trial* is one run of the command under one limit.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,12 +37,13 @@ pub(super) fn sweep(args: &OptimizeArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Returns the folders and libraries in which the GPU boards are looked for.
 fn roots(options: &Options) -> Roots {
     let (sysfs, procfs) = (options.sysfs.clone(), options.procfs.clone());
     Roots { sysfs, procfs, nvml: options.nvml.clone(), ..Roots::default() }
 }
 
-/// The limits to try, milliwatts, highest first.
+/// Returns the limits to try, milliwatts, highest first.
 fn chosen(args: &OptimizeArgs, held: &HeldLimits) -> anyhow::Result<Vec<u32>> {
     let (min_mw, max_mw) = held
         .allowed_mw()
@@ -62,14 +63,14 @@ fn chosen(args: &OptimizeArgs, held: &HeldLimits) -> anyhow::Result<Vec<u32>> {
     Ok(limits)
 }
 
-/// Limits in equal steps from the lowest to the highest, both included.
+/// Returns the limits in equal steps from the lowest to the highest, both included.
 fn spread(min_mw: u32, max_mw: u32, steps: u32) -> Vec<u32> {
     let part = |step: u32| u64::from(max_mw - min_mw) * u64::from(step) / u64::from(steps.max(2) - 1);
     (0..steps.max(2)).map(|step| min_mw + u32::try_from(part(step)).unwrap_or(0)).collect()
 }
 
-/// Runs the command under every limit, `--repeat` times in turn, so that warming up and drift affect all limits alike. Each
-/// turn begins with the old limit (`None`).
+/// Runs the command under every limit, `--repeat` times in turn, so that warming up and drift affect all limits alike.
+/// Each turn begins with the old limit (`None`).
 fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard) -> anyhow::Result<Vec<Trial>> {
     let quiet = Options { quiet: true, log: Log::Off, json: None, trace: None, ..options.clone() };
     let output = if args.json { ChildOutput::StandardError } else { ChildOutput::Inherited };
@@ -89,10 +90,12 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
     Ok(trials)
 }
 
+/// Receives all signals that would end eco2, so that the limits can be restored first.
 fn inbox() -> anyhow::Result<Inbox> {
     Inbox::of_all().context("signals cannot be received, so the limits could not be restored after a signal")
 }
 
+/// Returns the energy and time of a run under a limit; an error if the command failed or nothing was measured.
 fn trial(limit_mw: Option<u32>, measured: &run::MeasuredCommand) -> anyhow::Result<Trial> {
     if measured.code != 0 || !measured.started {
         return Err(anyhow!("the command ended with code {}; nothing can be compared", measured.code));
@@ -106,7 +109,8 @@ fn trial(limit_mw: Option<u32>, measured: &run::MeasuredCommand) -> anyhow::Resu
     Ok(Trial { limit_mw, duration_ns, energy_uj, low_uj, high_uj, estimated_uj })
 }
 
-/// Holds the old limits; restores them when it is dropped (also by a panic), and at every signal that ends this process.
+/// Holds the old limits; restores them when it is dropped (also by a panic), and at every signal that ends this
+/// process.
 struct Guard {
     held: Arc<Mutex<HeldLimits>>,
     stopped: Arc<AtomicBool>,
@@ -131,6 +135,7 @@ impl Guard {
         Ok(guard)
     }
 
+    /// Sets a limit, milliwatts; `None` sets the old ones. An error after a signal, so that no limit is set again.
     fn set(&self, limit_mw: Option<u32>) -> anyhow::Result<()> {
         self.check()?;
         let mut held = lock(&self.held);
@@ -140,6 +145,7 @@ impl Guard {
         }
     }
 
+    /// Returns an error if a signal has ended the sweep.
     fn check(&self) -> anyhow::Result<()> {
         // Pairs with the store in `new`.
         if self.stopped.load(Ordering::Acquire) {
@@ -148,6 +154,7 @@ impl Guard {
         Ok(())
     }
 
+    /// Sets the old limits.
     fn restore(&self) -> anyhow::Result<()> {
         let hint = "the old power limits are NOT restored; set them with nvidia-smi as shown above";
         lock(&self.held).restore().context(hint)

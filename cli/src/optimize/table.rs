@@ -1,10 +1,11 @@
-//! Output of a power limit sweep (`eco2 optimize --sweep-power-limit`): messages, the table, and the GPU boards as JSON.
+//! Formats the output of a power limit sweep (`eco2 optimize --sweep-power-limit`): messages, the table, and the GPU
+//! boards as JSON.
 
 use eco2_report::advice::sweep::{AtLimit, Sweep, SweepVerdict, Trial};
 use eco2_samplers::nvml::BoardLimit;
 use serde_json::{Value, json};
 
-/// Message before the first change: the current limit, and how to restore it if eco2 is killed.
+/// Returns the message before the first change: the current limit, and how to restore it if eco2 is killed.
 pub(super) fn before(board: &BoardLimit) -> String {
     let BoardLimit { uuid, name, now_mw, min_mw, max_mw } = board;
     let (now, min, max) = (watts(*now_mw), watts(*min_mw), watts(*max_mw));
@@ -12,7 +13,7 @@ pub(super) fn before(board: &BoardLimit) -> String {
     format!("eco2: {uuid} {name}: {now} W now, {min} to {max} W allowed; {killed}\n")
 }
 
-/// Message after a run.
+/// Returns the message after a run.
 pub(super) fn progress(trial: Option<&Trial>) -> String {
     trial.map_or_else(String::new, |trial| {
         let (joules, seconds) = (trial.energy_uj as f64 / 1e6, trial.duration_ns as f64 / 1e9);
@@ -20,7 +21,7 @@ pub(super) fn progress(trial: Option<&Trial>) -> String {
     })
 }
 
-/// The boards with their old limits, which are restored, and the allowed range.
+/// Returns the boards with their old limits, which are restored, and the allowed range.
 pub(super) fn boards(boards: &[BoardLimit]) -> Value {
     let board = |board: &BoardLimit| {
         let (now, min, max) = (watts(board.now_mw), watts(board.min_mw), watts(board.max_mw));
@@ -29,7 +30,7 @@ pub(super) fn boards(boards: &[BoardLimit]) -> Value {
     boards.iter().map(board).collect()
 }
 
-/// One line per limit, then the conclusion.
+/// Returns one line per limit, then the conclusion.
 pub(super) fn page(sweep: &Sweep) -> String {
     let mut text = format!("{:>9}  {:>12}  {:>10}  {:>24}  {:>8}  \n", "limit", "energy", "time", "saved", "longer");
     text = text.trim_end().to_owned() + "\n";
@@ -37,6 +38,7 @@ pub(super) fn page(sweep: &Sweep) -> String {
     text + &estimated(sweep) + &conclusion(sweep)
 }
 
+/// Returns the row of a limit: energy, time, and both compared with the old limit.
 fn line(limit: &AtLimit) -> String {
     let (joules, seconds) = (limit.energy_uj as f64 / 1e6, limit.duration_ns as f64 / 1e9);
     let low = limit.low_percent.map_or_else(|| "?".to_owned(), |low| format!("{low:.1}"));
@@ -55,6 +57,7 @@ fn line(limit: &AtLimit) -> String {
     format!("{}{words}\n", line.trim_end())
 }
 
+/// Returns a warning if a part of the energy is an estimate; otherwise an empty text.
 fn estimated(sweep: &Sweep) -> String {
     match sweep.estimated_percent() {
         percent if percent > 0.0 => {
@@ -64,6 +67,7 @@ fn estimated(sweep: &Sweep) -> String {
     }
 }
 
+/// Returns the last lines: the limit that used least energy, and how certain that is.
 fn conclusion(sweep: &Sweep) -> String {
     let result = match sweep.best() {
         Some(best) => {
@@ -82,10 +86,12 @@ fn conclusion(sweep: &Sweep) -> String {
         + "the old limits are restored\n"
 }
 
+/// Returns the name of a limit; `None` is the old one.
 fn named(limit_mw: Option<u32>) -> String {
     limit_mw.map_or_else(|| "old limit".to_owned(), |mw| format!("{} W", watts(mw)))
 }
 
+/// Converts milliwatts to watts.
 fn watts(mw: u32) -> f64 {
     f64::from(mw) / 1e3
 }

@@ -1,4 +1,4 @@
-//! `eco2 run --pid PID`: measures a running process until it ends, or until a signal ends eco2.
+//! Measures a running process until it ends, or until a signal ends eco2 (`eco2 run --pid PID`).
 
 use std::os::fd::OwnedFd;
 use std::thread;

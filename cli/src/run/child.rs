@@ -1,4 +1,6 @@
-//! The child process of `eco2 run`: starts the command, sends it signals, waits for it, and maps how it ended to an exit code.
+//! Starts the command of `eco2 run` as a child process, sends it signals, waits for it, and maps how it ended to an
+//! exit code. To *reap* a process is to fetch its exit status, after which the kernel frees its number. An *orphan* is
+//! a process that the command started and left running.
 //!
 //! A signal is never sent after the process was reaped: its number may then belong to another process.
 
@@ -36,8 +38,8 @@ pub(super) struct NotStarted {
 }
 
 impl Child {
-    /// Starts a command with the input, environment and folder of eco2, and with `variables`, by which records of programs
-    /// that measure inside the command become part of this run.
+    /// Starts a command with the input, environment and folder of eco2, and with `variables`, by which
+    /// records of programs that measure inside the command become part of this run.
     ///
     /// # Errors
     /// If the command cannot be started.
@@ -66,7 +68,7 @@ impl Child {
         }
     }
 
-    /// The process id.
+    /// Returns the process id.
     pub(super) fn id(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
@@ -91,8 +93,9 @@ impl Child {
         waitid(WaitId::Pid(self.pid), options).is_ok_and(|status| status.is_some_and(|status| status.stopped()))
     }
 
-    /// Waits until the command has ended; returns the time, monotonic nanoseconds, and the resources that it used. Orphans of
-    /// the command that end meanwhile are reaped too, and passed to `orphan` with the resources that they used.
+    /// Waits until the command has ended; returns the time, monotonic nanoseconds, and the resources that it used.
+    /// Orphans of the command that end meanwhile are reaped too, and passed to `orphan` with the resources that they
+    /// used.
     pub(super) fn wait(&self, mut orphan: impl FnMut(u32, &Exited)) -> (u64, io::Result<Exited>) {
         // The first call does not reap: until it is reaped the number cannot belong to another process.
         while let Ok(pid) = any_exited() {
@@ -110,6 +113,7 @@ impl Child {
     }
 }
 
+/// Returns why a command did not start, with its exit code and advice.
 fn not_started(program: &OsString, error: &io::Error) -> NotStarted {
     let program = program.to_string_lossy();
     let code = start_code(error);
@@ -123,7 +127,7 @@ fn not_started(program: &OsString, error: &io::Error) -> NotStarted {
     NotStarted { code, error: anyhow!("cannot run '{program}': {error}; {advice}") }
 }
 
-/// Advice for a command that was found, may be executed, and did not start.
+/// Returns the advice for a command that was found, may be executed, and did not start.
 fn start_advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ArgumentListTooLong => "make its arguments or the environment shorter",
@@ -146,13 +150,13 @@ const NOT_FOUND: u8 = 127;
 /// Added to the number of the signal that ended a command, as shells do.
 const BY_SIGNAL: i32 = 128;
 
-/// The exit code of an ended command, as a shell shows it.
+/// Returns the exit code of an ended command, as a shell shows it.
 pub(super) fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| BY_SIGNAL + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
-/// The exit code of a command that did not start, as of `env` and `timeout`.
+/// Returns the exit code of a command that did not start, as of `env` and `timeout`.
 fn start_code(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }
 }

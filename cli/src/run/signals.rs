@@ -1,8 +1,8 @@
-//! Signals that `eco2 run` forwards to the command.
+//! Receives the signals that `eco2 run` forwards to the command.
 //!
-//! A signal that a process sends to eco2 is forwarded. A signal of the terminal goes to the whole foreground group, so that
-//! the command has it already: forwarding it would turn one Ctrl-C into two. A signal that eco2 inherited as ignored
-//! (`nohup`) stays ignored, because the command inherits the same.
+//! A signal that a process sends to eco2 is forwarded. A signal of the terminal goes to the whole foreground group, so
+//! that the command has it already: forwarding it would turn one Ctrl-C into two. A signal that eco2 inherited as
+//! ignored (`nohup`) stays ignored, because the command inherits the same.
 
 use std::ffi::c_int;
 use std::fs;
@@ -66,6 +66,7 @@ impl Inbox {
         Self::of(&[SIGINT, SIGTERM, SIGHUP])
     }
 
+    /// Receives the given signals from now on, except for those that eco2 inherited as ignored.
     fn of(signals: &[c_int]) -> io::Result<Self> {
         let ignored = ignored_mask();
         let wanted = signals.iter().copied().filter(|signal| !is_ignored(ignored, *signal));
@@ -75,7 +76,7 @@ impl Inbox {
 }
 
 impl Pressure {
-    /// The urgency of one signal.
+    /// Returns the urgency of one signal.
     pub(crate) fn of(signal: c_int) -> Self {
         let mut pressure = Self::default();
         pressure.add(signal);
@@ -129,6 +130,7 @@ impl Forwarder {
         self.follow(origin, child);
     }
 
+    /// Notes whether the terminal stops or resumes the command, and stops eco2 with it.
     fn follow(&mut self, origin: &Origin, child: &Child) {
         match origin.signal {
             SIGTSTP => self.stopping = true,
@@ -138,8 +140,8 @@ impl Forwarder {
         self.stop_with(child);
     }
 
-    /// Stops eco2 when the command has stopped, so that the shell takes its terminal back; not if the command goes on. SIGCHLD
-    /// reports a command that stops later.
+    /// Stops eco2 when the command has stopped, so that the shell takes its terminal back; not if the command goes on.
+    /// SIGCHLD reports a command that stops later.
     fn stop_with(&mut self, child: &Child) {
         if self.stopping && child.is_stopped() {
             self.stopping = false;
@@ -154,13 +156,14 @@ fn is_from_terminal(origin: &Origin) -> bool {
     matches!(origin.cause, Cause::Kernel)
 }
 
-/// The signals that this process ignores: bit n - 1 for signal n, proc_pid_status(5).
+/// Returns the signals that this process ignores: bit n - 1 for signal n, proc_pid_status(5).
 fn ignored_mask() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
+/// Whether a signal is ignored by the mask of [`ignored_mask`].
 fn is_ignored(mask: u64, signal: c_int) -> bool {
     let bit = u32::try_from(signal - 1).ok().and_then(|bit| 1u64.checked_shl(bit));
     bit.is_some_and(|bit| mask & bit != 0)

@@ -1,4 +1,4 @@
-//! Output of `eco2 run` on standard error: one line before the command starts, the summary after it has ended.
+//! Prints what `eco2 run` shows on standard error: one line before the command starts, the summary after it has ended.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -38,6 +38,7 @@ fn line(report: &Report) -> String {
     }
 }
 
+/// Returns a quality in a word.
 fn word(quality: Quality) -> &'static str {
     match quality {
         Quality::Measured => " measured",
@@ -49,7 +50,7 @@ fn word(quality: Quality) -> &'static str {
     }
 }
 
-/// The summary, the path of the log, and commands to try next.
+/// Returns the summary, the path of the log, and commands to try next.
 pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> String {
     let mut page = eco2_report::text(report, style);
     let mut facts = Vec::new();

@@ -1,4 +1,5 @@
-//! Measuring a command of `eco2 run` from its start to its end: opens the meter, forwards signals, waits, closes the meter.
+//! Measures a command of `eco2 run` from its start to its end: opens the meter, forwards signals, waits, closes the
+//! meter.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -120,31 +121,35 @@ pub(super) fn guarded<T>(measure: impl FnOnce() -> T) -> Option<T> {
 pub(super) struct OptionalMeter(pub(super) Option<Meter>);
 
 impl OptionalMeter {
+    /// Attributes the use of a process and its children to the run.
     pub(super) fn follow(&self, pid: u32) {
         if let Some(meter) = &self.0 {
             meter.follow(pid);
         }
     }
 
+    /// Attributes the use of a process and its children to the run, and that of children that outlive their parents.
     pub(super) fn follow_with_orphans(&self, pid: u32) {
         if let Some(meter) = &self.0 {
             meter.follow_with_orphans(pid);
         }
     }
 
+    /// Records the resources that an orphan of the command has used until its end.
     pub(super) fn orphan_exited(&self, pid: u32, exited: &Exited) {
         if let Some(meter) = &self.0 {
             meter.orphan_exited(pid, exited);
         }
     }
 
-    /// Environment variables for the command: the run's id and the id of this record, for programs that measure inside it.
+    /// Returns the environment variables for the command: the run's id and the id of this record, for programs that
+    /// measure inside it.
     pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
         let variables = |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (PARENT_PART, meter.part_id())];
         self.0.as_ref().map(variables).unwrap_or_default()
     }
 
-    /// Path of the run's log.
+    /// Returns the path of the run's log.
     pub(super) fn log_path(&self) -> Option<std::path::PathBuf> {
         self.0.as_ref().and_then(Meter::log_path).map(Path::to_owned)
     }

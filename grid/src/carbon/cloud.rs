@@ -1,8 +1,8 @@
-//! Power of a virtual machine in a cloud, estimated from its virtual CPUs and memory (option `cloud`).
+//! Estimates the power of a virtual machine in a cloud from its virtual CPUs and memory (option `cloud`).
 //!
-//! Source: Cloud Carbon Footprint, *Methodology* (Apache-2.0), based on the SPECpower database. It publishes averages (AWS,
-//! Azure) or medians (Google Cloud) of a provider's processors, and 0.392 W per gigabyte of memory. The bounds are the idle
-//! and the busy power. They hold for any load, as far as the provider's average applies to this machine.
+//! Source: Cloud Carbon Footprint, *Methodology* (Apache-2.0), based on the SPECpower database. It publishes averages
+//! (AWS, Azure) or medians (Google Cloud) of a provider's processors, and 0.392 W per gigabyte of memory. The bounds
+//! are the idle and the busy power. They hold for any load, as far as the provider's average applies to this machine.
 
 use eco2_core::Bounded;
 
@@ -44,8 +44,8 @@ pub const CLOUDS: [CloudPower; 3] = [
     },
 ];
 
-/// Watts of a virtual machine with `vcpus` virtual CPUs and `memory_gb` gigabytes of memory, at a `utilisation` from 0 to 1
-/// (clamped). `None` for a provider that is not in [`CLOUDS`].
+/// Returns the watts of a virtual machine with `vcpus` virtual CPUs and `memory_gb` gigabytes of memory, at a
+/// `utilisation` from 0 to 1 (clamped). `None` for a provider that is not in [`CLOUDS`].
 ///
 /// ```
 /// // 8 × (0.74 + 0.5 × 2.76) W of virtual CPUs + 32 × 0.392 W of memory.

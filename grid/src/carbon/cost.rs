@@ -1,5 +1,5 @@
-//! Cost of a run: its energy at one price (option `price_per_kwh`) or at prices over time (`tariff`), and its emissions at a
-//! price per tonne (`carbon_price`).
+//! Computes the cost of a run: its energy at one price (option `price_per_kwh`) or at prices over time (`tariff`), and
+//! its emissions at a price per tonne (`carbon_price`).
 //!
 //! A tariff is a CSV file with one price per slot, of the same form as a series of intensities:
 //!
@@ -9,8 +9,8 @@
 //! 2026-01-01T00:00Z,84.2
 //! 2026-01-01T01:00Z,-3.1
 //! ```
-//! Prices may be negative. An empty price is unknown. The flat price, if there is one, then applies; otherwise the energy of
-//! that time has no price, and the report states how much energy that is.
+//! Prices may be negative. An empty price is unknown. The flat price, if there is one, then applies; otherwise the
+//! energy of that time has no price, and the report states how much energy that is.
 
 use std::path::Path;
 
@@ -27,8 +27,8 @@ use crate::{IntensityForecast, Pue, Sha256, credit_cost, outlook};
 
 /// The column that is read if none is named.
 const PLAIN: &str = "price_per_kwh";
-/// The highest price per kilowatt-hour, positive or negative. A limit of a million catches energies and times that are in
-/// the column of prices.
+/// The highest price per kilowatt-hour, positive or negative. A limit of a million catches energies and times that are
+/// in the column of prices.
 const MOST: f64 = 1e6;
 
 /// Prices over time.
@@ -60,7 +60,7 @@ impl Tariff {
         Ok(Self { file: Some(Sha256::of(&bytes)), ..tariff })
     }
 
-    /// SHA-256 of the file; `None` if the tariff was parsed from memory.
+    /// Returns the SHA-256 of the file; `None` if the tariff was parsed from memory.
     #[must_use]
     pub(crate) fn file(&self) -> Option<Sha256> {
         self.file
@@ -97,13 +97,13 @@ impl Tariff {
         Ok(Self { prices, currency: stated.currency, file: None })
     }
 
-    /// Price per kilowatt-hour at an instant, nanoseconds since 1970 UTC; `None` if it is unknown.
+    /// Returns the price per kilowatt-hour at an instant, nanoseconds since 1970 UTC; `None` if it is unknown.
     #[must_use]
     pub fn at(&self, at_ns: i64) -> Option<f64> {
         self.prices.at(at_ns)
     }
 
-    /// The highest known price between two instants; `flat` replaces unknown prices.
+    /// Returns the highest known price between two instants; `flat` replaces unknown prices.
     #[must_use]
     pub(crate) fn dearest(&self, flat: Option<f64>, from_ns: i64, to_ns: i64) -> Option<f64> {
         let mut dearest = self.at(from_ns).or(flat)?;
@@ -115,8 +115,9 @@ impl Tariff {
         Some(dearest)
     }
 
-    /// The expected mean price from `now_ns` to `to_ns`: the published prices, otherwise those of the same hour of earlier
-    /// days. `flat` replaces unknown prices. The values of the result are prices per kilowatt-hour, not grams.
+    /// Returns the expected mean price from `now_ns` to `to_ns`: the published prices, otherwise those of the same hour
+    /// of earlier days. `flat` replaces unknown prices. The values of the result are prices per kilowatt-hour, not
+    /// grams.
     #[must_use]
     pub(crate) fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         outlook(&|at_ns| self.at(at_ns).or(flat), self.prices.from_ns(), now_ns, to_ns)
@@ -143,12 +144,13 @@ fn tariff_header(text: &str, file: &str) -> Result<TariffHeader, FileError> {
     Ok(stated)
 }
 
+/// Returns the fault of a unit that is not known, with what is allowed.
 fn unknown_unit(value: &str) -> FileFault {
     let allowed = "a currency's ISO 4217 code with /kWh or /MWh, such as EUR/MWh".to_owned();
     FileFault::Word { what: "the unit", text: shown(value), allowed }
 }
 
-/// Currency, and the energy in kilowatt-hours that a price is for.
+/// Returns the currency, and the energy in kilowatt-hours that a price is for.
 fn unit(text: &str) -> Option<(String, f64)> {
     let (code, energy) = text.split_once('/')?;
     let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -160,6 +162,7 @@ fn unit(text: &str) -> Option<(String, f64)> {
     is_code.then(|| (code.to_owned(), kwh))
 }
 
+/// Returns the price per kilowatt-hour of a row whose value is for `kwh` kilowatt-hours; NaN if the row has none.
 fn price(point: &SeriesPoint, kwh: f64) -> Result<f64, (FilePlace, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let each = value / kwh;
@@ -170,8 +173,8 @@ fn price(point: &SeriesPoint, kwh: f64) -> Result<f64, (FilePlace, FileFault)> {
     Err((point.place, FileFault::Figure { what: "the price", text: value.to_string(), allowed }))
 }
 
-/// Cost of a run's energy, each part at the price of its own time. The run lasts from `from_ns` to `to_ns`, nanoseconds since
-/// 1970 UTC; `energy` is the energy of its computers since its start. `flat` replaces unknown prices.
+/// Returns the cost of a run's energy, each part at the price of its own time. The run lasts from `from_ns` to `to_ns`,
+/// nanoseconds since 1970 UTC; `energy` is the energy of its computers since its start. `flat` replaces unknown prices.
 #[must_use]
 pub fn series_cost(
     tariff: &Tariff,
@@ -197,12 +200,12 @@ pub fn series_cost(
 }
 
 impl Tariff {
-    /// Times between two instants at which the price changes, nanoseconds since the first.
+    /// Returns the times between two instants at which the price changes, nanoseconds since the first.
     pub(crate) fn borders(&self, from_ns: i64, to_ns: i64) -> Vec<u64> {
         self.steps(from_ns, to_ns).iter().map(|step| step.to_ns).collect()
     }
 
-    /// The prices between two instants.
+    /// Returns the prices between two instants.
     fn steps(&self, from_ns: i64, to_ns: i64) -> Vec<RateStep> {
         let (mut steps, mut at_ns) = (Vec::new(), from_ns);
         while at_ns < to_ns || steps.is_empty() {
@@ -215,7 +218,7 @@ impl Tariff {
     }
 }
 
-/// Cost of the facility's energy at one price per kilowatt-hour, 0 or more.
+/// Returns the cost of the facility's energy at one price per kilowatt-hour, 0 or more.
 #[must_use]
 pub fn flat_cost(energy: &Energy, price_per_kwh: f64, currency: Option<&str>) -> Cost {
     let Bounded { value: amount, low, high, .. } = facility_kwh(energy).times(price_per_kwh);
@@ -223,8 +226,8 @@ pub fn flat_cost(energy: &Energy, price_per_kwh: f64, currency: Option<&str>) ->
     Cost { amount, low: Some(low), high, currency, method: "flat".to_owned(), unpriced_uj: 0 }
 }
 
-/// Cost of the location-based emissions at a price per tonne CO2e, 0 or more. It is only a price: no emission right is
-/// bought.
+/// Returns the cost of the location-based emissions at a price per tonne CO2e, 0 or more. It is only a price: no
+/// emission right is bought.
 #[must_use]
 pub fn carbon_price(carbon: &Carbon, per_tonne: f64, currency: Option<&str>) -> CarbonPrice {
     let price = |grams| credit_cost(grams, per_tonne);

@@ -1,17 +1,19 @@
-//! Embodied emissions: what manufacturing the hardware emitted, and the share of it that a run is charged with. Serves the
-//! options `embodied`, `embodied_years` and `embodied_share`, and the report's `embodied`.
+//! Computes embodied emissions: the emissions of manufacturing the hardware, and the share of them that a run is
+//! charged with. This serves the options `embodied`, `embodied_years` and `embodied_share`, and the report's
+//! `embodied`.
 //!
-//! Software Carbon Intensity 1.1 (SCI, ISO/IEC 21031:2024) defines `M = TE × TS × RS`: the embodied emissions M of a run are
-//! the total embodied emissions (TE) times the time share (TS) times the resource share (RS). The time share is the time for
-//! which the hardware was reserved over its expected lifespan (EL); the resource share is the resources reserved (RR) over
-//! the total resources (ToR) of the hardware. The example in the specification prints "around 28 g" for 28.54 g.
+//! Software Carbon Intensity 1.1 (SCI, ISO/IEC 21031:2024) defines `M = TE × TS × RS`: the embodied emissions M of a
+//! run are the total embodied emissions (TE) times the time share (TS) times the resource share (RS). The time share is
+//! the time for which the hardware was reserved over its expected lifespan (EL); the resource share is the resources
+//! reserved (RR) over the total resources (ToR) of the hardware. The example in the specification prints "around 28 g"
+//! for 28.54 g.
 //!
 //! Total emissions are stated by the user or taken from [`HARDWARE`], a list of published values. *Luccioni*: Luccioni,
-//! Viguier, Ligozat, "Estimating the Carbon Footprint of BLOOM" (2022), where both values are assumptions; *Boavizta*: the
-//! GPU formula of Boavizta's methodology 2.4, evaluated for the board; *Hubblo*: calculator of Hubblo and ADEME; *Chien*:
-//! Chien et al., HotCarbon 2023; *NVIDIA*: product carbon footprint of the HGX H100 board, 1312 kg, an eighth of it. Where
-//! several values are published, they are the bounds. A single value has no bounds: at least 0, at most unknown. No public
-//! values were found for other hardware: state kilograms.
+//! Viguier, Ligozat, "Estimating the Carbon Footprint of BLOOM" (2022), where both values are assumptions; *Boavizta*:
+//! the GPU formula of Boavizta's methodology 2.4, evaluated for the board; *Hubblo*: calculator of Hubblo and ADEME;
+//! *Chien*: Chien et al., HotCarbon 2023; *NVIDIA*: product carbon footprint of the HGX H100 board, 1312 kg, an eighth
+//! of it. Where several values are published, they are the bounds. A single value has no bounds: at least 0, at most
+//! unknown. No public values were found for other hardware: state kilograms.
 
 use std::str::FromStr;
 
@@ -51,6 +53,7 @@ pub const HARDWARE: &[EmbodiedRange] = &[
     making("server", 2500.0, 0.0, None, "Luccioni"),
 ];
 
+/// Returns a published value with its bounds, kilograms CO2e.
 const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, source: &'static str) -> EmbodiedRange {
     EmbodiedRange { name, kg, low_kg, high_kg, source }
 }
@@ -93,8 +96,9 @@ pub struct HardwareError {
 impl FromStr for Hardware {
     type Err = HardwareError;
 
-    /// Hardware from a comma-separated list of kilograms (`1000`), kilograms with bounds (`900:1000:1200`), and names in
-    /// [`HARDWARE`] with an optional count (`server,8xa100-sxm4-40gb`). It lasts 4 years, and the run reserves all of it.
+    /// Returns the hardware from a comma-separated list of kilograms (`1000`), kilograms with bounds (`900:1000:1200`),
+    /// and names in [`HARDWARE`] with an optional count (`server,8xa100-sxm4-40gb`). It lasts 4 years, and the run
+    /// reserves all of it.
     ///
     /// # Errors
     /// [`HardwareError`] for anything else.
@@ -108,7 +112,7 @@ impl FromStr for Hardware {
 }
 
 impl Hardware {
-    /// The hardware that the terms of a report state; `None` if a value is out of range.
+    /// Returns the hardware that the terms of a report state; `None` if a value is out of range.
     #[must_use]
     pub(crate) fn stated(terms: &EmbodiedTerms) -> Option<Self> {
         let total_kg = Bounded::plausible(terms.total_kg, terms.total_low_kg, terms.total_high_kg);
@@ -117,7 +121,7 @@ impl Hardware {
         hardware.for_years(terms.life_years).and_then(|hardware| hardware.shared(terms.share)).ok().filter(|_| is_sound)
     }
 
-    /// The hardware as a report states it.
+    /// Returns the hardware as a report states it.
     #[must_use]
     pub(crate) fn terms(&self) -> EmbodiedTerms {
         EmbodiedTerms {
@@ -130,7 +134,7 @@ impl Hardware {
         }
     }
 
-    /// The same hardware with another lifespan (EL), years of 365 days.
+    /// Returns the same hardware with another lifespan (EL), years of 365 days.
     ///
     /// # Errors
     /// [`RangeError`] unless the lifespan is more than 0 and at most 100 years.
@@ -141,7 +145,7 @@ impl Hardware {
         Err(RangeError { what: "the hardware's life", value: life_years, allowed: "more than 0 to 100 years" })
     }
 
-    /// The same hardware with another resource share (RR ÷ ToR) that the run reserves.
+    /// Returns the same hardware with another resource share (RR ÷ ToR) that the run reserves.
     ///
     /// # Errors
     /// [`RangeError`] unless the share is from 0 to 1.
@@ -175,6 +179,7 @@ fn parse_listed(part: &str) -> Option<(Bounded<f64>, String)> {
     Some((kg.times(f64::from(count)), format!("{count} × {} ({})", found.name, found.source)))
 }
 
+/// Returns the error for unknown hardware, with the known names.
 fn unknown_hardware(part: &str) -> HardwareError {
     let known = HARDWARE.iter().map(|making| making.name).collect::<Vec<_>>().join(", ");
     HardwareError { text: crate::series::shown(part), known }
@@ -184,7 +189,7 @@ fn unknown_hardware(part: &str) -> HardwareError {
 const SECONDS_PER_YEAR: f64 = 365.0 * 24.0 * 3600.0;
 
 impl Hardware {
-    /// Embodied emissions of a run that reserved the hardware for `reserved_ns` nanoseconds.
+    /// Returns the embodied emissions of a run that reserved the hardware for `reserved_ns` nanoseconds.
     #[must_use]
     pub fn embodied(&self, reserved_ns: u64) -> Embodied {
         let time_share = reserved_ns as f64 / 1e9 / (self.life_years * SECONDS_PER_YEAR);

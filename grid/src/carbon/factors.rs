@@ -1,15 +1,17 @@
-//! Energy multiplied by one factor per kilowatt-hour: market-based emissions (option `market`) and water (`wue`, `ewif`).
+//! Multiplies energy by one factor per kilowatt-hour, for market-based emissions (option `market`) and water (`wue`,
+//! `ewif`).
 //!
-//! *IT energy* is the energy of the computers. *Facility energy* is IT energy times the power usage effectiveness (PUE).
+//! *IT energy* is the energy of the computers. *Facility energy* is IT energy times the power usage effectiveness
+//! (PUE).
 //!
 //! Market-based emissions: GHG Protocol, *Scope 2 Guidance* (2015), chapter 6. They are reported in addition to the
 //! location-based ones, and their factor comes from a contractual instrument (certificate, power purchase agreement,
 //! supplier's rate, residual mix). Whether a contract meets the Guidance's quality criteria is not checked here.
 //!
-//! Water: `litres = IT energy × WUE + facility energy × EWIF`. WUE, water usage effectiveness, is the water for cooling at
-//! the site (The Green Grid, *Water Usage Effectiveness*, 2011). EWIF, electricity water intensity factor, is the water at
-//! the power plants (Li, Yang, Islam, Ren, "Making AI Less Thirsty", 2023). The user states both, because they differ by a
-//! factor of a hundred between sites.
+//! Water: `litres = IT energy × WUE + facility energy × EWIF`. WUE, water usage effectiveness, is the water for cooling
+//! at the site (The Green Grid, *Water Usage Effectiveness*, 2011). EWIF, electricity water intensity factor, is the
+//! water at the power plants (Li, Yang, Islam, Ren, "Making AI Less Thirsty", 2023). The user states both, because they
+//! differ by a factor of a hundred between sites.
 
 use eco2_core::schema::{Energy, Market, MarketTerms, Water};
 use eco2_core::units::kwh;
@@ -17,14 +19,14 @@ use eco2_core::{Bounded, Ranged};
 
 use crate::{MAX_G_PER_KWH, RangeError};
 
-/// IT energy of a run, kilowatt-hours.
+/// Returns the IT energy of a run, kilowatt-hours.
 #[must_use]
 pub fn it_kwh(energy: &Energy) -> Bounded<f64> {
     energy.bounded().map(kwh)
 }
 
-/// Facility energy of a run, kilowatt-hours. PUE is applied once to the total and to its bounds. If parts of the energy have
-/// different PUEs, the bounds are the sums of the parts' bounds.
+/// Returns the facility energy of a run, kilowatt-hours. PUE is applied once to the total and to its bounds. If parts
+/// of the energy have different PUEs, the bounds are the sums of the parts' bounds.
 #[must_use]
 pub fn facility_kwh(energy: &Energy) -> Bounded<f64> {
     let it = it_kwh(energy);
@@ -43,7 +45,7 @@ pub struct MarketContract {
 }
 
 impl MarketContract {
-    /// A contract with its name and its factor, grams CO2e per kilowatt-hour.
+    /// Makes a contract from its name and its factor, grams CO2e per kilowatt-hour.
     ///
     /// # Errors
     /// [`RangeError`] for a factor outside 0 to 5000.
@@ -55,13 +57,13 @@ impl MarketContract {
         Ok(Self { name: name.to_owned(), g_per_kwh: g_per_kwh.abs() })
     }
 
-    /// The contract as a report states it.
+    /// Returns the contract as a report states it.
     #[must_use]
     pub(crate) fn terms(&self) -> MarketTerms {
         MarketTerms { instrument: self.name.clone(), g_per_kwh: self.g_per_kwh }
     }
 
-    /// Market-based emissions: facility energy × the factor of the contract.
+    /// Returns the market-based emissions: facility energy × the factor of the contract.
     #[must_use]
     pub fn market(&self, energy: &Energy) -> Market {
         let grams = facility_kwh(energy).times(self.g_per_kwh);
@@ -83,7 +85,7 @@ pub struct WaterFactors {
 const MOST: f64 = 100.0;
 
 impl WaterFactors {
-    /// The two factors; `None` if neither is stated.
+    /// Returns the two factors; `None` if neither is stated.
     ///
     /// # Errors
     /// [`RangeError`] for a factor outside 0 to 100 litres per kilowatt-hour.
@@ -96,7 +98,7 @@ impl WaterFactors {
         Ok((wue.is_some() || ewif.is_some()).then_some(Self { wue, ewif }))
     }
 
-    /// Water of a run, litres. A factor that is not stated adds nothing.
+    /// Returns the water of a run, litres. A factor that is not stated adds nothing.
     #[must_use]
     pub fn water(&self, energy: &Energy) -> Water {
         let site = it_kwh(energy).times(self.wue.unwrap_or(0.0));

@@ -1,9 +1,10 @@
-//! The supplements of a report, which it holds in addition to location-based emissions: market-based and embodied emissions,
-//! Software Carbon Intensity (SCI), water, cost, offsets and everyday equivalents.
+//! Computes the *supplements* of a report, which it holds in addition to location-based emissions: market-based and
+//! embodied emissions, Software Carbon Intensity (SCI), water, cost, offsets and everyday equivalents.
 //!
 //! Pure arithmetic; each formula names its source. Location-based emissions come from [`crate::price`] and never change
-//! here: no offset is subtracted from them. A supplement that was not requested is absent. PUE (power usage effectiveness)
-//! is applied once, in `facility_uj`, the energy of the facility; the energy of the computers stays available.
+//! here: no offset is subtracted from them. A supplement that was not requested is absent. PUE (power usage
+//! effectiveness) is applied once, in `facility_uj`, the energy of the facility; the energy of the computers stays
+//! available.
 //!
 //! ```
 //! use eco2_grid::carbon::Hardware;

@@ -1,14 +1,15 @@
-//! Emissions of a run in other terms: per unit of work (Software Carbon Intensity, option `functional_unit`), and as everyday
-//! equivalents (option `equivalents`).
+//! Expresses the emissions of a run in other terms: per unit of work (Software Carbon Intensity, option
+//! `functional_unit`), and as everyday equivalents (option `equivalents`).
 //!
-//! Software Carbon Intensity (SCI 1.1, ISO/IEC 21031:2024) is `SCI = (O + M) per R`. Operational emissions O are the energy E
-//! times the carbon intensity I. M is the run's embodied emissions, R the functional unit. I is always location-based: the
-//! specification excludes market-based measures and offsets. It also requires embodied emissions; where none were stated,
-//! `embodied_g` is empty.
+//! Software Carbon Intensity (SCI 1.1, ISO/IEC 21031:2024) is `SCI = (O + M) per R`. Operational emissions O are the
+//! energy E times the carbon intensity I. M is the run's embodied emissions, R the functional unit. I is always
+//! location-based: the specification excludes market-based measures and offsets. It also requires embodied emissions;
+//! where none were stated, `embodied_g` is empty.
 //!
-//! Equivalents: US EPA, *Greenhouse Gases Equivalencies Calculator: Calculations and References*, as published in 2022. All
-//! are values of the United States: 3.98e-4 t CO2e per mile of the average passenger vehicle, 9.05e-4 t CO2 per pound of coal
-//! burned, 8.22e-6 t CO2 per smartphone charged, and 0.060 t CO2 taken up by an urban tree seedling in its first ten years.
+//! Equivalents: US EPA, *Greenhouse Gases Equivalencies Calculator: Calculations and References*, as published in 2022.
+//! All are values of the United States: 3.98e-4 t CO2e per mile of the average passenger vehicle, 9.05e-4 t CO2 per
+//! pound of coal burned, 8.22e-6 t CO2 per smartphone charged, and 0.060 t CO2 taken up by an urban tree seedling in
+//! its first ten years.
 
 use std::str::FromStr;
 
@@ -34,7 +35,7 @@ impl FunctionalUnit {
     /// Every unit.
     pub const ALL: [Self; 4] = [Self::Step, Self::Sample, Self::Token, Self::Run];
 
-    /// The name in options and reports.
+    /// Returns the name in options and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +46,7 @@ impl FunctionalUnit {
         }
     }
 
-    /// Number of units in a run; `None` if they were not counted.
+    /// Returns the number of units in a run; `None` if they were not counted.
     #[must_use]
     pub fn count(self, work: &Work) -> Option<u64> {
         let count = match self {
@@ -67,7 +68,7 @@ impl FromStr for FunctionalUnit {
     }
 }
 
-/// Software Carbon Intensity of a run; `None` if the unit was not counted.
+/// Returns the Software Carbon Intensity of a run; `None` if the unit was not counted.
 #[must_use]
 pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: FunctionalUnit, work: &Work) -> Option<Sci> {
     let units = unit.count(work)?;
@@ -103,7 +104,7 @@ const EQUIVALENTS: [(&str, f64); 4] = [
     ("urban tree seedlings growing for ten years", 60_000.0),
 ];
 
-/// Everyday equivalents of emissions; their amounts are unknown if the grams are.
+/// Returns the everyday equivalents of emissions; their amounts are unknown if the grams are.
 #[must_use]
 pub fn equivalents(grams: Option<f64>) -> Vec<Equivalent> {
     let equivalent = |(what, g_each): (&str, f64)| Equivalent {

@@ -1,4 +1,6 @@
-//! The requested supplements of a report as one value, and their computation.
+//! Holds the requested supplements of a report as one value ([`SupplementTerms`]), and computes them. *Supplements* are
+//! the figures that a report holds in addition to emissions: market-based and embodied emissions, water, cost, offsets
+//! and everyday equivalents.
 
 use eco2_core::schema::{Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Supplements, Work};
 
@@ -37,8 +39,8 @@ pub struct RunFacts<'a> {
 }
 
 impl SupplementTerms {
-    /// Fills in the requested supplements of `carbon`; its emissions do not change. `cost` is the cost of the energy; `None`
-    /// without a price.
+    /// Fills in the requested supplements of `carbon`; its emissions do not change. `cost` is the cost of the energy;
+    /// `None` without a price.
     pub fn apply(&self, carbon: &mut Carbon, facts: RunFacts<'_>, cost: Option<Cost>) {
         let currency = self.currency.as_deref();
         let embodied = self.hardware.as_ref().map(|hardware| hardware.embodied(facts.reserved_ns));
@@ -74,7 +76,7 @@ impl SupplementTerms {
 }
 
 impl From<&PriceTerms> for SupplementTerms {
-    /// The supplements that the terms of a report request; a value out of range is ignored.
+    /// Returns the supplements that the terms of a report request; a value out of range is ignored.
     fn from(terms: &PriceTerms) -> Self {
         let market = |market: &MarketTerms| MarketContract::new(&market.instrument, market.g_per_kwh).ok();
         Self {

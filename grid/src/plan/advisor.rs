@@ -1,14 +1,16 @@
-//! Number of workers to run now: advice for live use that follows a plan and does not flap.
+//! Advises a running job how many workers to use now: more while electricity is clean, fewer while it is not. It
+//! follows a plan and avoids changing to and fro.
 //!
-//! A plan states how much the last unit of its work emits ([`Plan::work_grams`](super::Plan::work_grams)). A step of the
-//! profile's hull (see [`Scaling`]) is taken while the current intensity times its power per throughput is below that price. A
-//! band around the price (hysteresis) and a pause after each change (cooldown, never shorter than a change takes) avoid
-//! flapping. The number of workers is from 1 to the maximum; the advisor never pauses the job.
+//! A plan states how much the last unit of its work emits ([`Plan::work_grams`](super::Plan::work_grams)), which is the
+//! price of work here. The *hull* of a profile lists the steps from fewer to more workers, each with its power per unit
+//! of throughput (see [`Scaling`]). A step is taken while the current intensity times that power is below the price. A
+//! band around the price (hysteresis) and a pause after each change (cooldown, never shorter than a change takes) keep
+//! the advice steady. The number of workers is from 1 to the maximum; the advisor never pauses the job.
 
 use super::scaling::HullStep;
 use super::{PlanError, Scaling, error::check};
 
-/// The largest number of workers that is ever advised.
+/// The largest number of workers that is ever advised, so that a wrong profile cannot ask for an unlimited number.
 const WIDEST: u32 = 32;
 
 /// How quickly advice may change.
@@ -59,7 +61,7 @@ pub struct Advisor {
 }
 
 impl Advisor {
-    /// An advisor that starts at the fewest workers of the profile.
+    /// Returns an advisor that starts at the fewest workers of the profile.
     ///
     /// # Errors
     /// [`PlanError::Range`] for a pace out of range, or a profile whose fewest workers exceed the maximum.
@@ -72,13 +74,14 @@ impl Advisor {
         Ok(Self { steps, pace, workers, now_ns: 0, changed_ns: None })
     }
 
-    /// Current number of workers.
+    /// Returns the current number of workers.
     #[must_use]
     pub fn workers(&self) -> u32 {
         self.workers
     }
 
-    /// The advice at `now_ns` of the monotonic clock. A time before that of the last call counts as the last one.
+    /// Returns the advice at `now_ns` of the monotonic clock. A time before that of the last call counts as the last
+    /// one.
     pub fn advise(&mut self, now_ns: u64, signal: PlanSignal) -> PlanAdvice {
         self.now_ns = self.now_ns.max(now_ns);
         let wanted = self.wanted(signal);
@@ -89,13 +92,14 @@ impl Advisor {
         PlanAdvice { workers: wanted, changed: true }
     }
 
+    /// Whether the last change was too short a time ago for another one.
     fn is_cooling_down(&self) -> bool {
         let pause_ns = self.pace.cooldown_ns.max(self.pace.checkpoint_ns);
         self.changed_ns.is_some_and(|changed_ns| self.now_ns - changed_ns < pause_ns)
     }
 
-    /// The wanted number of workers. A step is added if it is clearly below the price, and removed if it is clearly above; the
-    /// first step stays.
+    /// Returns the wanted number of workers. A step is added if it is clearly below the price, and removed if it is
+    /// clearly above; the first step stays.
     fn wanted(&self, signal: PlanSignal) -> u32 {
         let taken = |step: &HullStep| step.to <= self.workers;
         let limit = |step: &HullStep| match taken(step) {

@@ -1,18 +1,25 @@
-//! A series prepared for planning: integers and their cumulative sums, so that the integral over any period is one difference.
+//! Prepares a series of intensities for planning: it stores the intensities as integers together with their cumulative
+//! sums. The integral over any period is then one subtraction, and exact.
+//!
+//! A *slot* is one of the equal periods of a series, with one intensity; a *gap* is a slot without one. An *edge* is
+//! the end of a slot and the start of the next.
 
 use super::error::{PlanError, check};
 use super::job::HOUR_NS;
 use crate::{IntensityKind, Series, SeriesGap, utc};
 
-/// Integer units per gram per kilowatt-hour. Values of up to twelve decimals are exact; 5000 g/kWh is 5e15.
+/// Integer units per gram per kilowatt-hour. Values of up to twelve decimals are exact. The highest intensity that is
+/// accepted, 5000 g/kWh, is 5e15 units and fits into an `i64`.
 const PER_G: f64 = 1e12;
 
 /// An intensity over time, prepared for planning.
 #[derive(Debug, Clone)]
 pub struct IntensityCurve {
+    /// Start of the first slot, nanoseconds since 1970 UTC.
     first_ns: i64,
+    /// Length of each slot, nanoseconds.
     step_ns: i64,
-    /// Intensity by slot, 1e-12 g/kWh; 0 in gaps, and one more 0 at the end.
+    /// Intensity by slot, 1e-12 g/kWh; 0 in gaps. One more 0 at the end belongs to the end of the series.
     slots: Vec<i64>,
     /// Integral of the intensity up to each edge, 1e-12 g/kWh times nanoseconds.
     sums: Vec<i128>,
@@ -62,19 +69,19 @@ impl IntensityCurve {
         Self { first_ns, step_ns, slots, sums, unknown, gaps, kind }
     }
 
-    /// Start of the first slot, nanoseconds since 1970 UTC.
+    /// Returns the start of the first slot, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn from_ns(&self) -> i64 {
         self.first_ns
     }
 
-    /// End of the last slot, nanoseconds since 1970 UTC.
+    /// Returns the end of the last slot, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn to_ns(&self) -> i64 {
         self.first_ns + self.step_ns * (self.slots.len() as i64 - 1)
     }
 
-    /// The window from a job's release to its deadline.
+    /// Returns the window from a job's release to its deadline.
     ///
     /// # Errors
     /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] if nothing in it is known.
@@ -92,20 +99,20 @@ impl IntensityCurve {
         Ok(PlanWindow { curve: self, from_ns, to_ns, has_gaps: unknown > 0 })
     }
 
-    /// Edges of slots between two instants within the curve.
+    /// Returns the edges of slots between two instants within the curve.
     pub(super) fn edges(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = i64> {
         let first = self.place(from_ns).0 as i64;
         let edges = (first..).map(|slot| self.first_ns + self.step_ns * slot);
         edges.take_while(move |edge| *edge <= to_ns)
     }
 
-    /// Intensity at an instant within the curve, 1e-12 g/kWh; `None` if unknown.
+    /// Returns the intensity at an instant within the curve, 1e-12 g/kWh; `None` if unknown.
     pub(super) fn cost_at(&self, at_ns: i64) -> Option<i64> {
         let slot = self.place(at_ns).0;
         self.knows(slot).then(|| self.slots[slot])
     }
 
-    /// The first known intensity at or after an instant, grams CO2e per kilowatt-hour.
+    /// Returns the first known intensity at or after an instant, grams CO2e per kilowatt-hour.
     ///
     /// # Errors
     /// [`PlanError`] outside the curve, or if nothing is known after the instant.
@@ -116,10 +123,12 @@ impl IntensityCurve {
         known.map(|slot| self.slots[slot] as f64 / PER_G).ok_or_else(|| self.gap_after(at_ns))
     }
 
+    /// Whether the intensity of a slot is known.
     fn knows(&self, slot: usize) -> bool {
         self.unknown[slot + 1] == self.unknown[slot]
     }
 
+    /// Returns the error that names the first gap that ends after an instant.
     fn gap_after(&self, from_ns: i64) -> PlanError {
         let gap = self.gaps.iter().find(|gap| gap.to_ns > from_ns);
         let (from_ns, to_ns, place) =
@@ -127,7 +136,7 @@ impl IntensityCurve {
         PlanError::Gap { from: utc(from_ns), to: utc(to_ns), place }
     }
 
-    /// The slot of an instant within the curve, and the time since the start of that slot.
+    /// Returns the slot of an instant within the curve, and the time since the start of that slot.
     fn place(&self, at_ns: i64) -> (usize, i64) {
         let passed_ns = at_ns - self.first_ns;
         ((passed_ns / self.step_ns) as usize, passed_ns % self.step_ns)
@@ -135,31 +144,31 @@ impl IntensityCurve {
 }
 
 impl<'a> PlanWindow<'a> {
-    /// The curve that contains it.
+    /// Returns the curve that contains the window.
     #[must_use]
     pub(super) fn curve(&self) -> &'a IntensityCurve {
         self.curve
     }
 
-    /// Release, nanoseconds since 1970 UTC.
+    /// Returns the release, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn from_ns(&self) -> i64 {
         self.from_ns
     }
 
-    /// Deadline, nanoseconds since 1970 UTC.
+    /// Returns the deadline, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn to_ns(&self) -> i64 {
         self.to_ns
     }
 
-    /// Its length in hours.
+    /// Returns the length of the window in hours.
     #[must_use]
     pub(super) fn hours(&self) -> f64 {
         (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
     }
 
-    /// Time with a known intensity, nanoseconds.
+    /// Returns the time with a known intensity, nanoseconds.
     #[must_use]
     pub(crate) fn known_ns(&self) -> i64 {
         if !self.has_gaps {
@@ -174,17 +183,17 @@ impl<'a> PlanWindow<'a> {
         !self.has_gaps || unknown[self.curve.place(to_ns - 1).0 + 1] == unknown[self.curve.place(from_ns).0]
     }
 
-    /// An error that names the first unknown period in the window.
+    /// Returns an error that names the first unknown period in the window.
     pub(super) fn gap(&self) -> PlanError {
         self.curve.gap_after(self.from_ns)
     }
 
-    /// Integral of the intensity over a period within the curve, 1e-12 g/kWh times nanoseconds, exact.
+    /// Returns the integral of the intensity over a period within the curve, 1e-12 g/kWh times nanoseconds, exact.
     pub(super) fn integral(&self, from_ns: i64, to_ns: i64) -> i128 {
         self.sum(to_ns) - self.sum(from_ns)
     }
 
-    /// The window cut at the edges of slots, including those without a known intensity.
+    /// Returns the window cut at the edges of slots, including those without a known intensity.
     pub(super) fn pieces(&self) -> impl Iterator<Item = PlanPiece> + use<'a> {
         let (curve, from_ns, to_ns) = (self.curve, self.from_ns, self.to_ns);
         let (first, end) = (curve.place(from_ns).0, curve.place(to_ns - 1).0 + 1);
@@ -195,8 +204,8 @@ impl<'a> PlanWindow<'a> {
         })
     }
 
-    /// Integrals and starts of periods of `length_ns`: the first starts at `start_ns`, each further one a slot later, up to
-    /// `last_ns`. Periods that are not fully known are left out.
+    /// Returns the integrals and starts of periods of `length_ns`: the first starts at `start_ns`, each further one a
+    /// slot later, up to `last_ns`. Periods that are not fully known are left out.
     pub(super) fn slide(
         &self,
         start_ns: i64,
@@ -213,12 +222,13 @@ impl<'a> PlanWindow<'a> {
         stretches.filter(move |(_, from_ns)| window.is_known(*from_ns, from_ns + length_ns))
     }
 
-    /// The first instant of the window for which a slot starts `later_ns` later.
+    /// Returns the first instant of the window for which a slot starts `later_ns` later.
     pub(super) fn first_edge(&self, later_ns: i64) -> i64 {
         let past_ns = (self.from_ns + later_ns - self.curve.first_ns).rem_euclid(self.curve.step_ns);
         self.from_ns + if past_ns == 0 { 0 } else { self.curve.step_ns - past_ns }
     }
 
+    /// Returns the integral from the start of the curve to an instant, 1e-12 g/kWh times nanoseconds.
     fn sum(&self, at_ns: i64) -> i128 {
         let (slot, ns) = self.curve.place(at_ns);
         self.curve.sums[slot] + i128::from(self.curve.slots[slot]) * i128::from(ns)
@@ -226,18 +236,18 @@ impl<'a> PlanWindow<'a> {
 }
 
 impl PlanPiece {
-    /// Its length in hours.
+    /// Returns the length of the part in hours.
     pub(super) fn hours(&self) -> f64 {
         (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
     }
 
-    /// Grams CO2e per kilowatt-hour.
+    /// Returns the grams CO2e per kilowatt-hour.
     pub(super) fn g_per_kwh(&self) -> f64 {
         self.cost as f64 / PER_G
     }
 }
 
-/// Emissions of an integral at a constant power, grams.
+/// Returns the emissions of an integral at a constant power, grams.
 pub(super) fn grams(integral: i128, power_w: f64) -> f64 {
     integral as f64 / PER_G / HOUR_NS as f64 * (power_w / 1000.0)
 }
@@ -255,7 +265,7 @@ pub(super) fn check_fits(window: &PlanWindow<'_>, duration_ns: i64) -> Result<()
     Err(too_long(window, need_h))
 }
 
-/// The error for a job of `need_h` hours that is longer than its window.
+/// Returns the error for a job of `need_h` hours that is longer than its window.
 pub(super) fn too_long(window: &PlanWindow<'_>, need_h: f64) -> PlanError {
     let (from, to) = (utc(window.from_ns()), utc(window.to_ns()));
     PlanError::DeadlineBeforeDuration { need_h, have_h: window.hours(), from, to }

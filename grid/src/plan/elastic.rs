@@ -1,10 +1,11 @@
-//! Plans for jobs whose number of workers may change at any time (`eco2 plan --profile`): the optimum of the linear programme
-//! over shares of slots, found by a greedy choice.
+//! Plans jobs whose number of workers may change at any time (`eco2 plan --profile`). The plan is the optimum of a
+//! linear programme over the shares of slots, and a greedy choice finds it.
 //!
-//! In each slot, each step of the hull (see [`Scaling`]) can be used once, for at most the length of the slot. A unit of work
-//! then emits the slot's intensity times the step's power per throughput. That slope increases within a slot, so taking the
-//! cheapest steps first is possible and optimal. At most one slot is divided between two numbers of workers. No plan in whole
-//! slots emits less.
+//! A *slot* is a period with one intensity. The *hull* of a profile lists the steps from fewer to more workers that are
+//! worth their power (see [`Scaling`]). In each slot, each step can be used once, for at most the length of the slot. A
+//! unit of work then emits the slot's intensity times the step's power per throughput. That slope increases within a
+//! slot, so taking the cheapest steps first is possible and optimal. At most one slot is divided between two numbers of
+//! workers. No plan in whole slots emits less.
 
 use super::curve::{PlanPiece, check_fits, grams, too_long};
 use super::{HOUR_NS, Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
@@ -21,10 +22,11 @@ pub(super) struct Bought {
     pub(super) work_grams: f64,
 }
 
-/// The plan of least emissions for a job that takes `duration_ns` with the fewest workers of its profile. It may pause.
+/// Returns the plan of least emissions for a job that takes `duration_ns` with the fewest workers of its profile. It
+/// may pause.
 ///
-/// `now_grams` is for the job started at once with the fewest workers that meet the deadline. Of equal choices the earliest
-/// slot is taken.
+/// `now_grams` is for the job started at once with the fewest workers that meet the deadline. Of equal choices the
+/// earliest slot is taken.
 ///
 /// ```
 /// use eco2_grid::plan::{HOUR_NS, IntensityCurve, Scaling, elastic};
@@ -52,7 +54,7 @@ pub fn elastic(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> 
     Ok(Plan { slots, grams, now_grams: now(window, scaling, work)?, bound_grams: grams, work_grams })
 }
 
-/// The work of a job, if the largest number of workers can do it within the window.
+/// Returns the work of a job, if the largest number of workers can do it within the window.
 pub(super) fn checked_work(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> Result<f64, PlanError> {
     let work = scaling.work(duration_ns);
     let need_h = work / scaling.fastest();
@@ -93,6 +95,7 @@ pub(super) fn buy(pieces: &[PlanPiece], scaling: &Scaling, work: f64) -> Bought 
     bought
 }
 
+/// Returns the time slots in which the job runs with the chosen steps.
 fn slots(pieces: &[PlanPiece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSlot> {
     let workers = |steps: usize| steps.checked_sub(1).map_or(0, |step| scaling.hull()[step].to);
     let mut slots = Vec::new();
@@ -115,8 +118,8 @@ fn slots(pieces: &[PlanPiece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSl
     slots
 }
 
-/// Emissions of the work started at once, with the fewest workers that meet the deadline; `None` if the intensity of that time
-/// is unknown.
+/// Returns the emissions of the work started at once, with the fewest workers that meet the deadline; `None` if the
+/// intensity of that time is unknown.
 pub(super) fn now(window: &PlanWindow<'_>, scaling: &Scaling, work: f64) -> Result<Option<f64>, PlanError> {
     let enough = |throughput: f64| work / throughput <= window.hours() * (1.0 + SLACK);
     let level = scaling.levels().iter().find(|level| enough(level.throughput));

@@ -1,4 +1,7 @@
-//! The errors of planning, and checks of values.
+//! Defines why a plan cannot be made ([`PlanError`]), and checks the values that planning is given.
+//!
+//! A *window* is the time from the earliest start of a job to its deadline. A *series* holds intensities over time; a
+//! *gap* is a time without one. A *profile* states throughput and power by number of workers.
 
 use crate::{FilePlace, RangeError};
 
@@ -50,10 +53,10 @@ pub enum PlanError {
     /// A value is out of range.
     #[error(transparent)]
     Range(#[from] RangeError),
-    /// A profile without a worker.
+    /// The profile has no row with a worker.
     #[error("the profile has no row with a worker; add one")]
     NoWorkers,
-    /// A profile that falls.
+    /// A value of the profile decreases from a row to the next.
     #[error("{what} falls from {before} to {value} as workers grow; measure the profile again")]
     Falling {
         /// Name of the value.
@@ -63,26 +66,26 @@ pub enum PlanError {
         /// The value with fewer workers.
         before: f64,
     },
-    /// Zones whose intensities count different things.
+    /// The intensities of two zones count different things.
     #[error(
         "zones {first} and {other} count different things ({first_kind} and {other_kind}); compare figures of one kind"
     )]
     KindsDiffer {
         /// A zone.
         first: String,
-        /// Another.
+        /// Another zone.
         other: String,
         /// What the first counts.
         first_kind: String,
         /// What the other counts.
         other_kind: String,
     },
-    /// More jobs than the machines can run.
+    /// There are more jobs than the machines can run.
     #[error("no free time was found for job {job} on {machines} machines; add machines or time")]
     NoMachine {
-        /// Which job, from 0.
+        /// Index of the job, from 0.
         job: usize,
-        /// How many machines there are.
+        /// Number of machines.
         machines: u32,
     },
     /// The plan is too large to be computed exactly.
@@ -98,7 +101,7 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// Place of the fault in the file of the series.
+    /// Returns the place of the fault in the file of the series.
     #[must_use]
     pub fn place(&self) -> FilePlace {
         match self {

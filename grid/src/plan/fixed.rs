@@ -1,21 +1,25 @@
-//! Plans for jobs of fixed width (`eco2 plan` without a profile), and what planning on a forecast costs.
+//! Plans jobs that always use the same number of workers (`eco2 plan` without a profile), and computes what planning on
+//! a forecast costs.
 //!
-//! A job that may be interrupted takes the cheapest parts of its window. Every nanosecond of the window can be used once, at
-//! the intensity of its slot, so taking the cheapest is the optimum. Of equal slots the earlier is taken, and of the last slot
-//! its beginning.
+//! A *window* is the time from the earliest start of the job to its deadline. A *slot* is a period of it with one
+//! intensity, and an *edge* is the border of two slots. *Regret* is the emissions of a plan made on a forecast, minus
+//! those of the best plan for the intensities that came.
 //!
-//! A job that may not be interrupted takes the cheapest period of its length. Its grams change linearly with its start as long
-//! as neither of its ends crosses the edge of a slot. So the minimum is at a start where one end lies on an edge, or at one of
-//! the ends of the window. Slots without a known intensity only add edges, and no period reaches into them.
+//! A job that may be interrupted takes the cheapest parts of its window. Every nanosecond of the window can be used
+//! once, at the intensity of its slot, so taking the cheapest is the optimum. Of equal slots the earlier is taken, and
+//! of the last slot its beginning.
 //!
-//! *Regret* is the emissions of a plan made on a forecast in excess of the best plan for what came.
+//! A job that may not be interrupted takes the cheapest period of its length. Its grams change linearly with its start
+//! as long as neither of its ends crosses an edge. So the minimum is at a start where one end lies on an edge, or at
+//! one of the ends of the window. Slots without a known intensity only add edges, and no period reaches into them.
 
 use super::curve::{PlanPiece, check_fits, grams};
 use super::error::{check, check_power};
 use super::{Job, Plan, PlanError, PlanSlot, PlanWindow, push};
 
-/// The plan of least emissions for a job of fixed width. A job that may be interrupted runs in the cheapest parts of the
-/// window, fractions of slots included. Another one runs in the cheapest period, which may start within a slot.
+/// Returns the plan of least emissions for a job of fixed width. A job that may be interrupted runs in the cheapest
+/// parts of the window, fractions of slots included. Another one runs in the cheapest period, which may start within a
+/// slot.
 ///
 /// # Errors
 /// [`PlanError`] if the job does not fit, or a value is out of range.
@@ -37,7 +41,7 @@ pub fn plan(window: &PlanWindow<'_>, job: &Job) -> Result<Plan, PlanError> {
     Ok(Plan { slots, grams, now_grams, bound_grams: grams, work_grams: None })
 }
 
-/// The cheapest parts of a window, sorted by time, and their integral.
+/// Returns the cheapest parts of a window, sorted by time, and their integral.
 pub(super) fn cheapest(window: &PlanWindow<'_>, length_ns: i64) -> (Vec<PlanSlot>, i128) {
     let pieces: Vec<PlanPiece> = window.pieces().filter(|piece| piece.is_known).collect();
     let mut order: Vec<u32> = (0..pieces.len() as u32).collect();
@@ -62,7 +66,7 @@ pub(super) fn cheapest(window: &PlanWindow<'_>, length_ns: i64) -> (Vec<PlanSlot
     (slots, cost)
 }
 
-/// The earliest of the cheapest periods, and its integral; `None` if no period is known throughout.
+/// Returns the earliest of the cheapest periods, and its integral; `None` if no period is known throughout.
 pub(super) fn contiguous(window: &PlanWindow<'_>, length_ns: i64) -> Option<(PlanSlot, i128)> {
     let last_ns = window.to_ns() - length_ns;
     let ends = [window.from_ns(), last_ns].into_iter().filter(|start| window.is_known(*start, start + length_ns));
@@ -88,20 +92,21 @@ pub struct Regret {
 }
 
 impl Regret {
-    /// Emissions in excess of the best plan, grams CO2e; never negative.
+    /// Returns the emissions in excess of the best plan, grams CO2e; never negative.
     #[must_use]
     pub fn grams_lost(&self) -> f64 {
         (self.grams - self.best_grams).max(0.0)
     }
 
-    /// The excess in percent of the best plan; `None` if the best plan emits nothing.
+    /// Returns the excess in percent of the best plan; `None` if the best plan emits nothing.
     #[must_use]
     pub fn percent(&self) -> Option<f64> {
         (self.best_grams > 0.0).then(|| 100.0 * self.grams_lost() / self.best_grams)
     }
 }
 
-/// Plans a job on a forecast, and computes the emissions of the plan at the actual intensities of the same window.
+/// Plans a job on a forecast, and computes the emissions of the plan at the actual intensities of the same
+/// window.
 ///
 /// # Errors
 /// [`PlanError`] if the job does not fit, or the actual intensities of the window or the plan are unknown.
@@ -117,11 +122,11 @@ pub fn regret(forecast: &PlanWindow<'_>, actual: &PlanWindow<'_>, job: &Job) -> 
     Ok(Regret { slots: made.slots, grams, best_grams: best.grams, now_grams: best.now_grams })
 }
 
-/// The largest possible regret of a plan, in percent of the best plan, if every forecast intensity is within `error_percent`
-/// of the actual one.
+/// Returns the largest possible regret of a plan, in percent of the best plan, if every forecast intensity is within
+/// `error_percent` of the actual one.
 ///
-/// With e = error/100, the actual emissions of a plan are at most 1/(1 - e) of its forecast emissions. These are at most the
-/// forecast emissions of the best plan, which are at most 1 + e of its actual ones. So the regret is at most
+/// With e = error/100, the actual emissions of a plan are at most 1/(1 - e) of its forecast emissions. These are at
+/// most the forecast emissions of the best plan, which are at most 1 + e of its actual ones. So the regret is at most
 /// (1 + e)/(1 - e) - 1.
 ///
 /// # Errors

@@ -1,15 +1,17 @@
-//! Shares slots among jobs at least cost, for `eco2 plan --machines`: a transportation problem, solved by successive shortest
-//! paths.
+//! Shares machine time in slots among jobs at the least emissions, for `eco2 plan --machines`. This is a transportation
+//! problem, solved by successive shortest paths.
 //!
-//! Jobs are added one by one. Each takes the cheapest path to free machine time; a path may move other jobs to other slots.
-//! *Potentials* (one number per slot and job, subtracted from costs) keep the cost of every remaining step at least 0, so that
-//! Dijkstra's algorithm finds the path. All numbers are integers: the result is the optimum of the linear programme, without
-//! rounding.
+//! A *slot* is a period with one intensity. In the graph that is searched, each slot and each job is a *node*; a *path*
+//! leads from a job to a slot with free machine time. Jobs are added one by one. Each takes the cheapest path; a path
+//! may move other jobs to other slots. *Potentials* (one number per node, subtracted from costs) keep the cost of every
+//! remaining step at least 0, so that Dijkstra's algorithm finds the path. All numbers are integers: the result is the
+//! optimum of the linear programme, without rounding.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A slot: its length, the free time of all machines in it, and the cost of its time.
+/// A slot: its length, the free time of all machines in it (both nanoseconds), and the cost of its time (the intensity,
+/// 1e-12 g/kWh).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SlotSupply {
     pub(super) length_ns: i64,
@@ -17,7 +19,8 @@ pub(super) struct SlotSupply {
     pub(super) cost: i64,
 }
 
-/// A job: the slots that it may use, the time that it needs, and the weight of its power relative to other jobs.
+/// A job: the slots that it may use (indices from `first` to before `end`), the time that it needs in nanoseconds, and
+/// the weight of its power relative to other jobs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JobDemand {
     pub(super) first: usize,
@@ -53,11 +56,12 @@ impl<'a> MachineShares<'a> {
         Ok(flow)
     }
 
-    /// A job's time in a slot, nanoseconds.
+    /// Returns a job's time in a slot, nanoseconds.
     pub(super) fn share(&self, job: usize, slot: usize) -> i64 {
         self.shares[job * self.supplies.len() + slot]
     }
 
+    /// Assigns all of a job's time, one cheapest path at a time. The error is the index of the job, if no path is left.
     fn add(&mut self, job: usize) -> Result<(), usize> {
         let JobDemand { first, end, need_ns, .. } = self.demands[job];
         let slots = self.supplies.len();
@@ -71,6 +75,7 @@ impl<'a> MachineShares<'a> {
         Ok(())
     }
 
+    /// Returns the cost of a nanosecond of a job in a slot: its intensity times the weight of the job's power.
     fn cost(&self, job: usize, slot: usize) -> i128 {
         i128::from(self.supplies[slot].cost) * i128::from(self.demands[job].weight)
     }
@@ -99,7 +104,7 @@ impl<'a> MachineShares<'a> {
         Some(moved_ns)
     }
 
-    /// Distances from a node until a slot with free time is reached.
+    /// Returns the distances from a node until a slot with free time is reached.
     fn search(&self, source: usize) -> Option<ShortestPaths> {
         let nodes = self.potentials.len();
         let mut distances: Vec<Option<i128>> = vec![None; nodes];
@@ -129,7 +134,7 @@ impl<'a> MachineShares<'a> {
         found.map(|(far, slot)| ShortestPaths { distances, before, found: (slot, far) })
     }
 
-    /// Nodes that time can be moved to from a node, with the cost reduced by the potentials.
+    /// Returns the nodes that time can be moved to from a node, with the cost reduced by the potentials.
     fn steps(&self, node: usize) -> Vec<(usize, i128)> {
         let slots = self.supplies.len();
         if node < slots {
@@ -145,14 +150,17 @@ impl<'a> MachineShares<'a> {
     }
 }
 
+/// The result of a search from one node.
 struct ShortestPaths {
+    /// Cost of the cheapest path to each node; `None` if none was found.
     distances: Vec<Option<i128>>,
+    /// The node before each node on its cheapest path.
     before: Vec<usize>,
     /// The slot with free time on the cheapest path, and the cost of that path to the sink.
     found: (usize, i128),
 }
 
-/// Steps from the source to a slot, in order.
+/// Returns the steps from the source to a slot, in order, each as the node that it leaves and the node that it reaches.
 fn path(before: &[usize], slot: usize, source: usize) -> Vec<(usize, usize)> {
     let (mut steps, mut node) = (Vec::new(), slot);
     while node != source {

@@ -1,4 +1,5 @@
-//! A job of fixed width and its plan: the time slots in which it runs, and their emissions (`eco2 plan`).
+//! Defines a job that always uses the same number of workers ([`Job`]), and the plan of a job ([`Plan`]): the periods
+//! in which it runs, and their emissions (`eco2 plan`).
 
 /// Nanoseconds in an hour.
 pub const HOUR_NS: i64 = 3_600_000_000_000;
@@ -41,26 +42,26 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Start of the job, nanoseconds since 1970 UTC.
+    /// Returns the start of the job, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn from_ns(&self) -> i64 {
         self.slots.first().map_or(0, |slot| slot.from_ns)
     }
 
-    /// End of the job, nanoseconds since 1970 UTC.
+    /// Returns the end of the job, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn to_ns(&self) -> i64 {
         self.slots.last().map_or(0, |slot| slot.to_ns)
     }
 
-    /// Saving compared with starting at once, percent; see [`saving_percent`].
+    /// Returns the saving compared with starting at once, percent; see [`saving_percent`].
     #[must_use]
     pub fn saving_percent(&self) -> Option<f64> {
         saving_percent(self.grams, self.now_grams)
     }
 }
 
-/// Saving of `grams` compared with `now_grams`, percent; 0 if `now_grams` is 0, `None` if it is unknown.
+/// Returns the saving of `grams` compared with `now_grams`, percent; 0 if `now_grams` is 0, `None` if it is unknown.
 #[must_use]
 pub fn saving_percent(grams: f64, now_grams: Option<f64>) -> Option<f64> {
     now_grams.map(|now_grams| if now_grams > 0.0 { 100.0 * (now_grams - grams) / now_grams } else { 0.0 })

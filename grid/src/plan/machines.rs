@@ -1,13 +1,16 @@
-//! Plans many jobs on few machines (`eco2 plan --jobs FILE --machines N`).
+//! Plans many jobs on few machines (`eco2 plan --jobs FILE --machines N`), with the lowest emissions that it finds for
+//! all of them together. A *slot* is a period with one intensity. A *share* is the machine time that a job gets in a
+//! slot.
 //!
-//! Jobs that may be interrupted share the machine time of every slot as the optimum of the transportation problem assigns
-//! it, and no plan has lower emissions. Jobs that may not be interrupted are placed first, those with the least slack before
-//! the others, each at the cheapest start at which a machine is free. That is a heuristic, because the problem is NP-hard;
-//! the plan states its lower bound.
+//! The *slack* of a job is the time from its arrival to its deadline, minus its duration. Jobs that may be interrupted
+//! share the machine time of every slot as the optimum of the transportation problem assigns it, and no plan has lower
+//! emissions. Jobs that may not be interrupted are placed first, those with the least slack before the others, each at
+//! the cheapest start at which a machine is free. That is a heuristic, because the problem is NP-hard; the plan states
+//! its lower bound.
 //!
-//! Within a slot, shares become times on machines by McNaughton's wrap-around rule (1959): shares are laid end to end and
-//! cut at the slot's length, and the rest goes on at the beginning of the next machine. The two parts of a job that was cut
-//! never overlap, because no share is longer than the slot.
+//! Within a slot, shares become times on machines by McNaughton's wrap-around rule (1959): shares are laid end to end
+//! and cut at the slot's length, and the rest goes on at the beginning of the next machine. The two parts of a job that
+//! was cut never overlap, because no share is longer than the slot.
 
 use super::curve::{PlanPiece, grams};
 use super::error::check;
@@ -15,7 +18,7 @@ use super::fixed::contiguous;
 use super::flow::{JobDemand, MachineShares, SlotSupply};
 use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, QueuedJob, push};
 
-/// Maximum number of jobs times slots: 64 MiB of shares.
+/// Maximum number of jobs times slots: 8 Mi shares of 8 bytes each use 64 MiB.
 const MOST_SHARES: usize = 8 << 20;
 
 /// Plans of jobs that share machines.
@@ -25,7 +28,8 @@ pub struct SharedMachines {
     pub plans: Vec<Plan>,
     /// Grams CO2e of all jobs.
     pub grams: f64,
-    /// Grams CO2e if each job started at its arrival on a machine of its own; `None` if that is unknown for one of them.
+    /// Grams CO2e if each job started at its arrival on a machine of its own; `None` if that is unknown for one of
+    /// them.
     pub now_grams: Option<f64>,
     /// Lower bound of the grams CO2e of any plan; equal to `grams` if every job may be interrupted.
     pub bound_grams: f64,
@@ -50,17 +54,19 @@ pub fn share_machines(curve: &IntensityCurve, jobs: &[QueuedJob], machines: u32)
     Ok(SharedMachines { plans, grams, now_grams, bound_grams })
 }
 
+/// Returns the time from a job's arrival to its deadline.
 fn window<'a>(curve: &'a IntensityCurve, job: &QueuedJob) -> Result<PlanWindow<'a>, PlanError> {
     curve.window(job.arrival_ns, job.deadline_ns.min(curve.to_ns()))
 }
 
+/// Returns the plan of a job from its slots on the machines, its plan alone, the job and its window.
 fn plan_of_slots(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&QueuedJob, &PlanWindow<'_>))) -> Plan {
     let cost = slots.iter().map(|slot| window.integral(slot.from_ns, slot.to_ns)).sum();
     let grams = grams(cost, job.job.power_w);
     Plan { slots, grams, bound_grams: alone.bound_grams.min(grams), ..alone }
 }
 
-/// Places the jobs that may not be interrupted, those with the least slack first.
+/// Places the jobs that may not be interrupted, those with the least slack (window minus duration) first.
 fn place(jobs: &[QueuedJob], windows: &[PlanWindow<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
     let slack = |job: usize| windows[job].to_ns() - windows[job].from_ns() - jobs[job].job.duration_ns;
     let mut order: Vec<usize> = (0..jobs.len()).filter(|&job| !jobs[job].job.interruptible).collect();
@@ -75,7 +81,8 @@ fn place(jobs: &[QueuedJob], windows: &[PlanWindow<'_>], machines: u32) -> Resul
     Ok(slots)
 }
 
-/// The cheapest period in which a machine is free throughout. Candidates start or end at an edge of a slot or of another job.
+/// Returns the cheapest period in which a machine is free throughout. Candidates start or end at an edge of a slot or
+/// of another job.
 fn free_place(window: &PlanWindow<'_>, length_ns: i64, taken: &[PlanSlot], machines: u32) -> Option<PlanSlot> {
     let (best, _) = contiguous(window, length_ns)?;
     if is_free(&best, taken, machines) {
@@ -134,7 +141,7 @@ fn interleave(
     Ok(())
 }
 
-/// Time cut wherever the intensity, the free machines or the set of jobs may change.
+/// Returns the time cut wherever the intensity, the free machines or the set of jobs may change.
 fn cut(curve: &IntensityCurve, windows: &[PlanWindow<'_>], taken: &[PlanSlot]) -> Vec<PlanPiece> {
     let mut edges: Vec<i64> = windows.iter().flat_map(|window| [window.from_ns(), window.to_ns()]).collect();
     let (Some(&first), Some(&last)) = (edges.iter().min(), edges.iter().max()) else { return Vec::new() };
@@ -150,6 +157,7 @@ fn cut(curve: &IntensityCurve, windows: &[PlanWindow<'_>], taken: &[PlanSlot]) -
     edges.windows(2).map(piece).collect()
 }
 
+/// Returns the machine time that is free in a period.
 fn supply(piece: &PlanPiece, taken: &[PlanSlot], machines: u32) -> SlotSupply {
     let running = taken.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&piece.from_ns)).count();
     let length_ns = piece.to_ns - piece.from_ns;
@@ -157,6 +165,7 @@ fn supply(piece: &PlanPiece, taken: &[PlanSlot], machines: u32) -> SlotSupply {
     SlotSupply { length_ns, free_ns: length_ns.saturating_mul(free), cost: piece.cost }
 }
 
+/// Returns the time that a job needs, the range of periods in which it may run, and the weight of its power.
 fn demand(pieces: &[PlanPiece], window: &PlanWindow<'_>, job: &QueuedJob, jobs: &[QueuedJob]) -> JobDemand {
     let first = pieces.partition_point(|piece| piece.from_ns < window.from_ns());
     let end = pieces.partition_point(|piece| piece.to_ns <= window.to_ns());
@@ -166,7 +175,8 @@ fn demand(pieces: &[PlanPiece], window: &PlanWindow<'_>, job: &QueuedJob, jobs: 
     JobDemand { first, end, need_ns: job.job.duration_ns, weight }
 }
 
-/// Times of every share within a slot of `length_ns`, as `(job, from_ns, to_ns)` since the start of the slot.
+/// Returns the times of every share within a slot of `length_ns`, as `(job, from_ns, to_ns)` since the start of the
+/// slot.
 pub(super) fn wrap_around(shares_ns: &[(usize, i64)], length_ns: i64) -> Vec<(usize, i64, i64)> {
     let (mut times, mut at_ns) = (Vec::new(), 0);
     for &(job, share_ns) in shares_ns {

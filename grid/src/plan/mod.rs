@@ -1,17 +1,17 @@
-//! Finds the lowest-emission time, zone and number of workers for a job (`eco2 plan`), over a known or forecast intensity. Pure
-//! functions; no file, no clock.
+//! Finds the lowest-emission time, zone and number of workers for a job (`eco2 plan`), over a known or forecast
+//! intensity. All functions are pure: they read no file and no clock.
 //!
-//! An [`IntensityCurve`] is a series prepared for planning. A [`PlanWindow`] of it lasts from the release of a job to its
-//! deadline. No plan leaves its window, and none runs where the intensity is unknown.
+//! An [`IntensityCurve`] is a series prepared for planning. A [`PlanWindow`] of it lasts from the release of a job to
+//! its deadline. No plan leaves its window, and none runs where the intensity is unknown.
 //!
 //! * [`plan`] plans a job of fixed width, [`elastic`](fn@elastic) one whose number of workers may change
 //!   ([`Scaling`]), [`whole_slots`] one that pays for starts and changes.
 //! * [`rank`] compares zones, [`share_machines`] plans many jobs on few machines.
 //! * [`Advisor`] follows a plan live, [`regret`](fn@regret) measures the cost of planning on a forecast.
 //!
-//! Each plan states a lower bound: no plan of its class has lower emissions. If the bound equals the plan's emissions, the plan
-//! is optimal. Intensities are compared as integers of 1e-12 g/kWh and times as nanoseconds, so that equal sums are equal. Of
-//! equal plans the earliest is taken.
+//! Each plan states a lower bound: no plan of its class has lower emissions. If the bound equals the plan's emissions,
+//! the plan is optimal. Intensities are compared as integers of 1e-12 g/kWh and times as nanoseconds, so that equal
+//! sums are equal. Of equal plans the earliest is taken.
 //!
 //! ```
 //! use eco2_grid::{Series, plan};

@@ -1,5 +1,5 @@
-//! Reads queues of jobs for `eco2 plan --jobs FILE` from CSV with the columns `id`, `arrival`, `duration_h`, `deadline` and
-//! `interruptible`.
+//! Reads a queue, which is a list of jobs to plan (`eco2 plan --jobs FILE`), from CSV with the columns `id`, `arrival`,
+//! `duration_h`, `deadline` and `interruptible`.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub struct QueuedJob {
 }
 
 impl QueuedJob {
-    /// Its best plan on a machine of its own.
+    /// Returns the best plan of the job on a machine of its own.
     ///
     /// A deadline after the end of the curve counts as that end, because later intensities are unknown.
     ///
@@ -68,6 +68,7 @@ pub(crate) fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<QueuedJob>, Fil
     parse_jobs(&crate::series::bytes(path)?, &path.display().to_string(), power_w)
 }
 
+/// Reads a job from a row; `columns` are the indices of id, arrival, duration, deadline and interruptible.
 fn job(row: &TableRow<'_>, columns: [usize; 5], power_w: f64) -> Result<QueuedJob, FileError> {
     let [id, arrival, duration, deadline, interruptible] = columns;
     let id = row.text(id).to_owned();
@@ -83,18 +84,20 @@ fn job(row: &TableRow<'_>, columns: [usize; 5], power_w: f64) -> Result<QueuedJo
     Ok(QueuedJob { id, arrival_ns, deadline_ns, job, place: row.place() })
 }
 
-/// Nanoseconds of a number of hours; `None` unless the number is above 0 and at most a century.
+/// Returns the nanoseconds of a number of hours; `None` unless the number is above 0 and at most a century.
 #[must_use]
 pub fn duration_ns(hours: f64) -> Option<i64> {
     let ns = (hours * HOUR_NS as f64).round();
     (hours <= LONGEST_H && ns >= 1.0).then_some(ns as i64)
 }
 
+/// Returns the fault of a duration that is out of range.
 fn of_duration(text: &str) -> FileFault {
     let allowed = "hours above 0 and at most 876600";
     FileFault::Figure { what: "the duration", text: text.to_owned(), allowed }
 }
 
+/// Reads `true` or `false`, for which `yes`, `no`, `1` and `0` are accepted too; an empty field is `false`.
 fn truth(row: &TableRow<'_>, column: usize) -> Result<bool, FileError> {
     match row.text(column).to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),

@@ -1,4 +1,5 @@
-//! Compares zones (`eco2 plan --rank`): the best plan of each zone, including the emissions of moving the job there.
+//! Ranks grid zones for a job (`eco2 plan --rank`) by the emissions of its best plan in each zone, including the
+//! emissions of moving the job there (the *transfer*).
 
 use super::{IntensityCurve, Job, Plan, PlanError, plan};
 
@@ -7,7 +8,7 @@ use super::{IntensityCurve, Job, Plan, PlanError, plan};
 pub struct ZoneCandidate<'a> {
     /// Name of the zone.
     pub name: &'a str,
-    /// Its intensity.
+    /// Intensity of the zone over time.
     pub curve: &'a IntensityCurve,
     /// Grams CO2e of moving the job and its data there; 0 for the zone in which it is now.
     pub transfer_grams: f64,
@@ -22,12 +23,12 @@ pub struct RankedZone {
     pub plan: Plan,
     /// Grams CO2e of moving there.
     pub transfer_grams: f64,
-    /// Grams CO2e of both.
+    /// Grams CO2e of the plan and of moving, added up.
     pub total_grams: f64,
 }
 
-/// Zones sorted by the emissions of their best plan from `from_ns` to `to_ns` plus transfer; equal ones keep their order. A zone
-/// whose known intensities do not suffice is left out if another zone has a plan.
+/// Returns the zones sorted by the emissions of their best plan from `from_ns` to `to_ns` plus transfer; equal ones
+/// keep their order. A zone whose known intensities do not suffice is left out if another zone has a plan.
 ///
 /// ```
 /// use eco2_grid::Series;
@@ -78,8 +79,8 @@ pub fn rank(
     Ok(zones)
 }
 
-/// Grams CO2e of the energy that moves a job and its data, half of which is used in either zone. The intensities are those at
-/// `at_ns`, or the first known ones after it. The result is 0 if both zones are the same.
+/// Returns the grams CO2e of the energy that moves a job and its data, half of which is used in either zone. The
+/// intensities are those at `at_ns`, or the first known ones after it. The result is 0 if both zones are the same.
 ///
 /// # Errors
 /// [`PlanError`] if an intensity is unknown, or the energy is out of range.
@@ -97,6 +98,7 @@ pub fn transfer_grams(
     Ok(energy_kwh * (home.known_from(at_ns)? + there.known_from(at_ns)?) / 2.0)
 }
 
+/// Checks that the intensities of two zones count the same things.
 fn same_kind(first: &ZoneCandidate<'_>, other: &ZoneCandidate<'_>) -> Result<(), PlanError> {
     if first.curve.kind == other.curve.kind {
         return Ok(());

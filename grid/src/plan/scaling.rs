@@ -1,8 +1,11 @@
-//! How throughput and power of a job grow with its number of workers (`eco2 plan --profile`).
+//! Reads how throughput and power of a job grow with its number of workers (the *profile*, `eco2 plan --profile`), and
+//! finds which numbers of workers are worth their power.
 //!
-//! The *hull* is the lower convex hull of power over throughput: the least power for every throughput, reached by sharing a
-//! slot's time between two numbers of workers. A number of workers above the hull is never worth its power. Along the hull
-//! power per throughput rises, so that the cheapest step can be taken first.
+//! A *level* is a row of the profile: a number of workers with throughput and power. The *hull* is the lower convex
+//! hull of power over throughput: the least power for every throughput, reached by sharing a slot (a period with one
+//! intensity) between two levels. A level above the hull is never worth its power. A *step* of the hull leads from one
+//! of its levels to the next. Power per throughput rises from step to step, so that the cheapest step can be taken
+//! first.
 
 use std::path::Path;
 
@@ -11,11 +14,11 @@ use super::{HOUR_NS, PlanError};
 use crate::series::rows::{TableRow, TableRows, text};
 use crate::{FileError, FileFault, FilePlace};
 
-/// Maximum number of rows of a profile.
+/// Maximum number of rows of a profile, far more than anyone measures. It bounds the time of planning.
 const MOST: usize = 4096;
 
-/// A measured profile: throughput and power by number of workers. Neither decreases with more workers. A paused job uses no
-/// power.
+/// A measured profile: throughput and power by number of workers. Neither decreases with more workers. A paused job
+/// uses no power.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaling {
     levels: Vec<WorkerLevel>,
@@ -25,7 +28,7 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// A profile of rows that are sorted by workers.
+    /// Returns a profile of rows that are sorted by workers.
     ///
     /// # Errors
     /// [`PlanError`] for a profile without workers, an unsorted one, or one whose values decrease.
@@ -45,7 +48,7 @@ impl Scaling {
         }
     }
 
-    /// The profile of a job that runs with one worker or pauses.
+    /// Returns the profile of a job that runs with one worker or pauses.
     ///
     /// # Errors
     /// For power that is not a finite number above 0.
@@ -53,9 +56,9 @@ impl Scaling {
         Self::new(vec![WorkerLevel { workers: 1, throughput: 1.0, power_w }])
     }
 
-    /// Parses a profile from CSV with the columns `workers` (or `nodes`, which wins where both are there), `throughput`, and
-    /// `power` (or `power_w`, where there is no `power`), the watts of all workers. Without a column of power, each worker
-    /// uses `worker_w`. A row of 0 workers must be all 0.
+    /// Parses a profile from CSV with the columns `workers` (or `nodes`, which wins where both are there),
+    /// `throughput`, and `power` (or `power_w`, where there is no `power`), the watts of all workers. Without a column
+    /// of power, each worker uses `worker_w`. A row of 0 workers must be all 0.
     ///
     /// # Errors
     /// The first fault, with its line and a remedy.
@@ -87,7 +90,7 @@ impl Scaling {
         Self::parse(&crate::series::bytes(path)?, &path.display().to_string(), worker_w)
     }
 
-    /// The same profile with all powers multiplied by `factor`, such as PUE.
+    /// Returns the same profile with all powers multiplied by `factor`, such as PUE.
     ///
     /// # Errors
     /// For a factor that is not a finite number above 0.
@@ -97,29 +100,30 @@ impl Scaling {
         Ok(Self { has_power: self.has_power, ..scaling })
     }
 
-    /// The rows, by workers.
+    /// Returns the rows, by workers.
     #[must_use]
     pub fn levels(&self) -> &[WorkerLevel] {
         &self.levels
     }
 
-    /// Work of a job that takes `duration_ns` with the fewest workers: throughput times hours.
+    /// Returns the work of a job that takes `duration_ns` with the fewest workers: throughput times hours.
     #[must_use]
     pub fn work(&self, duration_ns: i64) -> f64 {
         self.levels.first().map_or(0.0, |level| level.throughput) * duration_ns as f64 / HOUR_NS as f64
     }
 
-    /// Work per hour with the most workers.
+    /// Returns the work per hour with the most workers.
     pub(super) fn fastest(&self) -> f64 {
         self.levels.last().map_or(0.0, |level| level.throughput)
     }
 
-    /// Steps of the hull, from rest to the most workers.
+    /// Returns the steps of the hull, from rest to the most workers.
     pub(super) fn hull(&self) -> &[HullStep] {
         &self.hull
     }
 }
 
+/// Indices of the columns of a profile's file.
 struct ProfileColumns {
     workers: usize,
     throughput: usize,
@@ -136,7 +140,7 @@ impl ProfileColumns {
         Ok(Self { workers, throughput: rows.needed("throughput")?, power })
     }
 
-    /// The values of a row; `None` for the row of 0 workers.
+    /// Returns the values of a row; `None` for the row of 0 workers.
     fn level(&self, row: &TableRow<'_>, worker_w: f64) -> Result<Option<WorkerLevel>, FileError> {
         let allowed = "a whole number";
         let fault = |text: &str| FileFault::Figure { what: "the number of workers", text: text.to_owned(), allowed };
@@ -152,8 +156,8 @@ impl ProfileColumns {
     }
 }
 
-/// The fault of a file whose rows make no profile: there are none, or the power of a worker, which is not in the file, is
-/// wrong.
+/// Returns the fault of a file whose rows make no profile: there are none, or the power of a worker, which is not in
+/// the file, is wrong.
 fn profile_fault(error: &PlanError) -> FileFault {
     match error {
         PlanError::NoWorkers => FileFault::Empty,
@@ -171,7 +175,8 @@ fn positive(row: &TableRow<'_>, column: usize, what: &'static str, workers: u32)
     Err(row.fault(FileFault::Figure { what, text: value.to_string(), allowed }))
 }
 
-/// The first value of the second row that is too small compared with the first row, with both values.
+/// Returns the first value that decreases from the first row of `pair` to the second: its name, the value of the second
+/// row, and that of the first. `None` if neither decreases.
 fn falls(pair: &[WorkerLevel]) -> Option<(&'static str, f64, f64)> {
     let [before, level] = pair else { return None };
     let (workers, fewer) = (f64::from(level.workers), f64::from(before.workers));
@@ -209,13 +214,13 @@ pub(super) struct HullStep {
 }
 
 impl HullStep {
-    /// Power per throughput of the step; it increases from step to step.
+    /// Returns the power per throughput of the step; it increases from step to step.
     pub(super) fn slope(&self) -> f64 {
         self.power_w / self.throughput
     }
 }
 
-/// The hull from rest, through levels whose throughput and power do not decrease.
+/// Returns the hull from rest, through levels whose throughput and power do not decrease.
 pub(super) fn hull(levels: &[WorkerLevel]) -> Vec<HullStep> {
     let rest = WorkerLevel { workers: 0, throughput: 0.0, power_w: 0.0 };
     let mut corners = vec![rest];
@@ -237,6 +242,7 @@ fn is_above(first: WorkerLevel, middle: WorkerLevel, last: WorkerLevel) -> bool 
     step(first, middle).slope() >= step(middle, last).slope()
 }
 
+/// Returns the step from one level to another: the added throughput and power.
 fn step(before: WorkerLevel, after: WorkerLevel) -> HullStep {
     let (throughput, power_w) = (after.throughput - before.throughput, after.power_w - before.power_w);
     HullStep { from: before.workers, to: after.workers, throughput, power_w }

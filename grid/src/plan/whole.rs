@@ -1,25 +1,28 @@
-//! Plans whose number of workers changes at the edges of slots only, and which pay for every start and every change
-//! (`eco2 plan --whole-slots`, `--start-cost`, `--switch-cost`).
+//! Plans jobs whose number of workers changes only between slots (periods with one intensity), and which pay for every
+//! start and every change (`eco2 plan --whole-slots`, `--start-cost`, `--switch-cost`).
 //!
-//! The search goes from slot to slot and keeps every partial plan that can still become the best. A *label* is such a partial
-//! plan: grams emitted, work done, and workers running so far. Of two labels with the same workers, the one with more
-//! emissions and less work is dropped. A label is also dropped if its grams plus the least that its remaining work can cost
-//! reach those of a plan already found. That least cost is the optimum of the linear programme over the remaining slots,
-//! which neither pays for changes nor keeps to whole slots. The search is exact as long as no slot has more than
-//! [`MOST_LABELS`] labels. Beyond that, the least promising ones are dropped too, and the plan states a lower bound.
+//! A *level* is a number of workers that the profile lists; level 0 is rest. The search goes from slot to slot and
+//! keeps every partial plan that can still become the best. A *label* is such a partial plan: grams emitted, work done,
+//! and the level so far. Of two labels of the same level, the one with more emissions and less work is dropped. A label
+//! is also dropped if its grams plus the least that its remaining work can cost reach those of a plan already found.
+//! That least cost is the optimum of the linear programme over the remaining slots, which neither pays for changes nor
+//! keeps to whole slots. The search is exact as long as no slot has more than [`MOST_LABELS`] labels. Beyond that, the
+//! least promising ones are dropped too, and the plan states a lower bound.
 
 use super::curve::PlanPiece;
 use super::elastic::{buy, checked_work, now};
 use super::{Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
-/// Maximum number of slots of a window: eight days of half hours, and some more.
+/// Maximum number of slots of a window: eight days of half hours (384), and some more. It bounds the time of the
+/// search.
 const MOST_SLOTS: usize = 400;
 
-/// The plan of least emissions whose number of workers changes at the edges of slots only. The job stops once its work is done.
+/// Returns the plan of least emissions whose number of workers changes at the edges of slots only. The job stops once
+/// its work is done.
 ///
-/// `bound_grams` equals `grams` if the search was complete: no plan in whole slots emits less. If the search had to drop
-/// candidates (more than 20,000 per slot), it is a lower bound of the dropped plans and of the linear programme with its cheapest
-/// start, and the plan may not be optimal.
+/// `bound_grams` equals `grams` if the search was complete: no plan in whole slots emits less. If the search had to
+/// drop candidates (more than 20,000 per slot), it is a lower bound of the dropped plans and of the linear programme
+/// with its cheapest start, and the plan may not be optimal.
 ///
 /// # Errors
 /// As for [`elastic`](fn@super::elastic); [`PlanError::TooLarge`] for more than 400 slots.
@@ -53,8 +56,8 @@ pub fn whole_slots(
     Ok(Plan { slots, grams: found.grams, now_grams, bound_grams, work_grams: Some(bought.work_grams) })
 }
 
-/// Plans that the search starts from: the one of the linear programme rounded up, and each number of workers from each slot on
-/// without a pause.
+/// Returns the plans that the search starts from: the one of the linear programme rounded up, and each number of
+/// workers from each slot on without a pause.
 fn first_guesses(task: &SearchTask<'_>, steps: &[usize], shared: Option<usize>) -> Vec<SlotPlan> {
     let level = |workers: u32| task.scaling.levels().iter().position(|l| l.workers == workers).map_or(0, |at| at + 1);
     let of_steps = |steps: usize| steps.checked_sub(1).map_or(0, |step| level(task.scaling.hull()[step].to));
@@ -69,6 +72,7 @@ fn first_guesses(task: &SearchTask<'_>, steps: &[usize], shared: Option<usize>) 
     guesses.iter().filter_map(|levels| task.perform(levels)).collect()
 }
 
+/// Returns the time slots in which the job runs.
 fn slots(task: &SearchTask<'_>, found: &SlotPlan) -> Vec<PlanSlot> {
     let mut slots = Vec::new();
     let last = found.levels.len().saturating_sub(1);
@@ -100,8 +104,8 @@ pub(super) struct SearchTask<'a> {
 }
 
 impl ChangeCosts {
-    /// Grams of changing from one level to another before a slot. Level 0 is rest, other levels count the rows of the profile
-    /// from 1.
+    /// Returns the grams of changing from one level to another before a slot. Level 0 is rest, other levels count the
+    /// rows of the profile from 1.
     pub(super) fn grams(&self, from: usize, to: usize, piece: &PlanPiece) -> f64 {
         let uj = match (from, to) {
             (_, 0) => 0,
@@ -114,13 +118,13 @@ impl ChangeCosts {
 }
 
 impl SearchTask<'_> {
-    /// Grams of running `hours` at a level in a slot.
+    /// Returns the grams of running `hours` at a level in a slot.
     pub(super) fn grams(&self, level: usize, piece: &PlanPiece, hours: f64) -> f64 {
         let power_w = level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].power_w);
         power_w / 1000.0 * hours * piece.g_per_kwh()
     }
 
-    /// Work of a level in a slot.
+    /// Returns the work of a level in a slot.
     pub(super) fn work_in(&self, level: usize, piece: &PlanPiece) -> f64 {
         level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].throughput) * piece.hours()
     }
@@ -147,7 +151,7 @@ impl SearchTask<'_> {
     }
 }
 
-/// Maximum number of labels that are kept per slot.
+/// Maximum number of labels that are kept per slot. It bounds memory and time of the search.
 const MOST_LABELS: usize = 20_000;
 
 /// A plan: a level for each slot up to the one in which the work is done, and the used share of that last slot.
@@ -159,7 +163,7 @@ pub(super) struct SlotPlan {
     pub(super) last_share: f64,
 }
 
-/// A partial plan.
+/// A partial plan, from the first slot to the one that the search has reached.
 #[derive(Clone, Copy)]
 struct Label {
     grams: f64,
@@ -178,15 +182,18 @@ type Paths = Vec<(usize, usize)>;
 pub(super) struct SearchResult {
     /// The best plan; its grams are infinite if there is none.
     pub(super) found: SlotPlan,
-    /// Lower bound of the grams of any plan; equal to those of `found` if no candidate that might be better was dropped.
+    /// Lower bound of the grams of any plan; equal to those of `found` if no candidate that might be better was
+    /// dropped.
     pub(super) bound_grams: f64,
 }
 
-/// The plan of least grams; of equal ones the first to end. There must be a guess, or a plan that meets the deadline.
+/// Returns the plan of least grams; of equal ones the first to end. There must be a guess, or a plan that meets the
+/// deadline.
 pub(super) fn search(task: &SearchTask<'_>, guesses: &[SlotPlan]) -> SearchResult {
     search_among(task, guesses, MOST_LABELS)
 }
 
+/// Searches with at most `most` labels per slot, from the best of the guesses on.
 fn search_among(task: &SearchTask<'_>, guesses: &[SlotPlan], most: usize) -> SearchResult {
     let mut dropped = f64::INFINITY;
     let rest = RemainingCost::new(task.pieces, task.scaling);
@@ -241,8 +248,8 @@ fn extend(
     }
 }
 
-/// The labels that no other of the same level beats in both grams and work, at most `most` of them. `dropped` becomes the lower
-/// bound of the grams of plans through labels beyond that.
+/// Returns the labels that no other of the same level beats in both grams and work, at most `most` of them. `dropped`
+/// becomes the lower bound of the grams of plans through labels beyond that.
 fn kept(mut labels: Vec<Label>, best: f64, most: usize, dropped: &mut f64) -> Vec<Label> {
     labels.retain(|label| label.least < best);
     labels.sort_by(|a, b| a.level.cmp(&b.level).then(b.work.total_cmp(&a.work)).then(a.grams.total_cmp(&b.grams)));
@@ -263,6 +270,7 @@ fn kept(mut labels: Vec<Label>, best: f64, most: usize, dropped: &mut f64) -> Ve
     labels
 }
 
+/// Returns the level of each slot on a path, by going back from its end.
 fn history(paths: &Paths, mut path: usize, slots: usize) -> Vec<usize> {
     let mut levels = vec![0; slots];
     for level in levels.iter_mut().rev() {
@@ -271,12 +279,13 @@ fn history(paths: &Paths, mut path: usize, slots: usize) -> Vec<usize> {
     levels
 }
 
+/// Whether plan `a` has lower emissions than `b`, or the same emissions and an earlier end.
 fn is_better(a: &SlotPlan, b: &SlotPlan) -> bool {
     a.grams.total_cmp(&b.grams).then(a.levels.len().cmp(&b.levels.len())).is_lt()
 }
 
-/// The least grams of the remaining work, by slot: for every first slot the cumulative work and grams of the steps that are
-/// available from there on, cheapest first.
+/// The least grams of the remaining work, by slot: for every first slot the cumulative work and grams of the steps that
+/// are available from there on, cheapest first.
 pub(super) struct RemainingCost(Vec<Vec<(f64, f64)>>);
 
 impl RemainingCost {
@@ -299,7 +308,7 @@ impl RemainingCost {
         Self(all)
     }
 
-    /// Least grams of `work` from a slot on; infinite if there is not enough time.
+    /// Returns the least grams of `work` from a slot on; infinite if there is not enough time.
     pub(super) fn grams(&self, first: usize, work: f64) -> f64 {
         let offers = self.0.get(first).map_or(&[][..], Vec::as_slice);
         let at = offers.partition_point(|(done, _)| *done < work);
@@ -313,6 +322,7 @@ impl RemainingCost {
     }
 }
 
+/// Returns the running sums of work and grams of offers, each of which is grams per unit of work, and work.
 fn cumulative(offers: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let sum = |sum: &mut (f64, f64), (price, work): &(f64, f64)| {
         *sum = (sum.0 + work, sum.1 + price * work);
@@ -361,8 +371,8 @@ mod tests {
 
     #[test]
     fn k16_search_cut_to_one_label_misses_the_optimum_and_its_bound_shows_it() {
-        // Three hours at 9, 1 and 1 g/kWh, one worker of 1 kW, two hours of work: 2 g. One label per slot keeps the one of
-        // the first slot that did most.
+        // Three hours at 9, 1 and 1 g/kWh, one worker of 1 kW, two hours of work: 2 g. One label per slot keeps the one
+        // of the first slot that did most.
         let scaling = Scaling::one_worker(1000.0).unwrap();
         let pieces = pieces(&[9, 1, 1]);
         let task = SearchTask {

@@ -1,4 +1,10 @@
-//! Prices a report again (`eco2 report RUN` with options of pricing): what the new options name changes, the rest stays.
+//! Prices an existing report again with new options (`eco2 report RUN --zone ZONE`, for example). Only the values that
+//! the options affect are computed again.
+//!
+//! *Terms* are the options of pricing as the report states them. *Supplements* are the figures that a report holds in
+//! addition to emissions and cost, such as water. A *segment* is a part of the run's time with one intensity. The
+//! *facility energy* is the energy of the computers times the power usage effectiveness (PUE, the overhead of the data
+//! centre).
 
 use eco2_core::schema::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
 use eco2_core::{Bounded, Ranged};
@@ -11,11 +17,12 @@ use crate::provider::Coverage;
 use crate::{Pue, recompute};
 
 impl Pricing {
-    /// The report with everything that the request names computed again. Energies do not change.
+    /// Returns the report with every value computed again that the request affects. Measured energies do not change;
+    /// the facility energy changes with the PUE.
     ///
-    /// If the request names no zone, intensity, series, provider or place, the zone, the segments and their kinds stay, and a
-    /// new PUE scales them. If it names no price, the cost stays and is scaled to the new PUE. A report without emissions gets
-    /// emissions, cost and supplements only if the request states a source of intensities.
+    /// If the request names no zone, intensity, series, provider or place, the zone, the segments and their kinds stay,
+    /// and a new PUE scales them. If it names no price, the cost stays and is scaled to the new PUE. A report without
+    /// emissions gets emissions, cost and supplements only if the request states a source of intensities.
     #[must_use]
     pub fn price_again(
         &self,
@@ -34,14 +41,15 @@ impl Pricing {
         }
         let has_new_cost = self.request.asks_for_price() && report.carbon.is_some();
         if self.request.pue.is_some() || self.request.asks_for_intensity() || has_new_cost {
-            // Its limits and forecast refer to the old energy of the facility, emissions and cost.
+            // The budget's use and forecast refer to the old facility energy, emissions and cost.
             report.budget = None;
         }
         report.events.extend(events);
         report
     }
 
-    /// Zone, segments and emissions, at the PUE that the request names, otherwise at the one that the report states.
+    /// Returns zone, segments and emissions, with the events to report. They are computed at the PUE that the request
+    /// names, otherwise at the one that the report states.
     fn grams_again(
         &self,
         old: Option<&Carbon>,
@@ -61,7 +69,7 @@ impl Pricing {
         (old.map(|old| at_ratio(old, ratio, energy.facility_uj)), Vec::new())
     }
 
-    /// Cost and supplements.
+    /// Fills in cost, supplements and terms of the newly priced `carbon`.
     fn supplements_again(&self, carbon: &mut Carbon, before: &PricedBefore<'_>, report: &Report, run: &PriceInput<'_>) {
         let energy = &report.energy;
         let old_terms = before.carbon.map(Carbon::price_terms).unwrap_or_default();
@@ -84,21 +92,24 @@ impl Pricing {
 
 /// Emissions and energy of a report before it is priced again.
 struct PricedBefore<'a> {
+    /// The old emissions; `None` if the report had none.
     carbon: Option<&'a Carbon>,
     energy: &'a Energy,
 }
 
 impl PricedBefore<'_> {
+    /// Returns the old cost with its method and bounds; `None` if the report states none.
     fn cost_record(&self) -> Option<&Cost> {
         self.carbon?.beside.as_ref()?.cost.as_ref()
     }
 
-    /// New facility energy over old, a factor that is the same at all times.
+    /// Returns the new facility energy divided by the old one. The factor is the same at all times.
     fn ratio(&self, now: &Energy) -> f64 {
         now.pue.max(1.0) / self.energy.pue.max(1.0)
     }
 
-    /// The old cost, scaled to the new facility energy.
+    /// Returns the old cost, scaled to the new facility energy. A flat price is multiplied by that energy again, so
+    /// that nothing is rounded twice.
     fn cost(&self, terms: &PriceTerms, now: &Energy) -> Option<Cost> {
         let old = self.cost_record()?;
         let ratio = self.ratio(now);
@@ -115,7 +126,8 @@ impl PricedBefore<'_> {
     }
 }
 
-/// Emissions of a facility that uses `ratio` times as much energy at all times. The segments add up to its energy.
+/// Returns the emissions `old` of a facility that uses `ratio` times as much energy at all times. The energies of the
+/// segments add up to `facility_uj`.
 fn at_ratio(old: &Carbon, ratio: f64, facility_uj: Option<u64>) -> Carbon {
     let Some(facility_uj) = facility_uj.filter(|_| ratio != 1.0) else { return old.clone() };
     let segments = in_proportion(&old.segments, facility_uj);
@@ -124,7 +136,7 @@ fn at_ratio(old: &Carbon, ratio: f64, facility_uj: Option<u64>) -> Carbon {
     Carbon { segments, ..old.clone() }.with_grams(grams)
 }
 
-/// Segments scaled to another total energy.
+/// Returns segments scaled to another total energy. The last segment takes what rounding leaves, so the sum is exact.
 pub(super) fn in_proportion(segments: &[CarbonSegment], facility_uj: u64) -> Vec<CarbonSegment> {
     let whole: u128 = segments.iter().map(|segment| u128::from(segment.energy_uj)).sum();
     let mut left_uj = facility_uj;

@@ -1,5 +1,9 @@
-//! Emissions and cost of merged reports (`eco2 merge`): each part of the energy at the rates of the report that it is from,
-//! and the terms that all reports share.
+//! Adds up emissions and cost of reports that are merged into one (`eco2 merge`), and finds the terms that they share.
+//!
+//! A *share* is the part of the merged energy that one report contributes; it keeps that report's intensities and
+//! prices. *Terms* are the options of pricing as a report states them. A *segment* is a part of a run's time with its
+//! energy and intensity. The *facility energy* is the energy of the computers times the power usage effectiveness (PUE,
+//! the overhead of the data centre).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +19,11 @@ use crate::{Pue, recompute};
 pub struct EnergyShare<'a> {
     /// The energy, before PUE, microjoules.
     pub energy: Bounded<u64>,
-    /// Start and end of its use, RFC 3339 UTC.
+    /// Start and end of the time in which it was used, in this order, RFC 3339 UTC.
     pub during: (String, String),
-    /// Emissions of the report.
+    /// Emissions of the whole report that the share is from.
     pub carbon: &'a Carbon,
-    /// The energy that these emissions belong to.
+    /// Energy of that whole report, to which `carbon` belongs. The share may be less.
     pub own: &'a Energy,
 }
 
@@ -32,8 +36,10 @@ pub struct MergedShares {
     pub events: Vec<EventRecord>,
 }
 
-/// Adds up shares. Emissions of different kinds have no sum, and neither have costs in different currencies: the sum is then
-/// unknown, and an event states a remedy. A share without an intensity may have emitted anything: it adds nothing, and the sum
+/// Returns the sum of emissions and cost of all shares.
+///
+/// Emissions of different kinds have no sum, and neither have costs in different currencies: the sum is then unknown,
+/// and an event states a remedy. A share without an intensity may have emitted anything: it adds nothing, and the sum
 /// has no upper bound.
 #[must_use]
 pub fn merge_shares(shares: &[EnergyShare<'_>]) -> MergedShares {
@@ -42,9 +48,12 @@ pub fn merge_shares(shares: &[EnergyShare<'_>]) -> MergedShares {
     sum.merged()
 }
 
-/// Fills in the facility energy, the sum of the shares at their PUEs, and the PUE. If the shares have different PUEs, the
-/// result is their mean weighted with the energy, and the bounds of the facility energy are the sums of the shares' bounds. A
-/// share of unknown energy that may be above 0 counts for the bounds.
+/// Returns `energy` with its facility energy (with the data centre's overhead) and its PUE filled in.
+///
+/// Each entry of `shares` is the PUE of a report and the energy that it contributes, microjoules before PUE. The
+/// facility energy is the sum of the contributions times their PUEs; it is unknown if one of them is. If the PUEs
+/// differ, the PUE is their mean weighted with the energy, and the bounds of the facility energy are the sums of the
+/// contributions' bounds. An unknown contribution that may be above 0 counts for the bounds.
 #[must_use]
 pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
     let all: Bounded<u64> = shares.iter().map(|(pue, energy)| energy.map(|uj| pue.facility_uj(uj))).sum();
@@ -61,21 +70,26 @@ pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
     Energy { facility_low_uj: Some(all.low), facility_high_uj: energy.high_uj.and(all.high), ..energy }
 }
 
+/// The sum of the shares that were added so far.
 #[derive(Default)]
 struct ShareSum {
     segments: Vec<CarbonSegment>,
+    /// Lower bound of the emissions, grams.
     low: f64,
+    /// Upper bound of the emissions, grams; `None` if there is none.
     high: Option<f64>,
     kind: RangeKind,
+    /// Cost; `None` if that of a share is unknown.
     cost: Option<f64>,
     currencies: BTreeSet<String>,
     zones: BTreeSet<String>,
     zone_sources: BTreeSet<String>,
-    /// Hits and misses by provider.
+    /// Hits and misses of the cache of each provider, in this order.
     caches: BTreeMap<String, (u64, u64)>,
 }
 
 impl ShareSum {
+    /// Adds a share. A share of exactly no energy and without intensity adds only its use of caches.
     fn add(&mut self, share: &EnergyShare<'_>) {
         self.add_caches(&share.carbon.caches);
         if share.carbon.segments.is_empty() && share.energy.high == Some(0) {
@@ -99,6 +113,7 @@ impl ShareSum {
         self.zone_sources.insert(carbon.zone_source.clone());
     }
 
+    /// Adds the hits and misses of each provider's cache.
     fn add_caches(&mut self, caches: &[ProviderCache]) {
         for cache in caches {
             let (hits, misses) = self.caches.entry(cache.provider.clone()).or_default();
@@ -107,6 +122,7 @@ impl ShareSum {
         }
     }
 
+    /// Returns the sum. Emissions and cost are unknown if they must not be added up, and an event states why.
     fn merged(self) -> MergedShares {
         let words = |set: &BTreeSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let used = self.segments.iter().filter(|segment| segment.energy_uj > 0);
@@ -133,10 +149,12 @@ impl ShareSum {
     }
 }
 
+/// Returns the use of a provider's cache as a report states it.
 fn cache((provider, (hits, misses)): (String, (u64, u64))) -> ProviderCache {
     ProviderCache { provider, hits, misses }
 }
 
+/// Returns the text of the event that emissions of several kinds have no sum.
 fn kinds_differ(kinds: &BTreeSet<&str>) -> String {
     let named = kinds.iter().copied().collect::<Vec<_>>().join(" and ");
     format!(
@@ -145,6 +163,7 @@ fn kinds_differ(kinds: &BTreeSet<&str>) -> String {
     )
 }
 
+/// Returns the text of the event that costs in several currencies have no sum.
 fn currencies_differ(currencies: &BTreeSet<String>) -> String {
     let named = currencies.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
     format!(
@@ -153,7 +172,8 @@ fn currencies_differ(currencies: &BTreeSet<String>) -> String {
     )
 }
 
-/// The segments of the report, scaled to the energy of the share. A single segment lasts as long as the share.
+/// Returns the segments of the share's report, scaled to the facility energy of the share. A single segment gets the
+/// start and end of the share.
 fn segments(share: &EnergyShare<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
     let mut segments = in_proportion(&share.carbon.segments, facility_uj);
     if let [only] = segments.as_mut_slice() {
@@ -162,7 +182,8 @@ fn segments(share: &EnergyShare<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
     segments
 }
 
-/// Cost of a share at the mean price of its report.
+/// Returns the cost of a share at the mean price of its report; `None` if the report has no cost, or no energy to
+/// divide by.
 fn cost(share: &EnergyShare<'_>, facility_uj: u64) -> Option<f64> {
     let (cost, priced_uj) = (share.carbon.cost?, share.own.facility_uj?);
     match priced_uj {
@@ -172,9 +193,11 @@ fn cost(share: &EnergyShare<'_>, facility_uj: u64) -> Option<f64> {
     }
 }
 
-/// Bounds of a share's emissions; `None` without an intensity. If the share is all of the report's energy, they are those of
-/// the report, which include the uncertainty of when it was used. Otherwise all of the energy may have been used at the
-/// cleanest or at the dirtiest time.
+/// Returns the lower and the upper bound of a share's emissions, grams; `None` without an intensity, an inner `None`
+/// without an upper bound.
+///
+/// If the share is all of the report's energy, the bounds are those of the report, which include the uncertainty of
+/// when the energy was used. Otherwise all of the energy may have been used at the cleanest or at the dirtiest time.
 fn bounds(share: &EnergyShare<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
     let (own, carbon, energy) = (share.own, share.carbon, share.energy);
     let no_higher = own.high_uj.is_none_or(|own| energy.high.is_some_and(|high| high <= own));
@@ -195,9 +218,11 @@ pub struct AgreedTerms {
     pub differ: Vec<&'static str>,
 }
 
-/// The terms that all reports share. A contract, water factors and hardware belong to the energy of a machine: each entry of
-/// `places` holds the terms of the reports of one machine, and every machine must have the same. Of a functional unit, a carbon
-/// price and a currency it is enough that one report states it and no other contradicts.
+/// Returns the terms that all reports share, with the names of those that differ.
+///
+/// A contract, water factors and hardware belong to the energy of a machine. Each entry of `places` holds the terms of
+/// the reports of one machine, and every machine must have the same. A functional unit, a carbon price and a currency
+/// are shared if one report states them and no other contradicts. `all` holds the terms of every report.
 #[must_use]
 pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> AgreedTerms {
     let market = everywhere(places, |terms| terms.market.clone());
@@ -230,7 +255,7 @@ pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> AgreedTerms {
     AgreedTerms { terms: with_offsets(terms, all), differ }
 }
 
-/// Sources of intensities and prices, as far as all reports agree.
+/// Returns the terms about intensities and prices that are equal in all reports. The others are empty.
 fn common_terms(all: &[PriceTerms]) -> PriceTerms {
     let Some((first, rest)) = all.split_first() else { return PriceTerms::default() };
     rest.iter().fold(first.clone(), |common, terms| PriceTerms {
@@ -250,7 +275,8 @@ fn common_terms(all: &[PriceTerms]) -> PriceTerms {
     })
 }
 
-/// Adds every offset that any report lists, once: the ranks of a job share their options, and so the same offsets.
+/// Adds every offset that any report lists, once: the processes of one job share their options, and so the same
+/// offsets.
 fn with_offsets(mut terms: PriceTerms, all: &[PriceTerms]) -> PriceTerms {
     for offset in all.iter().flat_map(|terms| &terms.offsets) {
         if !terms.offsets.contains(offset) {
@@ -264,7 +290,7 @@ fn with_offsets(mut terms: PriceTerms, all: &[PriceTerms]) -> PriceTerms {
 #[derive(Debug, PartialEq)]
 struct Differ;
 
-/// A term that is the same at every place; `None` if no place has it.
+/// Returns a term that is the same on every machine (entry of `places`); `None` if no machine has it.
 fn everywhere<T: PartialEq>(
     places: &[Vec<PriceTerms>],
     term: impl Fn(&PriceTerms) -> Option<T>,
@@ -276,7 +302,7 @@ fn everywhere<T: PartialEq>(
     if found.all(|term| term == first) { Ok(first) } else { Err(Differ) }
 }
 
-/// A term that is the same wherever it is stated; `None` if it is stated nowhere.
+/// Returns a term that is the same in all reports that state it; `None` if no report states it.
 fn anywhere<T: PartialEq>(mut stated: impl Iterator<Item = T>) -> Result<Option<T>, Differ> {
     let first = stated.next();
     if stated.all(|term| Some(&term) == first.as_ref()) { Ok(first) } else { Err(Differ) }
@@ -304,7 +330,7 @@ mod tests {
             (Pue::new(1.0).unwrap(), Bounded::hard(50, 50, Some(60))),
         ];
         let energy = facility(Energy { high_uj: Some(160), ..Energy::default() }, &shares);
-        // Of 100 at PUE 2 and 60 at PUE 1.
+        // Upper bound: 100 × PUE 2 + 60 × PUE 1 = 260.
         assert_eq!((energy.facility_low_uj, energy.facility_high_uj), (Some(50), Some(260)));
         assert_eq!((energy.pue, energy.facility_uj), (1.0, Some(50)), "what was used, was used at PUE 1");
         // A share of exactly 0 does not count.

@@ -1,9 +1,11 @@
-//! Energy over time multiplied by a rate over time: emissions, cost, or any other amount per kilowatt-hour. All pricing uses
-//! this arithmetic.
+//! Multiplies energy over time by a rate over time. The rate is an intensity, a price or any other amount per
+//! kilowatt-hour, and the result is emissions, cost or that amount. All pricing uses this arithmetic.
 //!
-//! With `v` the rates of the steps and `E` the facility energy at their ends, the amount is `Σ v_k (E_k − E_{k−1})`, which
-//! equals `v_n E_n + Σ E_k (v_k − v_{k+1})`. The second form gives bounds that hold for every energy profile within the bounds
-//! of the energy: each `E_k` takes the lower or upper bound, whichever makes the amount smaller or larger.
+//! A *step* is a period with one rate. The *facility energy* is the energy of the computers times the power usage
+//! effectiveness (PUE, the overhead of the data centre). With `v` the rates of the steps and `E` the facility energy at
+//! their ends, the amount is `Σ v_k (E_k − E_{k−1})`, which equals `v_n E_n + Σ E_k (v_k − v_{k+1})`. The second form
+//! gives bounds that hold for every energy profile within the bounds of the energy: each `E_k` takes the lower or upper
+//! bound, whichever makes the amount smaller or larger.
 
 use eco2_core::units::kwh;
 use eco2_core::{Bounded, Curve, RunCurve};
@@ -12,8 +14,8 @@ use crate::Pue;
 
 /// The energy of a run since its start, as a function of time.
 pub trait EnergyCurve {
-    /// Energy of the first `since_ns` nanoseconds, microjoules, before PUE. It never decreases, and after the end of the run
-    /// it is the total.
+    /// Returns the energy of the first `since_ns` nanoseconds, microjoules, before PUE. It never decreases, and after
+    /// the end of the run it is the total.
     fn at(&self, since_ns: u64) -> Bounded<u64>;
 }
 
@@ -49,19 +51,20 @@ pub struct RateStep {
 pub struct Steps(Vec<RateStep>);
 
 impl Steps {
-    /// One rate for a run of that duration.
+    /// Returns one rate for a run of `lasted_ns` nanoseconds.
     #[must_use]
     pub fn constant(lasted_ns: u64, per_kwh: f64) -> Self {
         Self(vec![RateStep { to_ns: lasted_ns, per_kwh: Some(per_kwh) }])
     }
 
-    /// Steps sorted by time, of which the last ends with the run.
+    /// Makes a step function from steps that are sorted by time. The last one must end with the run.
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = RateStep>) -> Self {
         Self(steps.into_iter().collect())
     }
 
-    /// Rate of a step; 0 after the last step and for an unknown rate, so that nothing is added.
+    /// Returns the rate of the step with index `at`; 0 after the last step and for an unknown rate, so that nothing is
+    /// added.
     fn value(&self, at: usize) -> f64 {
         self.0.get(at).and_then(|step| step.per_kwh).unwrap_or(0.0)
     }
@@ -75,10 +78,11 @@ pub(crate) struct EnergySplit<'a> {
     reached: Vec<Bounded<u64>>,
 }
 
-/// The amount of an energy at a rate over time; PUE is applied once. Unknown energy has an unknown amount, never 0.
+/// Returns the amount of an energy at a rate over time: Σ energy of a step times its rate. PUE is applied once. Unknown
+/// energy has an unknown amount, never 0.
 ///
-/// A lower bound that does not exist is `f64::NEG_INFINITY`, for example for a negative rate and an energy without an upper
-/// bound.
+/// A lower bound that does not exist is `f64::NEG_INFINITY`, for example for a negative rate and an energy without an
+/// upper bound.
 ///
 /// ```
 /// use eco2_core::Bounded;
@@ -112,7 +116,8 @@ impl<'a> EnergySplit<'a> {
         Self { steps, reached }
     }
 
-    /// Facility energy of each step, microjoules; the sum is the total facility energy, exactly. Empty if it is unknown.
+    /// Returns the facility energy of each step, microjoules. Their sum is the total facility energy, exactly. Empty if
+    /// one of them is unknown.
     #[must_use]
     pub(crate) fn parts_uj(&self) -> Vec<u64> {
         let values: Option<Vec<u64>> = self.reached.iter().map(|reached| reached.value).collect();
@@ -121,14 +126,14 @@ impl<'a> EnergySplit<'a> {
         values.iter().zip(before).map(|(reached_uj, before_uj)| reached_uj - before_uj).collect()
     }
 
-    /// Facility energy in steps with an unknown rate, microjoules.
+    /// Returns the facility energy in steps with an unknown rate, microjoules.
     #[must_use]
     pub(crate) fn without_value_uj(&self) -> u64 {
         let parts = self.parts_uj().into_iter().zip(&self.steps.0);
         parts.filter(|(_, step)| step.per_kwh.is_none()).fold(0, |sum: u64, (uj, _)| sum.saturating_add(uj))
     }
 
-    /// The amount, as [`weigh`] returns it.
+    /// Returns the amount as [`weigh`] does.
     #[must_use]
     pub(crate) fn amount(&self) -> Bounded<f64> {
         let Some(total) = self.reached.last() else { return Bounded::unknown() };
@@ -141,13 +146,14 @@ impl<'a> EnergySplit<'a> {
         Bounded { value, low: low.unwrap_or(f64::NEG_INFINITY), high, kind: total.kind }
     }
 
-    /// The tighter of two pairs of bounds: by the energy at the end of each step, and by all energy at the lowest or the
-    /// highest rate.
+    /// Returns the lower and the upper bound of the amount; `None` for one that does not exist. Each is the tighter of
+    /// two: by the energy at the end of each step, and by all energy at the lowest or the highest rate.
     fn bounds(&self, total: &Bounded<u64>) -> (Option<f64>, Option<f64>) {
         let (mut low, mut high) = (Some(0.0), Some(0.0));
         for (at, reached) in self.reached.iter().enumerate() {
             let factor = self.steps.value(at) - self.steps.value(at + 1);
-            // If the rate does not change, the bounds of the energy at this edge do not matter, even if they are open.
+            // If the rate does not change, the bounds of the energy at the end of this step do not matter, even if
+            // there is no upper one.
             if factor == 0.0 {
                 continue;
             }
@@ -164,6 +170,7 @@ impl<'a> EnergySplit<'a> {
     }
 }
 
+/// Returns the better of two bounds; the only one if the other does not exist.
 fn tighter(first: Option<f64>, second: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f64> {
     first.zip(second).map(|(first, second)| better(first, second)).or(first).or(second)
 }

@@ -1,4 +1,8 @@
-//! The input of pricing as plain data: the options that a run's energy is priced with, and when the run took place.
+//! Defines the input of pricing as plain data: the options with which emissions and cost of a run are computed
+//! ([`PriceRequest`]), the errors in them ([`PriceError`]), and the time of the run ([`When`]).
+//!
+//! A *zone* is an area of the electricity grid with one carbon intensity (`DE`). A *provider* is a service that
+//! publishes intensities. A *series* is a file of intensities over time, a *tariff* a file of prices over time.
 
 use std::path::PathBuf;
 
@@ -25,11 +29,11 @@ pub struct PriceRequest {
     pub g_per_kwh: Option<f64>,
     /// File of intensities over time.
     pub series: Option<PathBuf>,
-    /// Column of that file.
+    /// Column of that file; `None`: its only column of values.
     pub series_column: Option<String>,
     /// Names of providers, in the order in which they are asked.
     pub providers: Vec<String>,
-    /// Power usage effectiveness.
+    /// Power usage effectiveness: energy of the data centre divided by that of its computers, at least 1.
     pub pue: Option<f64>,
     /// Price per kilowatt-hour.
     pub price_per_kwh: Option<f64>,
@@ -39,7 +43,7 @@ pub struct PriceRequest {
     pub tariff_column: Option<String>,
     /// ISO 4217 code of prices.
     pub currency: Option<String>,
-    /// The contract for market-based emissions and its factor, grams CO2e per kilowatt-hour.
+    /// The name of the contract for market-based emissions, and its factor, grams CO2e per kilowatt-hour.
     pub market: Option<(String, f64)>,
     /// Hardware for embodied emissions, in the notation of [`crate::carbon::Hardware`] (parsed by `FromStr`).
     pub embodied: Option<String>,
@@ -62,20 +66,21 @@ pub struct PriceRequest {
 }
 
 impl PriceRequest {
-    /// Whether it names a source of intensities.
+    /// Whether the request names a source of intensities: a place, a value, a file or a provider.
     #[must_use]
     pub(super) fn asks_for_intensity(&self) -> bool {
         let place = self.zone.is_some() || self.locate.is_some();
         place || self.g_per_kwh.is_some() || self.asks_over_time()
     }
 
-    /// Whether it names a price of energy.
+    /// Whether the request names a price of energy.
     #[must_use]
     pub(super) fn asks_for_price(&self) -> bool {
         self.price_per_kwh.is_some() || self.tariff.is_some()
     }
 
-    /// The request for an existing report: if it names providers and no place, they are asked about the zone of the report.
+    /// Returns this request for an existing report. If it names providers and no place, they are asked about the zone
+    /// of the report.
     #[must_use]
     pub fn about(&self, report: Option<&Carbon>) -> Self {
         let names_place = self.zone.is_some() || self.locate.is_some() || self.g_per_kwh.is_some();
@@ -83,13 +88,13 @@ impl PriceRequest {
         Self { zone: self.zone.clone().or(zone), ..self.clone() }
     }
 
-    /// Whether it names a source of intensities over time.
+    /// Whether the request names a source of intensities over time.
     pub(super) fn asks_over_time(&self) -> bool {
         self.series.is_some() || !self.providers.is_empty()
     }
 }
 
-/// The zone that was chosen for a report; `None` for a default.
+/// Returns the zone that the user chose for a report; `None` if the report used a default.
 fn chosen_zone(carbon: &Carbon) -> Option<String> {
     let chosen = [ZoneSource::Given, ZoneSource::Config, ZoneSource::Cloud, ZoneSource::Coordinates];
     let is_chosen = chosen.iter().any(|source| source.as_str() == carbon.zone_source);
@@ -133,7 +138,7 @@ pub struct When {
 }
 
 impl When {
-    /// The time of a run that started at `from` and lasted `lasted_ns` nanoseconds.
+    /// Returns the time of a run that started at `from` and lasted `lasted_ns` nanoseconds.
     #[must_use]
     pub fn new(from: Timestamp, lasted_ns: u64) -> Self {
         let lasted = jiff::SignedDuration::from_nanos(i64::try_from(lasted_ns).unwrap_or(i64::MAX));
@@ -142,7 +147,7 @@ impl When {
         Self { from: from.to_string(), to: to.to_string(), from_ns, lasted_ns }
     }
 
-    /// End, nanoseconds since 1970 UTC.
+    /// Returns the end of the run, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn to_ns(&self) -> i64 {
         self.from_ns.saturating_add(i64::try_from(self.lasted_ns).unwrap_or(i64::MAX))

@@ -1,4 +1,10 @@
-//! Resolves a [`PriceRequest`] into intensity, PUE and prices, and prices the energy of a run with them.
+//! Resolves a [`PriceRequest`] (options as typed) into intensity, PUE and prices, and computes emissions and cost of a
+//! run with them.
+//!
+//! *PUE* (power usage effectiveness) is the energy of the data centre, the *facility*, divided by that of its
+//! computers. *Supplements* are the figures that a report holds in addition to emissions and cost, such as water. A
+//! *coverage* is the intensities of providers over the time of a run; the *table* is the list of yearly averages that
+//! is part of this crate.
 
 use eco2_core::Ranged;
 use std::ffi::OsStr;
@@ -55,7 +61,7 @@ impl Pricing {
         Ok(Self { request, intensity, sources, pue, supplementary, unlocated })
     }
 
-    /// Times at which the price changes during a run, nanoseconds since its start.
+    /// Returns the times at which the price changes during a run, nanoseconds since its start.
     #[must_use]
     pub fn price_borders(&self, when: &When) -> Vec<u64> {
         self.supplementary.price_borders(when)
@@ -78,7 +84,7 @@ impl Pricing {
         (carbon, events)
     }
 
-    /// Emissions without cost and supplements.
+    /// Sets PUE and facility energy, and returns emissions without cost and supplements, with the events to report.
     pub(super) fn grams(&self, energy: &mut Energy, pue: Pue, run: &PriceInput<'_>) -> (Carbon, Vec<EventRecord>) {
         set_pue(energy, pue);
         let when = run.when;
@@ -101,7 +107,7 @@ impl Pricing {
         (carbon, events)
     }
 
-    /// The request as a report states it.
+    /// Returns the request as a report states it (its terms): files by their names without folders.
     pub(super) fn stated(&self) -> PriceTerms {
         let request = &self.request;
         let file = |path: Option<&Path>| path.and_then(Path::file_name).map(OsStr::to_string_lossy).map(String::from);
@@ -123,8 +129,9 @@ impl Pricing {
         terms
     }
 
-    /// The zone of a covered run: the requested one, otherwise the zone of a series that covers the whole run, otherwise the
-    /// flagged world. A zone that only a provider knows counts as requested if the provider covers the whole run.
+    /// Returns the zone of a run whose intensities came over time: the requested one, otherwise the zone of a series
+    /// that covers the whole run, otherwise the world average, marked as a default. A zone that only a provider knows
+    /// counts as requested if the provider covers the whole run.
     fn zone_of(&self, coverage: &Coverage) -> NamedZone {
         let uses_table = coverage.parts.iter().any(|part| part.provider == TABLE);
         let source = self.intensity.zone_source;
@@ -141,26 +148,29 @@ impl Pricing {
         }
     }
 
-    /// The highest price per kilowatt-hour to expect until the next check of a budget; `so_far` is the mean price until now.
+    /// Returns the highest price per kilowatt-hour to expect until the next check of a budget. `so_far` is the mean
+    /// price until now, `None` if unknown.
     #[must_use]
     pub fn price_next(&self, when: &When, so_far: Option<f64>) -> Option<f64> {
         self.supplementary.price_next(when.to_ns(), so_far)
     }
 
-    /// The expected price per kilowatt-hour for `rest_ns` nanoseconds after the end of `when`.
+    /// Returns the expected price per kilowatt-hour for `rest_ns` nanoseconds after the end of `when`. `so_far` is the
+    /// mean price until now, which is used if the prices do not reach that far.
     #[must_use]
     pub fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<RateForecast> {
         self.supplementary.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
     }
 
-    /// The intensity of the request as a constant forecast, used if no forecast is published.
+    /// Returns the intensity of the request as a constant forecast, which is used if no forecast is published.
     #[must_use]
     pub fn intensity_ahead(&self) -> RateForecast {
         RateForecast::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source))
     }
 }
 
-/// Sets the PUE and the facility energy. Bounds of the facility energy at another PUE are removed.
+/// Sets the PUE and the facility energy. If the PUE changes, explicit bounds of the facility energy are removed,
+/// because they belong to the old one.
 pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
     if energy.pue != pue.get() {
         (energy.facility_low_uj, energy.facility_high_uj) = (None, None);
@@ -169,12 +179,13 @@ pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
     energy.facility_uj = energy.total_uj.map(|uj| pue.facility_uj(uj));
 }
 
-/// The kind of the intensities. Segments of one report have one kind, or none.
+/// Returns the kind of the intensities. All segments of a report have the same kind, or none.
 pub(super) fn kind_of(carbon: &Carbon) -> Option<String> {
     carbon.segments.iter().find_map(|segment| segment.kind.clone())
 }
 
-/// The single intensity of a request. If the request names sources over time, it replaces values that they do not know.
+/// Returns the single intensity of a request. If the request names sources over time, this intensity is used for times
+/// that they do not know.
 pub(super) fn intensity(request: &PriceRequest) -> Result<Intensity, PriceError> {
     match (request.g_per_kwh, &request.zone, &request.locate) {
         (Some(g_per_kwh), _, _) => Ok(crate::constant(g_per_kwh)?),
@@ -184,7 +195,7 @@ pub(super) fn intensity(request: &PriceRequest) -> Result<Intensity, PriceError>
     }
 }
 
-/// Why the requested place is unknown; `None` if it is known.
+/// Returns why the requested place is unknown; `None` if it is known.
 pub(super) fn unlocated(request: &PriceRequest, found: &Intensity) -> Option<String> {
     let looked_for = match found.zone_source {
         ZoneSource::DefaultWorld => request.zone.is_none() && request.locate.is_some(),
@@ -193,21 +204,24 @@ pub(super) fn unlocated(request: &PriceRequest, found: &Intensity) -> Option<Str
     found.note.clone().filter(|_| looked_for)
 }
 
-/// Another meaning of the requested name: `Georgia` is a country and a state. `None` for a code and for a unique name.
+/// Returns a note about another meaning of the requested name: `Georgia` is a country and a state. `None` for a code
+/// and for a unique name.
 pub(super) fn ambiguity(request: &PriceRequest, found: &Intensity) -> Option<String> {
     let named = request.zone.as_ref().is_some_and(|typed| !typed.trim().eq_ignore_ascii_case(&found.zone));
     let chosen = matches!(found.zone_source, ZoneSource::Given | ZoneSource::Config);
     found.note.clone().filter(|_| named && chosen)
 }
 
-/// Whether another zone replaces the requested one.
+/// Whether another zone (its country, or the world) replaces the requested one.
 pub(super) fn is_replaced(source: ZoneSource) -> bool {
     matches!(source, ZoneSource::Country | ZoneSource::Unknown)
 }
 
+/// Returns the yearly average of a zone, or of one that replaces it if the request allows that.
 fn zone_intensity(zone: &str, request: &PriceRequest) -> Result<Intensity, PriceError> {
     let found = match crate::lookup(zone) {
-        // A provider may know a zone that the yearly table does not. The replacement is used for times that it does not know.
+        // A provider may know a zone that the yearly table does not. The replacement is used for times that it does not
+        // know.
         Err(_) if request.zone_fallback || request.asks_over_time() => crate::lookup_or_around(zone),
         found => found?,
     };
@@ -215,7 +229,8 @@ fn zone_intensity(zone: &str, request: &PriceRequest) -> Result<Intensity, Price
     Ok(if from_file { Intensity { zone_source: ZoneSource::Config, ..found } } else { found })
 }
 
-/// The intensity at `LATITUDE,LONGITUDE`, or for `cloud` that of the cloud region of this machine. A place is never guessed.
+/// Returns the intensity at `LATITUDE,LONGITUDE`, or for `cloud` that of the cloud region of this machine. A place is
+/// never guessed.
 fn located(place: &str, metadata_url: Option<&str>) -> Result<Intensity, PriceError> {
     if place == "cloud" {
         return cloud(metadata_url);
@@ -223,14 +238,18 @@ fn located(place: &str, metadata_url: Option<&str>) -> Result<Intensity, PriceEr
     let numbers = place.split_once(',').map(|(latitude, longitude)| (number(latitude), number(longitude)));
     match numbers {
         Some((Some(latitude), Some(longitude))) => Ok(crate::locate(latitude, longitude)?),
+        // 60 characters are enough to recognise the text, and keep the message on a line.
         _ => Err(PriceError::Place(place.chars().take(60).collect())),
     }
 }
 
+/// Parses a number; `None` for other text.
 fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok()
 }
 
+/// Returns the intensity of the cloud region of this machine; the world average with a note if the cloud does not
+/// answer.
 #[cfg(feature = "providers")]
 fn cloud(metadata_url: Option<&str>) -> Result<Intensity, PriceError> {
     let region = match crate::provider::cloud_of_this_machine(metadata_url) {
@@ -255,7 +274,7 @@ fn cloud(_: Option<&str>) -> Result<Intensity, PriceError> {
     Ok(Intensity { note: Some(note), ..crate::world() })
 }
 
-/// Use of the caches of the providers that were asked.
+/// Returns how often each provider's answer came from its cache (hit) or not (miss).
 fn caches(coverage: &Coverage) -> Vec<ProviderCache> {
     let cache = |(provider, counts): &(String, CacheCounts)| ProviderCache {
         provider: provider.clone(),

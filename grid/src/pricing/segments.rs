@@ -1,7 +1,8 @@
-//! Emissions of a run as a table of segments, and the events that report how it was priced.
+//! Computes the emissions of a run as a table of segments, and writes the events that report how the run was priced.
 //!
-//! A *segment* is a part of the run's time with the energy used in it and the intensity that applied. From the segments
-//! anyone can compute the emissions again.
+//! A *segment* is a part of the run's time with the energy used in it and the intensity that applied. The emissions can
+//! be computed again from the segments. A *part* is a period with one intensity from one provider; the *coverage* of a
+//! run is its parts, with the faults of the providers that were asked.
 
 use eco2_core::schema::{Carbon, CarbonSegment, EventKind, EventRecord};
 use jiff::Timestamp;
@@ -21,9 +22,11 @@ pub struct NamedZone {
     pub source: ZoneSource,
 }
 
-/// Location-based emissions of a run at the intensities of `parts`. These are sorted by time and cover the run from its start
-/// at `from_ns` (nanoseconds since 1970 UTC) to its end without holes. The energies of the segments add up to the facility
-/// energy, exactly. If the energy is unknown, there are no segments and the emissions are unknown.
+/// Returns the location-based emissions of a run at the intensities of `parts`, with one segment per part.
+///
+/// The parts are sorted by time and cover the run from its start at `from_ns` (nanoseconds since 1970 UTC) to its end
+/// without holes. The energies of the segments add up to the facility energy (times PUE), exactly. If the energy is
+/// unknown, there are no segments and the emissions are unknown.
 #[must_use]
 pub fn price_parts(
     parts: &[IntensityPart],
@@ -42,6 +45,7 @@ pub fn price_parts(
     carbon.with_grams(split.amount())
 }
 
+/// Returns the segment of the report for a part and the facility energy used in it.
 fn segment(part: &IntensityPart, energy_uj: u64) -> CarbonSegment {
     CarbonSegment {
         from: rfc3339(part.from_ns),
@@ -57,12 +61,14 @@ fn segment(part: &IntensityPart, energy_uj: u64) -> CarbonSegment {
     }
 }
 
-/// An instant as text with all its digits, because a run need not start on a second.
+/// Returns an instant as text with all its digits, because a run need not start on a full second.
 fn rfc3339(at_ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(at_ns)).map(|at| at.to_string()).unwrap_or_default()
 }
 
-/// Events about the coverage of a run: which providers failed, and which share of the energy each provider covered.
+/// Returns the events about the coverage of a run: which providers failed, and which share of the energy each provider
+/// covered. `energies_uj` is the energy of each part, `at` the time of the events in nanoseconds since the start of the
+/// run.
 pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64) -> Vec<EventRecord> {
     let failed = |(provider, fault): &(String, ProviderFault)| {
         EventRecord::new(at, EventKind::IntensityFault, provider, fault.to_string())
@@ -79,7 +85,7 @@ pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64)
     events
 }
 
-/// Events about the zone: that it was not found, and that its value is old.
+/// Returns the events about the zone: that it was not found (`unlocated` is the reason), and that its value is old.
 pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &When) -> Vec<EventRecord> {
     let mut events = Vec::new();
     if let Some(text) = unlocated.filter(|_| carbon.zone_source != ZoneSource::Given.as_str()) {
@@ -95,8 +101,10 @@ pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &Wh
     events
 }
 
-/// Shares of providers as text: `of the energy, 62.5 % by electricity-maps (…); 37.5 % by table (…)`.
+/// Returns the shares of the providers as text, such as
+/// `of the energy, 62.5 % by electricity-maps (…); 37.5 % by table (…)`. `None` if no energy was used.
 fn shares(coverage: &Coverage, energies_uj: &[u64]) -> Option<String> {
+    // Each entry: provider with its kind, energy in microjoules, whether it replaced a provider that did not answer.
     let mut by: Vec<(String, u64, bool)> = Vec::new();
     for (part, energy_uj) in coverage.parts.iter().zip(energies_uj) {
         let kind = part.about.kind.map_or("kind not stated", |kind| kind.as_str());

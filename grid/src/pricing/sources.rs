@@ -1,5 +1,8 @@
-//! The sources of intensities over time for a run: a file, providers (option `intensity_provider`), and the yearly average of
-//! the zone for times that neither knows.
+//! Asks the sources of intensities over time for a run: a file (option `intensity_series`), providers (option
+//! `intensity_provider`), and the yearly average of the zone (the *table*) for times that neither knows.
+//!
+//! A *provider* is a service that publishes intensities. A *part* is a period with one intensity, and a *coverage* is
+//! the parts and faults of all providers that were asked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,8 +32,8 @@ impl fmt::Debug for IntensitySources {
 }
 
 impl IntensitySources {
-    /// The file of a request and the providers opened for it, followed by `table`, the yearly average. `None` if the request
-    /// names neither, or names an intensity, which takes precedence over both.
+    /// Opens the sources of a request: its file and the providers `online`, followed by `table`, the yearly average.
+    /// `None` if the request names neither, or names an intensity, which takes precedence over both.
     pub(super) fn open(
         request: &PriceRequest,
         online: Vec<Arc<dyn Provider>>,
@@ -46,6 +49,7 @@ impl IntensitySources {
         Ok(Some(Self::of(table.clone(), series, online, zone)))
     }
 
+    /// Makes the sources from the table's value, the file, the opened providers and the zone to ask them for.
     fn of(table: Intensity, series: Option<Arc<SeriesFile>>, online: Vec<Arc<dyn Provider>>, zone: String) -> Self {
         let asks_others = !online.is_empty();
         let file = series.iter().map(|file| Arc::clone(file) as Arc<dyn Provider>);
@@ -53,23 +57,24 @@ impl IntensitySources {
         Self { table, series, chain, zone, asks_others }
     }
 
-    /// The intensities over the time of a run. All sources are asked on this thread.
+    /// Returns the intensities over the time of a run. All sources are asked on this thread; `now_ns` is the current
+    /// time, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn cover(&self, when: &When, now_ns: i64) -> Coverage {
         let wanted = IntensityQuery { zone: &self.zone, from_ns: when.from_ns, to_ns: when.to_ns(), now_ns };
         self.completed(Some(self.chain.cover(&wanted)), when)
     }
 
-    /// The intensities over all of a run's time in values of one kind (by `Coverage::completed`), from an answer of the
-    /// providers; `None` if it did not arrive.
+    /// Returns the intensities over all of a run's time in values of one kind (by `Coverage::completed`). `answer` is
+    /// the answer of the providers, `None` if it did not arrive in time.
     #[must_use]
     pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
         let late = || self.chain.unanswered("intensity_provider", ProviderFault::Late);
         answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
     }
 
-    /// The expected mean intensity of a period by the file (by `Series::outlook`); `None` without a file, or if the file
-    /// does not suffice.
+    /// Returns the expected mean intensity from `now_ns` to `to_ns` (nanoseconds since 1970 UTC) by the file, with
+    /// `Series::outlook`; `None` without a file, or if the file does not suffice.
     #[must_use]
     pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         self.series.as_ref()?.series().outlook(now_ns, to_ns)

@@ -1,5 +1,8 @@
-//! The cost of a run, its supplements (all that a report holds in addition to emissions and cost), and the rates expected
-//! for the rest of the run.
+//! Computes the cost of a run, resolves the options of its supplements, and forecasts the price for the rest of the
+//! run.
+//!
+//! *Supplements* are the figures that a report holds in addition to emissions and cost: market-based and embodied
+//! emissions, water, offsets. A *tariff* is a file of prices over time; a *flat* price is one for all time.
 
 use eco2_core::schema::{Cost, Energy, PriceTerms};
 
@@ -14,14 +17,15 @@ pub struct RateForecast {
     pub each: f64,
     /// Back-test error; `None` if unknown.
     pub error_percent: Option<f64>,
-    /// The lowest and the highest known value, if the past was repeated without a back-test.
+    /// The lowest and the highest known value, in this order, if the past was repeated without a back-test (the same
+    /// forecast made for times already known).
     pub span: Option<[f64; 2]>,
     /// The method in words.
     pub method: String,
 }
 
 impl From<&IntensityForecast> for RateForecast {
-    /// The rate of a forecast, or of the past that was repeated.
+    /// Returns the expected intensity as a rate, whether it was published or the past was repeated.
     fn from(found: &IntensityForecast) -> Self {
         let untested = found.season_h.is_some() && found.error_percent.is_none();
         Self {
@@ -34,13 +38,14 @@ impl From<&IntensityForecast> for RateForecast {
 }
 
 impl RateForecast {
-    /// One rate for all time.
+    /// Returns one rate for all time, without an error.
     pub(super) fn certain(each: f64, method: String) -> Self {
         Self { each, error_percent: None, span: None, method }
     }
 }
 
-/// Until the next check of a budget, energy is priced with the highest price of this time from now, nanoseconds: an hour.
+/// Until the next check of a budget, energy is priced with the highest price of the next hour (in nanoseconds here):
+/// most tariffs change by the hour.
 const SOON_NS: i64 = 3_600_000_000_000;
 
 /// The prices of energy and the requested supplements.
@@ -52,6 +57,7 @@ pub(super) struct Supplementary {
 }
 
 impl Supplementary {
+    /// Reads the tariff of a request and checks the options of its supplements.
     pub(super) fn resolve(request: &PriceRequest) -> Result<Self, PriceError> {
         let column = request.tariff_column.as_deref();
         let tariff = request.tariff.as_deref().map(|path| Tariff::read(path, column)).transpose()?;
@@ -75,17 +81,17 @@ impl Supplementary {
         self.tariff.is_some()
     }
 
-    /// Times at which the price changes during a run, nanoseconds since its start.
+    /// Returns the times at which the price changes during a run, nanoseconds since its start.
     pub(super) fn price_borders(&self, when: &When) -> Vec<u64> {
         self.tariff.as_ref().map_or_else(Vec::new, |tariff| tariff.borders(when.from_ns, when.to_ns()))
     }
 
-    /// SHA-256 of the file of prices.
+    /// Returns the SHA-256 of the file of prices; `None` without one.
     pub(super) fn tariff_hash(&self) -> Option<String> {
         Some(self.tariff.as_ref()?.file()?.to_string())
     }
 
-    /// Cost of the energy; `None` without a price.
+    /// Returns the cost of the energy; `None` without a price, or if a tariff has no known energy over time.
     pub(super) fn cost(&self, energy: &Energy, when: &When, curve: Option<&dyn EnergyCurve>) -> Option<Cost> {
         let pue = Pue::new(energy.pue).unwrap_or(Pue::ONE);
         let currency = self.terms.currency.as_deref();
@@ -99,8 +105,8 @@ impl Supplementary {
         }
     }
 
-    /// The highest price per kilowatt-hour to expect within the next hour: by the tariff; if it does not know that hour, the
-    /// highest price that it knows; otherwise the mean price until now.
+    /// Returns the highest price per kilowatt-hour to expect within the next hour: by the tariff; if it does not know
+    /// that hour, the highest price that it knows; otherwise `so_far`, the mean price until now.
     pub(super) fn price_next(&self, now_ns: i64, so_far: Option<f64>) -> Option<f64> {
         let Some(tariff) = &self.tariff else { return self.price_per_kwh };
         let soon_ns = now_ns.saturating_add(SOON_NS);
@@ -110,7 +116,8 @@ impl Supplementary {
         known.or_else(seen).or(so_far).map(|price| price.max(0.0))
     }
 
-    /// The expected mean price per kilowatt-hour from now on; the mean price until now if the tariff does not suffice.
+    /// Returns the expected mean price per kilowatt-hour from `now_ns` to `to_ns`; `so_far`, the mean price until now,
+    /// if the tariff does not suffice.
     pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<RateForecast> {
         let Some(tariff) = &self.tariff else {
             return self.price_per_kwh.map(|flat| RateForecast::certain(flat, "flat".into()));
@@ -120,13 +127,14 @@ impl Supplementary {
     }
 }
 
-/// The hardware of a request. Without one, its years and share apply to the hardware in the terms of a report
-/// ([`with_reservation`]).
+/// Returns the hardware of a request. If the request names none, its years and share apply to the hardware that an
+/// existing report states ([`with_reservation`]).
 fn hardware(request: &PriceRequest) -> Result<Option<Hardware>, PriceError> {
     let Some(text) = &request.embodied else { return Ok(None) };
     Ok(Some(reserved(text.parse::<Hardware>()?, request)?))
 }
 
+/// Returns the hardware with the lifespan and the reserved share of the request, where it names them.
 fn reserved(hardware: Hardware, request: &PriceRequest) -> Result<Hardware, PriceError> {
     let hardware = match request.embodied_years {
         Some(years) => hardware.for_years(years)?,
@@ -138,7 +146,8 @@ fn reserved(hardware: Hardware, request: &PriceRequest) -> Result<Hardware, Pric
     })
 }
 
-/// The terms of a report with the years and the share of a new request.
+/// Returns the terms of a report with the lifespan and the reserved share of its hardware replaced by those of a new
+/// request.
 pub(super) fn with_reservation(old: PriceTerms, request: &PriceRequest) -> PriceTerms {
     let stated = old.embodied.as_ref().and_then(Hardware::stated);
     let hardware = stated.and_then(|hardware| reserved(hardware, request).ok());

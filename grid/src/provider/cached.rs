@@ -1,9 +1,10 @@
-//! The cache of a service's answers, in memory and on disk (`eco2 grid --provider -v` prints its hits and misses).
+//! Caches the answers of a service that publishes intensities, in memory and on disk (`eco2 grid --provider -v` prints
+//! hits and misses).
 //!
-//! Measured values do not change and are kept. A forecast is *fresh* until the end of the slot in which it was made. If the
-//! provider has no answer, the known values of that time are used. After the last of them, its value is used for up to six
-//! hours and marked as an estimate. [`Reply::stale`] then holds the reason. Only one thread asks about a zone at a time; the
-//! others wait for its answer.
+//! A *slot* is a period with one intensity. Measured values do not change and are kept. A forecast is *fresh* until the
+//! end of the slot in which it was made. If the service has no answer, the known values of the requested time are used.
+//! After the last of them, its value is used for up to six hours and marked as an estimate. [`Reply::stale`] then holds
+//! the reason. Only one thread asks about a zone at a time; the others wait for its answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,8 +46,8 @@ struct ZoneCache {
 }
 
 impl<P: Provider> Cached<P> {
-    /// A cache for `inner`. `about` is the origin of the cached values. `place` distinguishes the same provider at two
-    /// addresses.
+    /// Returns a cache for `inner`. `about` is the origin of the cached values. `place` distinguishes the same provider
+    /// at two addresses.
     pub(super) fn new(inner: P, about: IntensityOrigin, place: &str, disk: Option<DiskCache>) -> Self {
         let key = format!("{} {place}", inner.name());
         Self {
@@ -63,6 +64,7 @@ impl<P: Provider> Cached<P> {
         }
     }
 
+    /// Returns the counts until now.
     fn cache_counts(&self) -> CacheCounts {
         // Relaxed, because the counts are only displayed.
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -74,6 +76,7 @@ impl<P: Provider> Cached<P> {
         }
     }
 
+    /// Asks the service and keeps its answer. After repeated faults it is not asked for a while (circuit breaker).
     fn ask(&self, known: &mut ZoneCache, wanted: &IntensityQuery<'_>, key: &str) -> Result<Reply, ProviderFault> {
         let wider = IntensityQuery { from_ns: known.kept.measured_from(wanted), ..*wanted };
         let open = lock(&self.breaker).check(wanted.now_ns);
@@ -91,11 +94,12 @@ impl<P: Provider> Cached<P> {
         Ok(self.reply(known.kept.within(wanted)))
     }
 
+    /// Returns slots as a reply with the origin of the service.
     fn reply(&self, slots: Vec<IntensitySlot>) -> Reply {
         Reply::new(self.about.clone(), slots)
     }
 
-    /// The known values in spite of a fault.
+    /// Returns the known values in spite of a fault.
     fn stale(
         &self,
         known: &ZoneCache,
@@ -155,7 +159,7 @@ impl CachedSlots {
         from_ns >= wanted.to_ns || self.asked.iter().any(fresh)
     }
 
-    /// The end of the measured values at the start of the period.
+    /// Returns the end of the measured values at the start of the period.
     fn measured_from(&self, wanted: &IntensityQuery<'_>) -> i64 {
         let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
         let mut reached_ns = wanted.from_ns;
@@ -168,11 +172,13 @@ impl CachedSlots {
         reached_ns.min(wanted.to_ns)
     }
 
+    /// Returns the known slots that overlap the requested period.
     fn within(&self, wanted: &IntensityQuery<'_>) -> Vec<IntensitySlot> {
         let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
         self.slots[first..].iter().take_while(|slot| slot.from_ns < wanted.to_ns).copied().collect()
     }
 
+    /// Returns the known slots of the requested period, extended by the last known value for a limited time.
     fn or_last_known(&self, wanted: &IntensityQuery<'_>) -> Vec<IntensitySlot> {
         let mut slots = self.within(wanted);
         let known = self.slots.partition_point(|slot| slot.from_ns < wanted.to_ns);

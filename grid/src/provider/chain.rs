@@ -1,5 +1,6 @@
-//! Several providers in the order in which the options name them: the next one is asked for the times that the one before does
-//! not know, and every part of the result names its provider.
+//! Asks several providers (services or files of intensities) in the order in which the options name them. The next one
+//! is asked for the times that the one before does not know, and every part of the result names its provider. A *part*
+//! is a period with one intensity; the *coverage* of a period is its parts and the faults of the providers.
 
 use std::sync::Arc;
 
@@ -38,9 +39,9 @@ pub struct IntensityPart {
 pub struct Coverage {
     /// Parts sorted by time that do not overlap. Times that no provider knows are in none of them.
     pub parts: Vec<IntensityPart>,
-    /// Providers without an answer, or without a fresh one, with the reason.
+    /// Names of providers without an answer, or without a fresh one, each with the reason.
     pub faults: Vec<(String, ProviderFault)>,
-    /// Hits and misses of the caches of the providers that were asked.
+    /// Names of the providers that were asked, each with the hits and misses of its cache.
     pub caches: Vec<(String, CacheCounts)>,
 }
 
@@ -48,7 +49,7 @@ pub struct Coverage {
 type Uncovered = (i64, i64);
 
 impl ProviderChain {
-    /// A chain of providers that are asked in this order.
+    /// Returns a chain of providers that are asked in this order.
     #[must_use]
     pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
         Self { providers }
@@ -92,18 +93,20 @@ impl ProviderChain {
         coverage
     }
 
-    /// A coverage without any part, for providers whose answer did not arrive: `fault`, and the use of their caches.
+    /// Returns a coverage without any part, for providers whose answer did not arrive: `fault`, and the use of their
+    /// caches.
     pub(crate) fn unanswered(&self, name: &str, fault: ProviderFault) -> Coverage {
         let caches = self.providers.iter().filter_map(|provider| cache_counts(&**provider)).collect();
         Coverage { parts: Vec::new(), faults: vec![(name.to_owned(), fault)], caches }
     }
 }
 
-/// Name of a provider with the hits and misses of its cache; `None` without a cache.
+/// Returns the name of a provider with the hits and misses of its cache; `None` without a cache.
 fn cache_counts(provider: &dyn Provider) -> Option<(String, CacheCounts)> {
     provider.counts().map(|counts| (provider.name().to_owned(), counts))
 }
 
+/// The provider of parts: its name, whether it replaces another one, and the origin of its values.
 struct PartSource<'a> {
     provider: &'a str,
     fallback: bool,
@@ -111,7 +114,8 @@ struct PartSource<'a> {
 }
 
 impl PartSource<'_> {
-    /// Adds a part for everything that the slots cover of the open periods, and returns the rest. All are sorted by time.
+    /// Adds a part for everything that the slots cover of the open periods, and returns the rest. All are sorted by
+    /// time.
     fn cover(&self, open: Vec<Uncovered>, slots: &[IntensitySlot], parts: &mut Vec<IntensityPart>) -> Vec<Uncovered> {
         let mut rest = Vec::new();
         for (mut from_ns, to_ns) in open {

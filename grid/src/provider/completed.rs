@@ -1,4 +1,6 @@
-//! Completes the intensities over a run: all of its time, in values of one kind, so that no sum mixes kinds.
+//! Completes the intensities that providers gave for a run, so that they cover all of its time with values of one kind.
+//! Times that no provider knows get the yearly average of the zone, marked as a fallback. A *kind* states what an
+//! intensity counts (average or marginal, direct or life-cycle); values of different kinds must not be added up.
 
 use std::sync::Arc;
 
@@ -6,12 +8,12 @@ use super::{Coverage, IntensityOrigin, IntensityPart, ProviderFault};
 use crate::{Intensity, IntensityKind};
 
 impl Coverage {
-    /// The intensities over all of `from_ns` to `to_ns` in values of one kind: the kind of the first provider in the chain that
-    /// has a value and states a kind. A value without a stated kind is compatible with any kind.
+    /// Returns the intensities over all of `from_ns` to `to_ns` in values of one kind: the kind of the first provider
+    /// in the chain that has a value and states a kind. A value without a stated kind is compatible with any kind.
     ///
-    /// Parts of other kinds are left out and named in the faults. Uncovered times get the value of `table`, the yearly average
-    /// of the zone, if it has the same kind. Otherwise the nearest known value is extended, preferably the one before. Both are
-    /// flagged as estimated fallbacks.
+    /// Parts of other kinds are left out and named in the faults. Uncovered times get the value of `table`, the yearly
+    /// average of the zone, if it has the same kind. Otherwise the nearest known value is extended, preferably the one
+    /// before. Both are flagged as estimated fallbacks.
     #[must_use]
     pub(crate) fn completed(mut self, from_ns: i64, to_ns: i64, table: &Intensity) -> Self {
         let (known, used) = self.keep_one_kind(from_ns, to_ns);
@@ -40,7 +42,7 @@ impl Coverage {
         self
     }
 
-    /// The parts within a period that do not overlap and have one kind, and that kind.
+    /// Returns the parts within a period that do not overlap and have one kind, and that kind.
     fn keep_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<IntensityPart>, Option<IntensityKind>) {
         let mut inside: Vec<IntensityPart> = Vec::with_capacity(self.parts.len());
         let mut reached_ns = from_ns;
@@ -75,7 +77,7 @@ fn is_compatible(kind: Option<IntensityKind>, used: Option<IntensityKind>) -> bo
     kind.is_none() || used.is_none() || kind == used
 }
 
-/// A part with the yearly average, for a time that no provider knows.
+/// Returns a part with the yearly average, for a time that no provider knows.
 fn table_part(table: &Intensity, from_ns: i64, to_ns: i64) -> IntensityPart {
     let (g_per_kwh, about) = (table.g_per_kwh, Arc::new(IntensityOrigin::from(table)));
     let provider = super::TABLE.to_owned();

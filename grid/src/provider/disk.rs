@@ -1,5 +1,5 @@
-//! The cache of services' answers on disk, `~/.cache/eco2/intensity`: one file with mode 0600 per provider and zone, replaced as
-//! a whole. A damaged file is ignored.
+//! Stores the answers of services on disk, in `~/.cache/eco2/intensity`, so that the next command need not ask again.
+//! There is one file with mode 0600 per provider and zone, replaced as a whole. A damaged file is ignored.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,9 +15,10 @@ use crate::Sha256;
 
 /// Schema of the file.
 const SCHEMA: &str = "eco2.intensity-cache/1";
-/// Longer files are not read, bytes.
+/// Longer files are not read, bytes: 8 MiB, far more than the cache of a zone ever has, so the file is not the cache's.
 const MAX_BYTES: u64 = 8 << 20;
 
+/// Number of files written by this process, for names of temporary files that are used once only.
 static FILES: AtomicU64 = AtomicU64::new(0);
 
 /// A folder of cached answers.
@@ -41,12 +42,15 @@ pub(crate) struct AskedPeriod {
     pub(crate) until_ns: i64,
 }
 
+/// The content of a file of the cache.
 #[derive(Serialize, Deserialize)]
 struct CacheFile {
     schema: String,
     /// Provider and zone in full, because names of files are shortened and two keys may share one.
     key: String,
     asked: Vec<AskedPeriod>,
+    /// Start and end in nanoseconds since 1970 UTC, intensity in g/kWh, whether it is estimated, whether it is a
+    /// forecast.
     slots: Vec<(i64, i64, f64, bool, bool)>,
     /// SHA-256 of the answers that the slots are from; absent in files of earlier versions.
     #[serde(default)]
@@ -57,14 +61,14 @@ struct CacheFile {
 }
 
 impl DiskCache {
-    /// A cache in `folder`, which is created at the first write.
+    /// Returns a cache in `folder`, which is created at the first write.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// The cache in `$XDG_CACHE_HOME/eco2/intensity` or `~/.cache/eco2/intensity`; `None` if neither variable is an absolute
-    /// path.
+    /// Returns the cache in `$XDG_CACHE_HOME/eco2/intensity` or `~/.cache/eco2/intensity`; `None` if neither variable
+    /// is an absolute path.
     #[must_use]
     pub fn of_the_user() -> Option<Self> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -79,7 +83,8 @@ impl DiskCache {
         (document.schema == SCHEMA && document.key == key).then(|| document.kept())
     }
 
-    /// Writes a new file and renames it, so that a reader sees the old file or the new one. A failure affects only the cache.
+    /// Writes a new file and renames it, so that a reader sees the old file or the new one. A failure affects only the
+    /// cache.
     pub(crate) fn store(&self, key: &str, kept: &CachedSlots) -> io::Result<()> {
         let slot = |slot: &IntensitySlot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.estimated, slot.forecast);
         let (answers, answer_of) = answers(&kept.slots);
@@ -101,6 +106,7 @@ impl DiskCache {
         written.inspect_err(|_| drop(fs::remove_file(&new_file)))
     }
 
+    /// Returns the path of the file for a provider and zone.
     fn path(&self, key: &str) -> PathBuf {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
         let name: String = key.chars().take(40).map(plain).collect();
@@ -120,7 +126,7 @@ impl CacheFile {
     }
 }
 
-/// The hashes of all answers, each once, and for each slot the index of its own.
+/// Returns the hashes of all answers, each once, and for each slot the index of its own.
 fn answers(slots: &[IntensitySlot]) -> (Vec<String>, Vec<Option<usize>>) {
     let (mut all, mut places) = (Vec::new(), HashMap::new());
     let mut place = |hash: Sha256| {
@@ -137,7 +143,7 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text)
 }
 
-/// FNV-1a hash of 64 bits for names of files; it need not be secure.
+/// Returns the FNV-1a hash of 64 bits for names of files; it need not be secure.
 fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }

@@ -1,4 +1,5 @@
-//! The faults of providers. No message contains text from the service or a secret.
+//! Defines why a provider (a service that publishes intensities) gave no answer. No message contains text from the
+//! service or a secret.
 
 #[cfg(feature = "providers")]
 use eco2_net::Outage;
@@ -67,7 +68,7 @@ impl From<SecretFault> for ProviderFault {
 }
 
 impl ProviderFault {
-    /// How the fault counts for the circuit breaker.
+    /// Returns how the fault counts for the circuit breaker.
     #[cfg(feature = "providers")]
     pub(crate) fn outage(&self) -> Outage {
         match self {
@@ -77,18 +78,19 @@ impl ProviderFault {
     }
 
     #[cfg(feature = "providers")]
-    /// A zone, shortened for [`ProviderFault::Zone`].
+    /// Returns the fault [`ProviderFault::Zone`], with the zone shortened.
     pub(crate) fn zone(zone: &str, remedy: &'static str) -> Self {
         Self::Zone { zone: zone.chars().take(60).collect(), remedy }
     }
 
     #[cfg(feature = "providers")]
-    /// A requested zone, shortened for [`ProviderFault::OtherZone`].
+    /// Returns the fault [`ProviderFault::OtherZone`], with the requested zone shortened.
     pub(crate) fn other_zone(zone: &str) -> Self {
         Self::OtherZone { zone: zone.chars().take(60).collect() }
     }
 }
 
+/// Returns the name of a kind for messages.
 fn named(kind: Option<IntensityKind>) -> &'static str {
     kind.map_or("of a kind that is not stated", IntensityKind::as_str)
 }

@@ -1,4 +1,5 @@
-//! Providers that need no network: a file of intensities over time, and one value for all time.
+//! Implements the providers of intensities that need no network: a file of intensities over time, and one value for all
+//! time.
 
 use std::path::Path;
 
@@ -27,7 +28,7 @@ impl SeriesFile {
         Ok(file)
     }
 
-    /// A series in memory; `name` is its source if it does not state one.
+    /// Returns a series in memory; `name` is its source if it does not state one.
     #[must_use]
     fn from_series(series: Series, name: &str) -> Self {
         let meta = &series.meta;
@@ -37,7 +38,7 @@ impl SeriesFile {
         Self { series, about }
     }
 
-    /// The series.
+    /// Returns the series.
     #[must_use]
     pub(crate) fn series(&self) -> &Series {
         &self.series
@@ -76,13 +77,13 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// A value that the user states: see [`crate::constant`].
+    /// Makes a provider of a value that the user states: see [`crate::constant`].
     #[must_use]
     pub fn constant(intensity: Intensity) -> Self {
         Self { name: "constant", intensity }
     }
 
-    /// The yearly average of a zone: see [`crate::lookup`] and [`crate::world`].
+    /// Makes a provider of the yearly average of a zone: see [`crate::lookup`] and [`crate::world`].
     #[must_use]
     pub fn table(intensity: Intensity) -> Self {
         Self { name: super::TABLE, intensity }

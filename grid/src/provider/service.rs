@@ -1,5 +1,5 @@
-//! The services that can be asked over the network (`--provider NAME`), each described by one [`Service`], and the provider
-//! that asks them.
+//! Lists the services that can be asked over the network (`--provider NAME`), each described by one [`Service`], and
+//! implements the provider that asks them.
 
 use eco2_net::{Http, Limits, NetError, Secret, SecretFault};
 
@@ -121,11 +121,12 @@ pub struct Online {
 }
 
 impl Online {
-    /// Opens the service of a name, with a cache; nothing is asked yet. `environment` returns the value of a variable, and is
-    /// used to find the token.
+    /// Opens the service of a name, with a cache; nothing is asked yet. `environment` returns the value of a variable,
+    /// and is used to find the token.
     ///
     /// # Errors
-    /// [`ProviderFault`] for a name that is not in [`NAMES`], an address that is not allowed, or a missing or unsafe token.
+    /// [`ProviderFault`] for a name that is not in [`NAMES`], an address that is not allowed, or a missing or unsafe
+    /// token.
     pub fn open(
         name: &str,
         setup: &OnlineSetup,
@@ -153,7 +154,7 @@ impl Online {
     }
 }
 
-/// The token from the first variable that has one.
+/// Returns the token from the first variable that has one.
 fn token(service: &Service, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SecretFault> {
     let Some(first) = service.tokens.first() else { return Ok(None) };
     for variable in service.tokens {

@@ -1,4 +1,5 @@
-//! The query to a provider, and its answer.
+//! Defines the query to a provider of intensities ([`IntensityQuery`]: a zone and a period) and its answer, a list of
+//! *slots*: periods with one intensity each.
 
 use crate::{Intensity, IntensityKind, MAX_G_PER_KWH, Sha256};
 
@@ -60,8 +61,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Sorts slots. Of two that overlap, the first in `slots` stays whole. Values that are not from 0 to 5000 g/kWh count as
-    /// unknown and are left out.
+    /// Sorts slots. Of two that overlap, the first in `slots` stays whole. Values that are not from 0 to 5000 g/kWh
+    /// count as unknown and are left out.
     #[must_use]
     pub fn new(about: IntensityOrigin, slots: impl IntoIterator<Item = IntensitySlot>) -> Self {
         let mut kept: Vec<IntensitySlot> = Vec::new();
@@ -77,7 +78,7 @@ impl Reply {
         Self { slots: kept, about, stale: None }
     }
 
-    /// The slots, sorted by time.
+    /// Returns the slots, sorted by time.
     #[must_use]
     pub fn slots(&self) -> &[IntensitySlot] {
         &self.slots

@@ -1,4 +1,4 @@
-//! From a request to its plans, and the plans as JSON: what `eco2 plan --json` prints.
+//! Turns a request for a plan into the plans, and the plans into the JSON that `eco2 plan --json` prints.
 
 use std::fmt;
 use std::path::Path;
@@ -112,6 +112,7 @@ impl PlanRequest {
         Ok(())
     }
 
+    /// Plans one job in one zone; returns the plan and the kind of the intensities.
     fn plan_one(&self, notes: &mut Vec<PlanNote>) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
         let curve = self.series.read_column(self.zone.as_deref())?;
         let (from_ns, to_ns) = self.times(&curve, notes);
@@ -126,6 +127,7 @@ impl PlanRequest {
         Ok((PlanOutcome::One { plan, from_ns }, curve.kind))
     }
 
+    /// Returns the best plan of the job in a window, by the planner that the request needs.
     fn best(&self, window: &PlanWindow<'_>, scaling: Option<&Scaling>, power_w: f64) -> Result<Plan, PlanError> {
         let job = self.job(power_w);
         match scaling {
@@ -138,6 +140,7 @@ impl PlanRequest {
         }
     }
 
+    /// Plans the jobs of a file; returns their plans and the kind of the intensities.
     fn queue(
         &self,
         jobs: &Path,
@@ -161,11 +164,13 @@ impl PlanRequest {
         Ok((PlanOutcome::Queue(queue.into_iter().zip(plans).collect()), curve.kind))
     }
 
+    /// Returns the job of the request.
     pub(super) fn job(&self, power_w: f64) -> Job {
         Job { duration_ns: self.duration_ns.unwrap_or_default(), power_w, interruptible: self.interruptible }
     }
 
-    /// Earliest start and deadline. If the series ends before the deadline and the job still fits, its end is the deadline.
+    /// Returns the earliest start and deadline. If the series ends before the deadline and the job still fits, its end
+    /// is the deadline.
     pub(super) fn times(&self, curve: &IntensityCurve, notes: &mut Vec<PlanNote>) -> (i64, i64) {
         let from_ns = self.start_ns.unwrap_or(curve.from_ns());
         let to_ns = from_ns.saturating_add(self.within_ns.unwrap_or_default());
@@ -176,12 +181,12 @@ impl PlanRequest {
         (from_ns, curve.to_ns())
     }
 
-    /// Power of the job at the facility, watts. PUE is applied here, once.
+    /// Returns the power of the job at the facility, watts. PUE is applied here, once.
     pub(super) fn power(&self) -> Result<f64, PlanError> {
         Ok(self.power_w.unwrap_or(PLAIN_W) * Pue::new(self.pue)?.get())
     }
 
-    /// The profile, with its power multiplied by PUE.
+    /// Returns the profile, with its power multiplied by PUE.
     fn scaling(&self, power_w: f64, notes: &mut Vec<PlanNote>) -> Result<Option<Scaling>, RequestError> {
         let Some(path) = self.profile() else { return Ok(None) };
         let scaling = Scaling::read(path, power_w)?;
@@ -194,11 +199,13 @@ impl PlanRequest {
         Ok(Some(scaling.with_power_times(self.pue).map_err(|error| self.refused(error))?))
     }
 
+    /// Returns an error of planning as an error of the request, with the name of the series.
     pub(super) fn refused(&self, error: PlanError) -> RequestError {
         RequestError::from_plan(&self.series.name(), error)
     }
 }
 
+/// Returns an error of planning a job as an error of its line in the file of jobs.
 fn of_job(file: &Path, job: &QueuedJob, error: &PlanError) -> RequestError {
     let reason = match error.place() {
         FilePlace::Whole => error.to_string(),
@@ -209,6 +216,7 @@ fn of_job(file: &Path, job: &QueuedJob, error: &PlanError) -> RequestError {
 }
 
 impl PlanRequest {
+    /// Plans one job in every zone; returns the zones by emissions, and the kind of the intensities.
     pub(super) fn zones(
         &self,
         notes: &mut Vec<PlanNote>,
@@ -225,6 +233,7 @@ impl PlanRequest {
         Ok((PlanOutcome::Zones(ranked), first.kind))
     }
 
+    /// Returns the zones by emissions, including those of moving the job from `home`.
     fn ranked(
         &self,
         home: Option<&IntensityCurve>,
@@ -241,6 +250,7 @@ impl PlanRequest {
         rank(&candidates, from_ns, to_ns, &self.job(self.power()?))
     }
 
+    /// Returns the intensities of the zone in which the job is now.
     fn home<'a>(&self, zone: &str, curves: &'a [(String, IntensityCurve)]) -> Result<&'a IntensityCurve, RequestError> {
         let found = curves.iter().find(|(name, _)| name == zone).map(|(_, curve)| curve);
         let names: Vec<&str> = curves.iter().map(|(name, _)| name.as_str()).collect();
@@ -250,8 +260,8 @@ impl PlanRequest {
 }
 
 impl PlanAnswer {
-    /// One plan: `start`, `slots`, `grams`, `grams_now`, `saving_percent`, `bound_grams`, `kind`. A queue: `jobs`, each
-    /// with its `id`, and `total`. Zones: `zones`, each with `zone`, `transfer_grams` and `total_grams`.
+    /// Returns one plan: `start`, `slots`, `grams`, `grams_now`, `saving_percent`, `bound_grams`, `kind`. A queue:
+    /// `jobs`, each with its `id`, and `total`. Zones: `zones`, each with `zone`, `transfer_grams` and `total_grams`.
     #[must_use]
     pub fn document(&self) -> Value {
         match &self.outcome {
@@ -278,7 +288,7 @@ impl PlanAnswer {
 }
 
 impl PlanOutcome {
-    /// Grams of all plans, and of the same jobs started at once; `None` if that is unknown for one of them.
+    /// Returns the grams of all plans, and of the same jobs started at once; `None` if that is unknown for one of them.
     #[must_use]
     pub fn totals(&self) -> (f64, Option<f64>) {
         match self {
@@ -302,7 +312,7 @@ fn of_zone(zone: &RankedZone, kind: Option<IntensityKind>) -> Value {
     Value::Object(object)
 }
 
-/// The keys of a plan.
+/// Returns the keys of a plan.
 fn of_plan(plan: &Plan, kind: Option<IntensityKind>) -> Map<String, Value> {
     let slot = |slot: &PlanSlot| json!({"from": utc(slot.from_ns), "to": utc(slot.to_ns), "workers": slot.workers});
     let keys = [

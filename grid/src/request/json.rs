@@ -1,4 +1,5 @@
-//! The request for a plan as JSON, as `eco2_plan()` takes it: the flags of `eco2 plan` as keys, with `_` for `-`.
+//! Reads the request for a plan from JSON, as `eco2_plan()` takes it: the flags of `eco2 plan` are the keys, with `_`
+//! for `-`.
 
 use std::path::PathBuf;
 
@@ -32,8 +33,8 @@ struct RequestJson {
 }
 
 impl PlanRequest {
-    /// A request from a JSON object with the flags of `eco2 plan` as keys: `series` (a file's path, or a series of schema
-    /// eco2.series/1), `duration` and `within` in hours, `start`, `power` in watts, and so on.
+    /// Returns a request from a JSON object with the flags of `eco2 plan` as keys: `series` (a file's path, or a series
+    /// of schema eco2.series/1), `duration` and `within` in hours, `start`, `power` in watts, and so on.
     ///
     /// ```
     /// use eco2_grid::request::PlanRequest;
@@ -71,15 +72,18 @@ impl RequestJson {
         may_not.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(invalid(*text)))
     }
 
+    /// Whether the request has a key that applies only to a single job.
     fn is_of_one(&self) -> bool {
         let given = self.duration.is_some() || self.within.is_some() || self.start.is_some();
         given || self.interruptible || self.profile.is_some() || self.rank
     }
 
+    /// Whether the request has a key about the number of workers.
     fn is_of_width(&self) -> bool {
         self.profile.is_some() || self.whole_slots || self.start_cost.is_some() || self.switch_cost.is_some()
     }
 
+    /// Converts the JSON object to a request: hours to nanoseconds, texts to times.
     fn request(self) -> Result<PlanRequest, RequestError> {
         Ok(PlanRequest {
             zone: self.zone,
@@ -104,7 +108,7 @@ impl RequestJson {
     }
 }
 
-/// The path of a file, or a series. There is no default, because no intensities are invented.
+/// Returns the path of a file, or a series. There is no default, because no intensities are invented.
 fn series(value: Value) -> Result<SeriesFrom, RequestError> {
     match value {
         Value::String(path) => Ok(SeriesFrom::File(path.into())),

@@ -1,8 +1,9 @@
-//! The request for a plan, which `eco2 plan` and `eco2_plan()` share: files or series, hours, watts.
+//! Defines the request for a plan, which `eco2 plan` and `eco2_plan()` share: intensities from files or as values,
+//! durations in hours, power in watts.
 //!
-//! The command fills in a [`PlanRequest`] from flags, the C library by [`PlanRequest::from_json`]. [`PlanRequest::answer`] reads
-//! the files and plans. [`PlanAnswer::document`] is the JSON that both return. Assumptions are listed as [`PlanNote`]s. No clock
-//! and no network are used.
+//! The command fills in a [`PlanRequest`] from flags, the C library by [`PlanRequest::from_json`].
+//! [`PlanRequest::answer`] reads the files and plans. [`PlanAnswer::document`] is the JSON that both return.
+//! Assumptions are listed as [`PlanNote`]s. No clock and no network are used.
 
 mod answer;
 mod json;
@@ -91,6 +92,7 @@ impl SeriesFrom {
         }
     }
 
+    /// Reads the intensities of a zone; without one, those of the only column.
     fn read_column(&self, zone: Option<&str>) -> Result<IntensityCurve, FileError> {
         Ok(IntensityCurve::new(&match self {
             Self::File(path) => Series::read(path, zone)?,
@@ -99,6 +101,7 @@ impl SeriesFrom {
         }))
     }
 
+    /// Reads the intensities of all zones, each with its name.
     fn read_all(&self) -> Result<Vec<(String, IntensityCurve)>, FileError> {
         let series = match self {
             Self::File(path) => Series::read_all(path)?,
@@ -110,7 +113,7 @@ impl SeriesFrom {
 }
 
 impl PlanRequest {
-    /// A request for a job with nothing but a series, PUE 1.
+    /// Returns a request for a job with nothing but a series, PUE 1.
     #[must_use]
     pub fn new(series: SeriesFrom) -> Self {
         Self {
@@ -135,11 +138,13 @@ impl PlanRequest {
         self.width.whole_slots || self.width.start_cost_wh.is_some() || self.width.switch_cost_wh.is_some()
     }
 
+    /// Returns the energy of starts and changes at the facility, microjoules.
     fn costs(&self) -> ChangeCosts {
         let uj = |wh: Option<f64>| (wh.unwrap_or_default() * self.pue * UJ_PER_WH).round() as u64;
         ChangeCosts { start_uj: uj(self.width.start_cost_wh), switch_uj: uj(self.width.switch_cost_wh) }
     }
 
+    /// Returns the file of the profile, if there is one.
     fn profile(&self) -> Option<&Path> {
         self.width.profile.as_deref()
     }
@@ -180,7 +185,7 @@ impl RequestError {
         }
     }
 
-    /// The error of planning, with the place in the series if that has the fault.
+    /// Returns the error of planning, with the place in the series if that has the fault.
     fn from_plan(series: &str, error: PlanError) -> Self {
         match error.place() {
             FilePlace::Whole => Self::Asked(error.to_string()),

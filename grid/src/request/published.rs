@@ -1,4 +1,5 @@
-//! Builds a series from the answers of providers, for `eco2 plan --provider`.
+//! Builds a series, intensities in periods of equal length (*slots*), from the answers of providers, for
+//! `eco2 plan --provider`.
 
 use super::RequestError;
 use crate::provider::{Coverage, IntensityPart};
@@ -9,11 +10,11 @@ use crate::{FilePlace, Series, SeriesMeta, SeriesPoint, utc};
 const LEAST_STEP_NS: i64 = 60_000_000_000;
 
 impl Series {
-    /// The intensities over a period in slots of equal length; unknown times are gaps.
+    /// Returns the intensities over a period in slots of equal length; unknown times are gaps.
     ///
     /// # Errors
-    /// [`RequestError::Asked`] if no provider has a value (with their faults), if the values have different kinds, or if the
-    /// slots have no common length.
+    /// [`RequestError::Asked`] if no provider has a value (with their faults), if the values have different kinds, or
+    /// if the slots have no common length.
     pub fn published(coverage: &Coverage) -> Result<Self, RequestError> {
         let (Some(first), Some(last)) = (coverage.parts.first(), coverage.parts.last()) else {
             return Err(RequestError::Asked(nothing(coverage)));
@@ -43,25 +44,28 @@ impl Series {
     }
 }
 
+/// Returns the intensity at an instant as a point of a series; a gap if no provider has a value.
 fn point(coverage: &Coverage, from_ns: i64) -> SeriesPoint {
     let after = coverage.parts.partition_point(|part| part.to_ns <= from_ns);
     let part = coverage.parts.get(after).filter(|part| part.from_ns <= from_ns);
     SeriesPoint { from_ns, value: part.map(|part| part.g_per_kwh), place: FilePlace::Whole }
 }
 
-/// The greatest length such that every edge is a multiple of it after the first edge.
+/// Returns the greatest length such that every edge is a multiple of it after the first edge.
 fn step(parts: &[IntensityPart]) -> i64 {
     let first_ns = parts.first().map_or(0, |part| part.from_ns);
     let edges = parts.iter().flat_map(|part| [part.from_ns, part.to_ns]);
     edges.fold(0, |step, edge_ns| common(step, edge_ns - first_ns))
 }
 
+/// Returns the message that no provider has values, with the fault of each.
 fn nothing(coverage: &Coverage) -> String {
     let faults = coverage.faults.iter().map(|(provider, fault)| format!("{provider}: {fault}"));
     let faults: Vec<String> = faults.collect();
     format!("no provider has figures for that time ({}); give a file with --series", faults.join("; "))
 }
 
+/// Returns the message that two providers have intensities of different kinds.
 fn kinds_differ(first: &IntensityPart, other: &IntensityPart) -> String {
     let of = |part: &IntensityPart| part.about.kind.map_or("kind not stated", |kind| kind.as_str());
     let at = utc(other.from_ns);

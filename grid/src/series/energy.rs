@@ -1,8 +1,10 @@
-//! Emissions of a column of energy readings: the energy is split where the intensity of a series changes, and each part is
-//! multiplied by its intensity.
+//! Computes the emissions of a column of energy readings. The energy is split where the intensity of a series
+//! (intensity over time) changes, and each part is multiplied by its intensity. An *edge* is the time of such a change,
+//! a *gap* a time without an intensity.
 //!
-//! Between two readings the energy is assumed to be spread evenly. Parts are differences of one cumulative integer, so that they
-//! add up to the total, exactly. Energy in a gap or outside the series is reported separately, never multiplied by 0.
+//! Between two readings the energy is assumed to be spread evenly. Parts are differences of one cumulative integer, so
+//! that they add up to the total, exactly. Energy in a gap or outside the series is reported separately, never
+//! multiplied by 0.
 
 use eco2_core::batch::wrapping_energy;
 use eco2_core::{Scale, units};
@@ -34,7 +36,8 @@ pub struct SeriesGrams {
 }
 
 impl Series {
-    /// Splits cumulative energy at the edges of slots: `energy_uj[i]` is the energy used until `times_ns[i]`, both increasing.
+    /// Splits cumulative energy at the edges of slots: `energy_uj[i]` is the energy used until `times_ns[i]`, both
+    /// increasing.
     ///
     /// The energies of the parts add up to `energy_uj.last() - energy_uj.first()`, exactly.
     ///
@@ -62,8 +65,8 @@ impl Series {
         self.split(times_ns, at)
     }
 
-    /// Emissions of a 32-bit counter that wraps, read at the increasing `times_ns`: every difference is multiplied by the
-    /// intensity of its own time. The counter must wrap less than once between two readings.
+    /// Returns the emissions of a 32-bit counter that wraps, read at the increasing `times_ns`: every difference is
+    /// multiplied by the intensity of its own time. The counter must wrap less than once between two readings.
     ///
     /// Every value is read once; times are looked up at the edges of slots only.
     #[must_use]
@@ -82,7 +85,8 @@ impl Series {
         sum
     }
 
-    /// Parts of a cumulative energy between edges of slots, sorted by time. `energy_at` is called once per edge.
+    /// Returns the parts of a cumulative energy between edges of slots, sorted by time. `energy_at` is called once per
+    /// edge.
     fn split(&self, times_ns: &[i64], mut energy_at: impl FnMut(i64) -> u64) -> Vec<EnergySlot> {
         let (Some(&first_ns), Some(&last_ns)) = (times_ns.first(), times_ns.last()) else { return Vec::new() };
         let mut stretches = Vec::new();
@@ -99,7 +103,7 @@ impl Series {
         stretches
     }
 
-    /// The first edge after an instant; the end of time after the series.
+    /// Returns the first edge after an instant; the end of time after the series.
     pub(crate) fn next_edge(&self, after_ns: i64) -> i64 {
         if after_ns < self.from_ns() {
             return self.from_ns();
@@ -120,7 +124,7 @@ struct WrappingCounter<'a> {
 }
 
 impl WrappingCounter<'_> {
-    /// Raw units since the first reading, at an instant that is not before the last requested one.
+    /// Returns the raw units since the first reading, at an instant that is not before the last requested one.
     fn at(&mut self, edge_ns: i64) -> u64 {
         let rest = &self.times_ns[self.passed + 1..];
         let to = self.passed + rest.partition_point(|time| *time <= edge_ns);
@@ -134,7 +138,7 @@ impl WrappingCounter<'_> {
     }
 }
 
-/// The share of an energy that falls between `from_ns` and `edge_ns` when it is spread evenly up to `to_ns`.
+/// Returns the share of an energy that falls between `from_ns` and `edge_ns` when it is spread evenly up to `to_ns`.
 fn share(energy: u64, from_ns: i64, edge_ns: i64, to_ns: i64) -> u64 {
     let whole_ns = to_ns.saturating_sub(from_ns).max(1);
     let passed_ns = edge_ns.saturating_sub(from_ns).clamp(0, whole_ns);

@@ -1,4 +1,5 @@
-//! The error of a file of intensities, prices, jobs or a profile: the file, the place in it, the fault and a remedy.
+//! Defines the error of a file of intensities, prices, jobs or workers: it names the file, the place in it, the fault
+//! and a remedy.
 
 use std::fmt;
 
@@ -33,28 +34,28 @@ pub enum FileFault {
     /// The system refuses to read it.
     #[error("cannot be read: {0}; check the path and its permissions")]
     Unreadable(String),
-    /// Too many bytes.
+    /// The file has too many bytes.
     #[error("is larger than {most} bytes; cut it to the time that is needed")]
     TooLarge {
         /// The most that is read.
         most: u64,
     },
-    /// A line without end.
+    /// A line is too long.
     #[error("the line is longer than {most} bytes; is this a table of text?")]
     LongLine {
         /// The most that a line may have.
         most: usize,
     },
-    /// Not text.
+    /// The file is not text.
     #[error("is not UTF-8; save it as UTF-8 text")]
     NotUtf8,
-    /// Not a table, or not JSON.
+    /// The file is neither a table nor JSON.
     #[error("{0}; write one record a line with as many fields as the header, or JSON as docs/plans.md shows")]
     Syntax(String),
-    /// No row.
+    /// The table has no row.
     #[error("has no rows below its header; add one a slot")]
     Empty,
-    /// The column is not there.
+    /// The requested column does not exist.
     #[error("no column {wanted:?}; there are: {columns}; name one of them")]
     NoColumn {
         /// As given.
@@ -62,7 +63,7 @@ pub enum FileFault {
         /// What there is.
         columns: String,
     },
-    /// Several columns and none is named.
+    /// There are several columns, and none is named.
     #[error("which column? there are: {columns}; name one with {option}")]
     WhichColumn {
         /// What there is.
@@ -70,13 +71,13 @@ pub enum FileFault {
         /// The option that names a column of this file; `--zone` in plans.
         option: &'static str,
     },
-    /// Two columns of one name.
+    /// Two columns have one name.
     #[error("two columns are called {0:?}; rename one")]
     TwiceColumn(String),
-    /// Not a time.
+    /// A field is not a time.
     #[error("{0:?} is not a time; write ISO 8601 in UTC, such as 2026-01-31T13:30Z")]
     Time(String),
-    /// Earlier than the row before.
+    /// A row is earlier than the row before.
     #[error("{at} comes after {before}; sort the rows by time")]
     Unsorted {
         /// The row's time.
@@ -84,7 +85,7 @@ pub enum FileFault {
         /// The time before it.
         before: String,
     },
-    /// The same time twice.
+    /// Two rows have the same time.
     #[error("{0} is there twice; keep one row a slot (times are UTC: a local clock repeats an hour in autumn)")]
     Duplicate(String),
     /// Rows are missing.
@@ -109,12 +110,12 @@ pub enum FileFault {
     Uneven {
         /// The row's time.
         at: String,
-        /// Since the row before, seconds.
+        /// Time since the row before, seconds.
         length_s: f64,
         /// What slots last, seconds.
         step_s: f64,
     },
-    /// Lengths that have only a very short one in common.
+    /// The greatest common length of the slots is so short that the series would have too many of them.
     #[error(
         "its rows have only {step_s} s in common, which makes {slots} slots, at most {most}; use slots of one length"
     )]
@@ -123,7 +124,7 @@ pub enum FileFault {
         slots: i64,
         /// The greatest common length, seconds.
         step_s: f64,
-        /// The most.
+        /// The most slots that a series may have.
         most: i64,
     },
     /// A value that is not a number or out of range.
@@ -149,7 +150,7 @@ pub enum FileFault {
     /// A profile that falls where it must rise.
     #[error("{what} is {value}, after {before} with fewer workers; sort by workers, and measure that row again")]
     Falling {
-        /// Which column.
+        /// Name of the column.
         what: &'static str,
         /// The row's value.
         value: f64,
@@ -167,12 +168,12 @@ pub enum FileFault {
 }
 
 impl FileError {
-    /// A fault of a file at a place.
+    /// Returns a fault of a file at a place.
     pub(crate) fn new(file: &str, place: FilePlace, fault: FileFault) -> Self {
         Self { file: file.to_owned(), place, fault }
     }
 
-    /// The same error with another option that names a column of this file.
+    /// Returns the same error with another option that names a column of this file.
     #[must_use]
     pub fn naming(mut self, option: &'static str) -> Self {
         if let FileFault::WhichColumn { option: named, .. } = &mut self.fault {
@@ -192,7 +193,7 @@ impl fmt::Display for FilePlace {
     }
 }
 
-/// The first characters of a text, for messages.
+/// Returns the first characters of a text, for messages.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(60).collect()
 }

@@ -57,7 +57,7 @@ impl Series {
 }
 
 impl Series {
-    /// Names of the columns of a CSV file except the time; `file` is its name in messages.
+    /// Returns the names of the columns of a CSV file except the time; `file` is its name in messages.
     ///
     /// # Errors
     /// If the file is no table.
@@ -67,7 +67,8 @@ impl Series {
     }
 }
 
-/// Index of the named column; without a name that of the column `plain`, or of the only one in addition to the time.
+/// Returns the index of the named column; without a name that of the column `plain`, or of the only one in addition to
+/// the time.
 ///
 /// # Errors
 /// If the column does not exist, or there are several.
@@ -83,6 +84,7 @@ pub(crate) fn chosen(rows: &TableRows<'_>, file: &str, zone: Option<&str>, plain
     }
 }
 
+/// Reads the time and one value of a row.
 fn csv_point(row: &TableRow<'_>, column: usize) -> Result<SeriesPoint, FileError> {
     let known = !row.text(column).is_empty();
     let value = known.then(|| row.number(column, "the intensity")).transpose()?;
@@ -116,15 +118,18 @@ pub(super) fn state(meta: &mut SeriesMeta, key: &str, value: &str) -> Result<(),
     Ok(())
 }
 
+/// Returns the fault of a kind that is not known.
 fn unknown_kind(value: &str) -> FileFault {
     let allowed = IntensityKind::ALL.map(IntensityKind::as_str).join(", ");
     FileFault::Word { what: "the kind", text: shown(value), allowed }
 }
 
+/// Returns the fault of a value of `slots` that is not known.
 pub(crate) fn unknown_slots(value: &str) -> FileFault {
     FileFault::Word { what: "slots", text: shown(value), allowed: "steady, until-next".to_owned() }
 }
 
+/// Returns the fault of a unit that is not known.
 fn unknown_unit(value: &str) -> FileFault {
     FileFault::Word { what: "the unit", text: shown(value), allowed: "g/kWh, kg/MWh, lb/MWh".to_owned() }
 }
@@ -132,6 +137,7 @@ fn unknown_unit(value: &str) -> FileFault {
 /// The schema's name.
 const SCHEMA: &str = "eco2.series/1";
 
+/// A file of schema `eco2.series/1`.
 #[derive(Deserialize)]
 struct SeriesDocument {
     schema: String,
@@ -146,6 +152,7 @@ struct SeriesDocument {
     points: Vec<JsonPoint>,
 }
 
+/// An entry of `points`.
 #[derive(Deserialize)]
 struct JsonPoint {
     time: String,
@@ -223,11 +230,13 @@ impl SeriesDocument {
     }
 }
 
+/// Reads the time and value of an entry.
 fn json_point(entry: &JsonPoint, place: FilePlace) -> Result<SeriesPoint, (FilePlace, FileFault)> {
     let from_ns = parse_instant(&entry.time).ok_or_else(|| (place, FileFault::Time(shown(&entry.time))))?;
     Ok(SeriesPoint { from_ns, value: entry.value, place })
 }
 
+/// Returns an error of the JSON reader as an error of the file, with the line.
 fn of_json(file: &str, error: &serde_json::Error) -> FileError {
     let place = if error.line() > 0 { FilePlace::Line(error.line() as u64) } else { FilePlace::Whole };
     FileError::new(file, place, FileFault::Syntax(shown(&error.to_string())))

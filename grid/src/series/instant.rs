@@ -1,4 +1,4 @@
-//! Instants as text: ISO 8601 in, `YYYY-MM-DDTHH:MM:SSZ` out.
+//! Converts instants between text and nanoseconds since 1970 UTC. It reads ISO 8601 and writes `YYYY-MM-DDTHH:MM:SSZ`.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -9,9 +9,9 @@ const LONGEST: usize = 64;
 /// Length of a date; the text after it may contain an offset.
 const DATE: usize = 10;
 
-/// Nanoseconds since 1970 UTC of an ISO 8601 time. The seconds are optional, and so is the time after the date; `T` or a space
-/// separates them. A time without an offset is UTC, never local time. `None` for other text, and for years before 1678 or after
-/// 2261.
+/// Returns the nanoseconds since 1970 UTC of an ISO 8601 time. The seconds are optional, and so is the time after the
+/// date; `T` or a space separates them. A time without an offset is UTC, never local time. `None` for other text, and
+/// for years before 1678 or after 2261.
 ///
 /// ```
 /// # use eco2_grid::parse_instant;
@@ -29,7 +29,7 @@ pub fn parse_instant(text: &str) -> Option<i64> {
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
-/// An instant as text in UTC, to the nearest second; empty if it is out of range.
+/// Returns an instant as text in UTC, to the nearest second; empty if it is out of range.
 ///
 /// ```
 /// # use eco2_grid::utc;
@@ -46,6 +46,7 @@ fn civil(text: &str) -> Option<Timestamp> {
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
+/// Whether a time states its offset from UTC.
 fn has_offset(text: &str) -> bool {
     text.get(DATE..).is_some_and(|time| time.contains(['Z', 'z', '+', '-', '[']))
 }

@@ -1,4 +1,5 @@
-//! Builds a series from the rows of a file, or reports the first row with a fault.
+//! Builds a series (values over time in equal periods, the *slots*) from the rows of a file, or reports the first row
+//! with a fault. A *gap* is a slot without a value.
 
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ use crate::MAX_G_PER_KWH;
 use super::error::{FileFault, FilePlace};
 use super::{Series, SeriesGap, SeriesMeta, SlotRule, utc};
 
-/// The length of the slot of a series with a single row, nanoseconds: an hour.
+/// The length of the slot of a series with a single row, nanoseconds: an hour, the usual slot of published intensities.
 const LONE_SLOT_NS: i64 = 3_600_000_000_000;
 /// Maximum number of slots of a series whose rows are not evenly spaced: forty years of five minutes.
 const MOST_SLOTS: i64 = 4_200_000;
@@ -24,17 +25,19 @@ pub struct SeriesPoint {
 }
 
 impl Series {
-    /// A series of points. A slot lasts until the next one starts. The last one lasts as long as the one before, a single one an
-    /// hour. If the length of slots changes (hours to quarter hours), the series has slots of the greatest common length.
+    /// Returns a series of points. A slot lasts until the next one starts. The last one lasts as long as the one
+    /// before, a single one an hour. If the length of slots changes (hours to quarter hours), the series has slots of
+    /// the greatest common length.
     ///
     /// # Errors
-    /// The first point that is unsorted, a duplicate, out of the range 0 to 5000 g/kWh, or preceded by missing points; no point
-    /// at all.
+    /// The first point that is unsorted, a duplicate, out of the range 0 to 5000 g/kWh, or preceded by missing points;
+    /// no point at all.
     pub fn of(meta: SeriesMeta, points: &[SeriesPoint]) -> Result<Self, (FilePlace, FileFault)> {
         Self::checked(meta, points, value)
     }
 
-    /// A series of values of another sort, such as prices. `value` checks and converts each value; it returns NaN for a gap.
+    /// Returns a series of values of another sort, such as prices. `value` checks and converts each value; it returns
+    /// NaN for a gap.
     pub(crate) fn checked(
         meta: SeriesMeta,
         points: &[SeriesPoint],
@@ -64,11 +67,12 @@ impl Series {
     }
 }
 
-/// Greatest common divisor, by Euclid's algorithm.
+/// Returns the greatest common divisor, by Euclid's algorithm.
 pub(crate) fn common(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common(b, a % b) }
 }
 
+/// Checks that the second of two points is later than the first.
 fn rises(pair: &[SeriesPoint]) -> Result<(), (FilePlace, FileFault)> {
     let [before, point] = pair else { return Ok(()) };
     if point.from_ns == before.from_ns {
@@ -93,7 +97,7 @@ fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (FilePlace, 
     }
 }
 
-/// The length of every slot: until the next one starts; the last one has the length of the one before.
+/// Returns the length of every slot: until the next one starts; the last one has the length of the one before.
 fn lengths(points: &[SeriesPoint], slots: SlotRule) -> Result<Vec<i64>, (FilePlace, FileFault)> {
     let mut lengths: Vec<i64> = points.windows(2).map(|pair| pair[1].from_ns.saturating_sub(pair[0].from_ns)).collect();
     if slots == SlotRule::Steady {
@@ -115,6 +119,7 @@ struct LengthRun {
     length_ns: i64,
 }
 
+/// Returns the runs of equal lengths, in order.
 fn runs(lengths: &[i64]) -> impl Iterator<Item = LengthRun> {
     let mut first = 0;
     lengths.chunk_by(|one, next| one == next).map(move |run| {
@@ -124,8 +129,8 @@ fn runs(lengths: &[i64]) -> impl Iterator<Item = LengthRun> {
     })
 }
 
-/// Whether slots of this length are intended and no row is missing: two of them are adjacent, or the series starts with a full
-/// hour or half hour that the following shorter slots divide.
+/// Whether slots of this length are intended and no row is missing: two of them are adjacent, or the series starts with
+/// a full hour or half hour that the following shorter slots divide.
 fn is_steady(run: &LengthRun, lengths: &[i64], points: &[SeriesPoint]) -> bool {
     let after = &lengths[run.first + run.count..];
     let divides = after.first().is_some_and(|next| run.length_ns % next == 0 && after.get(1) == Some(next));
@@ -134,7 +139,7 @@ fn is_steady(run: &LengthRun, lengths: &[i64], points: &[SeriesPoint]) -> bool {
     run.count > 1 || (run.first == 0 && is_usual && is_aligned && divides)
 }
 
-/// The most frequent length of slots; of several such lengths the shortest.
+/// Returns the most frequent length of slots; of several such lengths the shortest.
 fn most_frequent(lengths: &[i64]) -> i64 {
     let mut counts: HashMap<i64, usize> = HashMap::new();
     for length_ns in lengths {
@@ -144,6 +149,7 @@ fn most_frequent(lengths: &[i64]) -> i64 {
     most.map_or(LONE_SLOT_NS, |(length_ns, _)| length_ns)
 }
 
+/// Returns the fault of a point whose distance from the one before is not `step_ns`.
 fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (FilePlace, FileFault) {
     let length_ns = point.from_ns.saturating_sub(before.from_ns);
     let (at, step_s) = (utc(point.from_ns), step_ns as f64 / 1e9);
@@ -155,7 +161,7 @@ fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (FilePlac
     (point.place, fault)
 }
 
-/// The intensity of a point, grams per kilowatt-hour; NaN for a gap.
+/// Returns the intensity of a point, grams per kilowatt-hour; NaN for a gap.
 fn value(point: &SeriesPoint, meta: &SeriesMeta) -> Result<f64, (FilePlace, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let g_per_kwh = meta.unit.g_per_kwh(value);

@@ -1,4 +1,5 @@
-//! Reads tables from CSV: bounded size, UTF-8, one header, and the line of every fault.
+//! Reads tables from CSV, for intensities, prices, jobs and profiles of workers. A file has a bounded size, is UTF-8
+//! and has one header; every fault is reported with its line.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -8,10 +9,11 @@ use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
 
 use super::error::{FileError, FileFault, FilePlace, shown};
 
-/// The longest line, bytes.
+/// The longest line, bytes: 64 KiB, so that a file that is not a table is refused early.
 pub(crate) const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The largest file that is read, bytes: about six million slots.
 const MAX_FILE_BYTES: u64 = 256 << 20;
+/// The byte order mark that some programs write at the start of a text.
 const MARK: &str = "\u{feff}";
 
 /// A table whose header has been read.
@@ -29,7 +31,7 @@ pub(crate) struct TableRow<'a> {
     record: StringRecord,
 }
 
-/// The text of a file without its byte order mark.
+/// Returns the text of a file without its byte order mark.
 ///
 /// # Errors
 /// If a line is too long or not UTF-8.
@@ -56,12 +58,12 @@ impl<'a> TableRows<'a> {
         Ok(Self { file, text, header, reader })
     }
 
-    /// Line of the header.
+    /// Returns the line of the header.
     pub(crate) fn head(&self) -> FilePlace {
         FilePlace::Line(1 + skipped_lines(self.text))
     }
 
-    /// Index of a column; `None` if it does not exist.
+    /// Returns the index of a column; `None` if it does not exist.
     ///
     /// # Errors
     /// If two columns have that name.
@@ -74,7 +76,7 @@ impl<'a> TableRows<'a> {
         Ok(first.map(|(place, _)| place))
     }
 
-    /// Index of a required column.
+    /// Returns the index of a required column.
     ///
     /// # Errors
     /// If it does not exist, with the names of the existing ones.
@@ -83,7 +85,7 @@ impl<'a> TableRows<'a> {
         self.column(name)?.ok_or_else(|| FileError::new(self.file, self.head(), missing()))
     }
 
-    /// Names of the columns from index `from` on, shortened.
+    /// Returns the names of the columns from index `from` on, shortened.
     pub(crate) fn names(&self, from: usize) -> String {
         const MOST: usize = 12;
         let names: Vec<String> = self.header.iter().skip(from).take(MOST).map(shown).collect();
@@ -91,7 +93,7 @@ impl<'a> TableRows<'a> {
         names.join(", ") + more
     }
 
-    /// The next row; `None` at the end.
+    /// Returns the next row; `None` at the end.
     ///
     /// # Errors
     /// If the row has another number of fields than the header.
@@ -104,22 +106,22 @@ impl<'a> TableRows<'a> {
 }
 
 impl TableRow<'_> {
-    /// The text of a field; empty if there is none.
+    /// Returns the text of a field; empty if there is none.
     pub(crate) fn text(&self, column: usize) -> &str {
         self.record.get(column).unwrap_or("")
     }
 
-    /// The first line of the row.
+    /// Returns the first line of the row.
     pub(crate) fn place(&self) -> FilePlace {
         FilePlace::Line(self.line)
     }
 
-    /// A fault of this row.
+    /// Returns a fault of this row.
     pub(crate) fn fault(&self, fault: FileFault) -> FileError {
         FileError::new(self.file, self.place(), fault)
     }
 
-    /// A finite number in a column.
+    /// Returns a finite number in a column.
     ///
     /// # Errors
     /// If the field is anything else.
@@ -130,7 +132,7 @@ impl TableRow<'_> {
         number.ok_or_else(|| self.fault(fault()))
     }
 
-    /// A time in a column, nanoseconds since 1970 UTC.
+    /// Returns a time in a column, nanoseconds since 1970 UTC.
     ///
     /// # Errors
     /// If the field is anything else.
@@ -140,17 +142,19 @@ impl TableRow<'_> {
     }
 }
 
-/// The line of a record. The position of the reader is before the comments and empty lines that precede the record.
+/// Returns the line of a record. The position of the reader is before the comments and empty lines that precede the
+/// record.
 fn line(text: &str, position: &Position) -> u64 {
     let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..));
     position.line() + rest.map_or(0, skipped_lines)
 }
 
-/// Number of comments and empty lines at the start of a text.
+/// Returns the number of comments and empty lines at the start of a text.
 fn skipped_lines(text: &str) -> u64 {
     text.lines().take_while(|line| line.is_empty() || line.starts_with('#')).count() as u64
 }
 
+/// Returns an error of the CSV reader as an error of the file, with the line.
 fn of_csv(file: &str, text: &str, error: &csv::Error) -> FileError {
     let place = error.position().map_or(FilePlace::Whole, |position| FilePlace::Line(line(text, position)));
     let what = match error.kind() {
@@ -162,7 +166,7 @@ fn of_csv(file: &str, text: &str, error: &csv::Error) -> FileError {
     FileError::new(file, place, FileFault::Syntax(what))
 }
 
-/// The contents of a file.
+/// Returns the contents of a file.
 ///
 /// # Errors
 /// If the file cannot be read or is too large.

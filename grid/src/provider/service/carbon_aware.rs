@@ -1,5 +1,6 @@
-//! The service `carbon-aware-sdk`: the web API of the Green Software Foundation's Carbon Aware SDK, which proxies offer too. It
-//! has no public address, so the user has to state one. Values are grams per kilowatt-hour; -1 means null there, and is unknown.
+//! Asks the service `carbon-aware-sdk`, the web API of the Green Software Foundation's Carbon Aware SDK, which proxies
+//! offer too. It has no public address, so the user has to state one. Values are grams per kilowatt-hour; -1 means null
+//! there, and is unknown.
 
 use serde::Deserialize;
 
@@ -63,11 +64,13 @@ pub(in super::super) fn ask(
     Ok(slots)
 }
 
-/// Points may name the grid operator's region in place of the requested cloud region; another cloud region is an error.
+/// Checks the region of a point. Points may name the grid operator's region in place of the requested cloud region;
+/// another cloud region is an error.
 fn no_other_region(requested: &str, stated: Option<&str>) -> Result<(), ProviderFault> {
     same_zone(requested, stated.filter(|stated| cloud_region(stated).is_some()))
 }
 
+/// Converts the points of an answer to slots.
 fn parse(points: &[EmissionsPoint], forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let mut slots = Vec::new();
     for point in points {

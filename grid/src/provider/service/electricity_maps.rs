@@ -1,6 +1,8 @@
-//! The service `electricity-maps`, version 3: `history` (the last 24 hours), `past-range`, `latest` and `forecast`.
+//! Asks the service `electricity-maps`, version 3, by the requests `history` (the last 24 hours), `past-range`,
+//! `latest` and `forecast`.
 //!
-//! The field `datetime` of a point is the start of its slot; `updatedAt` is not. A value may be null, and is then unknown.
+//! The field `datetime` of a point is the start of its slot; `updatedAt` is not. A value may be null, and is then
+//! unknown.
 
 use serde::Deserialize;
 
@@ -97,6 +99,7 @@ impl MapsClient<'_> {
     }
 }
 
+/// Reads the slots of an answer; an error if it is for another zone.
 fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let answer: MapsAnswer = json(body)?;
     let stated = answer.history.iter().map(|point| &point.zone).chain([&answer.zone]);
@@ -105,7 +108,7 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, 
     Ok(slots.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-/// A point as a slot; `None` for a point without a value.
+/// Returns a point as a slot; `None` for a point without a value.
 fn slot(point: &MapsPoint, granularity: Option<&str>, forecast: bool) -> Result<Option<IntensitySlot>, ProviderFault> {
     if point.emission_factor_type.as_deref().is_some_and(|kind| kind != "lifecycle") {
         return Err(ProviderFault::Garbage("life-cycle figures were asked for, and others came"));

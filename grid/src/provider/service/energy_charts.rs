@@ -1,4 +1,5 @@
-//! The service `energy-charts` of Fraunhofer ISE: columns of quarter hours, measured if available, otherwise forecast.
+//! Asks the service `energy-charts` of Fraunhofer ISE. Its answer has columns of quarter hours: measured values if
+//! available, otherwise forecasts.
 
 use serde::Deserialize;
 
@@ -34,6 +35,7 @@ pub(in super::super) fn ask(
     Ok(answered(&body, parse(&body)?))
 }
 
+/// Reads the slots of an answer.
 fn parse(body: &[u8]) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let answer: ChartsAnswer = json(body)?;
     let times = &answer.unix_seconds;

@@ -1,11 +1,12 @@
-//! The service `entsoe`, ENTSO-E Transparency: generation by type (document A75, realised), from which the intensity is
-//! computed.
+//! Asks the service `entsoe`, the Transparency Platform of the European grid operators (ENTSO-E), for electricity
+//! generation by type (document A75, realised), and computes the intensity from it.
 //!
-//! The emission factor of each type is its life-cycle median in IPCC AR5 WG3 Annex III, table A.III.2. Types without one there
-//! (oil, waste, peat, "other", stored water) are left out. Types report in quarter hours, half hours or hours, and some of them
-//! hours later than others. A type without a report for a period counts with its last report. If types without a factor or
-//! without a report are more than a tenth of the generation, the intensity is unknown. Imports are not traced. So every value is
-//! an estimate. Storage that is being filled (`outBiddingZone`) is consumption and does not count.
+//! The emission factor of each type is its life-cycle median in IPCC AR5 WG3 Annex III, table A.III.2. Types without
+//! one there (oil, waste, peat, "other", stored water) are left out. Types report in quarter hours, half hours or
+//! hours, and some of them hours later than others. A type without a report for a period counts with its last report.
+//! If types without a factor or without a report are more than a tenth of the generation, the intensity is unknown.
+//! Imports are not traced. So every value is an estimate. Storage that is being filled (`outBiddingZone`) is
+//! consumption and does not count.
 
 use std::collections::BTreeMap;
 
@@ -77,13 +78,13 @@ pub(in super::super) fn ask(
     Ok(answered(&body, parse(&body, wanted.zone)?))
 }
 
-/// An instant rounded down to the hour, as `202001010000`.
+/// Returns an instant rounded down to the hour, as `202001010000`.
 fn to_the_hour(at_ns: i64) -> String {
     let text = super::wire::written(at_ns.div_euclid(3_600_000_000_000) * 3_600_000_000_000);
     text.chars().filter(char::is_ascii_digit).take(12).collect()
 }
 
-/// Grams CO2e per kilowatt-hour of a type of generation.
+/// Returns the grams CO2e per kilowatt-hour of a type of generation.
 fn factor(kind: &str) -> Option<f64> {
     Some(match kind {
         "B01" => 230.0,                 // biomass, dedicated
@@ -109,6 +110,7 @@ struct GenerationReport {
     megawatts: Option<f64>,
 }
 
+/// Reads the reports of generation from an answer, and computes the slots; an error if it is for another area.
 fn parse(body: &[u8], area: &str) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let garbage = ProviderFault::Garbage("it is not XML of the expected form");
     let text = std::str::from_utf8(body).map_err(|_| garbage.clone())?;
@@ -136,8 +138,8 @@ fn parse(body: &[u8], area: &str) -> Result<Vec<IntensitySlot>, ProviderFault> {
     Ok(slots(types))
 }
 
-/// Adds the reports of a period. A missing point repeats the one before, except for the curve type A01 (every block has its own
-/// point), for which it was not reported.
+/// Adds the reports of a period. A missing point repeats the one before, except for the curve type A01 (every block has
+/// its own point), for which it was not reported.
 fn add(
     period: Node<'_, '_>,
     repeats: bool,
@@ -178,8 +180,8 @@ fn add(
     Ok(())
 }
 
-/// Intensity of each period between two adjacent edges of any report. A report applies to all of its period, whatever the
-/// resolution of the others. Of two reports of one type the one with the finer resolution counts.
+/// Returns the intensity of each period between two adjacent edges of any report. A report applies to all of its
+/// period, whatever the resolution of the others. Of two reports of one type the one with the finer resolution counts.
 fn slots(types: BTreeMap<&str, Vec<GenerationReport>>) -> Vec<IntensitySlot> {
     let all = || types.values().flatten();
     let mut edges: Vec<i64> = all().flat_map(|report| [report.from_ns, report.to_ns]).collect();
@@ -201,8 +203,8 @@ fn slots(types: BTreeMap<&str, Vec<GenerationReport>>) -> Vec<IntensitySlot> {
     edges.windows(2).zip(&sums).filter_map(|(pair, sums)| sums.slot(pair[0], pair[1])).collect()
 }
 
-/// Adds one type of generation to the sums. A period without a report gets the last report before it, or the first one after
-/// it, and counts as unsure.
+/// Adds one type of generation to the sums. A period without a report gets the last report before it, or the first one
+/// after it, and counts as unsure.
 fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [GenerationSums]) {
     let Some(mut last) = megawatts.iter().flatten().next().copied() else { return };
     for (reported, sums) in megawatts.iter().zip(sums) {
@@ -332,7 +334,8 @@ mod tests {
         assert!(zone("Japan").unwrap_err().to_string().contains("EIC"));
     }
 
-    /// A series of 2025-10-02 from midnight on, for `hours`, in steps of `minutes`; points without a quantity are left out.
+    /// Returns a series of 2025-10-02 from midnight on, for `hours`, in steps of `minutes`; points without a quantity
+    /// are left out.
     fn day(kind: &str, minutes: i64, hours: i64, curve: &str, points: impl IntoIterator<Item = (i64, f64)>) -> String {
         let points: String = points
             .into_iter()
@@ -354,7 +357,7 @@ mod tests {
         day(kind, 60, 4, "A01", (1..=4).map(|at| (at, megawatts)))
     }
 
-    /// Hour since midnight at which a slot begins, and its intensity.
+    /// Returns the hour since midnight at which a slot begins, and its intensity.
     fn by_hour(series: &[String]) -> Vec<(f64, f64)> {
         let midnight_ns = crate::parse_instant("2025-10-02T00:00Z").unwrap();
         let slots = parse(document(series).as_bytes(), AREA).unwrap();
@@ -384,7 +387,8 @@ mod tests {
 
     #[test]
     fn k09_type_that_reports_hours_late_is_not_counted_as_zero() {
-        // Nuclear, four fifths of the generation, has not reported the last two hours: gas alone would make them 490 g/kWh.
+        // Nuclear, four fifths of the generation, has not reported the last two hours: gas alone would make them 490
+        // g/kWh.
         let late = day("B14", 60, 2, "A03", [(1, 4000.0)]);
         let known = by_hour(&[quarters("B04", 1000.0), late]);
         assert_eq!(known.len(), 8, "two hours of quarter hours: {known:?}");

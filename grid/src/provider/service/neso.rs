@@ -1,5 +1,5 @@
-//! The service `neso`: the Carbon Intensity API of the National Energy System Operator of Great Britain. It has half hours and
-//! times without seconds; the measured value is null until it is available.
+//! Asks the service `neso`, the Carbon Intensity API of the National Energy System Operator of Great Britain. It has
+//! half hours and times without seconds; the measured value is null until it is available.
 
 use serde::Deserialize;
 
@@ -51,12 +51,13 @@ pub(in super::super) fn ask(
     Ok(slots)
 }
 
-/// An instant to the minute, as `2018-01-20T12:00Z`.
+/// Returns an instant to the minute, as `2018-01-20T12:00Z`.
 fn to_the_minute(at_ns: i64) -> String {
     let text = written(at_ns);
     text.get(..16).map_or_else(String::new, |minutes| format!("{minutes}Z"))
 }
 
+/// Reads the slots of an answer.
 fn parse(body: &[u8]) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let answer: NesoAnswer = json(body)?;
     let mut slots = Vec::new();

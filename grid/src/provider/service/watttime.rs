@@ -1,5 +1,6 @@
-//! The service `watttime`, version 3: a login returns a token for half an hour, then `historical` and `forecast` return marginal
-//! intensities in pounds per megawatt-hour. The unit is read from the answer.
+//! Asks the service `watttime`, version 3. A login returns a token for half an hour; `historical` and `forecast` then
+//! return marginal intensities (of one more kilowatt-hour) in pounds per megawatt-hour. The unit is read from the
+//! answer.
 
 use serde::Deserialize;
 
@@ -67,6 +68,7 @@ pub(in super::super) fn ask(
     Ok(slots)
 }
 
+/// Reads the slots of an answer, in grams per kilowatt-hour; an error if it is for another zone.
 fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let answer: WattTimeAnswer = json(body)?;
     same_zone(zone, answer.meta.region.as_deref())?;

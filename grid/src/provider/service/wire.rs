@@ -1,4 +1,5 @@
-//! Functions that the services share: notations of zones and times, and checks of answers.
+//! Converts zones and times to the notations of the services that publish intensities, and checks their answers. All
+//! services share these functions. A *slot* is a period with one intensity.
 
 use serde::de::DeserializeOwned;
 
@@ -6,7 +7,7 @@ use super::super::{IntensitySlot, ProviderFault};
 use crate::series::{parse_instant, utc};
 use crate::{Sha256, cloud_region, zone};
 
-/// A zone that is passed on unchanged.
+/// Returns a zone that is passed on unchanged.
 pub(super) fn literal(zone: &str) -> Result<String, ProviderFault> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_. ".contains(&byte);
     if zone.is_empty() || zone.len() > 64 || !zone.bytes().all(plain) {
@@ -15,7 +16,7 @@ pub(super) fn literal(zone: &str) -> Result<String, ProviderFault> {
     Ok(zone.to_owned())
 }
 
-/// A zone of providers that trace imports: that of a cloud region, the code of a country, or the text itself.
+/// Returns a zone of providers that trace imports: that of a cloud region, the code of a country, or the text itself.
 pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
     if let Some(region) = cloud_region(zone).filter(|region| !region.flow_zone.is_empty()) {
         return Ok(region.flow_zone.clone());
@@ -30,7 +31,7 @@ pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
     }
 }
 
-/// The code of the country with that name, or of the country that contains a cloud region.
+/// Returns the code of the country with that name, or of the country that contains a cloud region.
 pub(super) fn country(zone: &str) -> Option<&'static str> {
     let coded = cloud_region(zone).and_then(|region| zone::coded(&region.zone));
     let found = coded.or_else(|| zone::named(zone).next())?;
@@ -42,7 +43,8 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProviderFault>
     serde_json::from_slice(body).map_err(|_| ProviderFault::Garbage(not_expected(body)))
 }
 
-/// The reason why an answer is not as expected. An error in it is not quoted, because no message contains text from the service.
+/// Returns the reason why an answer is not as expected. An error in it is not quoted, because no message contains text
+/// from the service.
 fn not_expected(body: &[u8]) -> &'static str {
     const STATES: [&str; 6] = ["error", "errors", "message", "detail", "title", "status"];
     match serde_json::from_slice(body) {
@@ -54,7 +56,7 @@ fn not_expected(body: &[u8]) -> &'static str {
     }
 }
 
-/// Slots that were read from an answer, with the hash of its bytes.
+/// Returns the slots that were read from an answer, with the hash of its bytes.
 pub(super) fn answered(body: &[u8], mut slots: Vec<IntensitySlot>) -> Vec<IntensitySlot> {
     let answer = Some(Sha256::of(body));
     slots.iter_mut().for_each(|slot| slot.answer = answer);
@@ -69,6 +71,7 @@ pub(super) fn same_zone(requested: &str, stated: Option<&str>) -> Result<(), Pro
     }
 }
 
+/// Parses a time of an answer, nanoseconds since 1970 UTC.
 pub(super) fn instant(text: &str) -> Result<i64, ProviderFault> {
     parse_instant(text).ok_or(ProviderFault::Garbage("a time in it is not ISO 8601"))
 }
@@ -81,7 +84,7 @@ pub(super) fn end_of(from_ns: i64, length_s: i64) -> Result<i64, ProviderFault> 
     from_ns.checked_add(length_s * 1_000_000_000).ok_or(ProviderFault::Garbage("a time in it is out of range"))
 }
 
-/// An instant in the notation of services: UTC, to the second.
+/// Returns an instant in the notation of services: UTC, to the second.
 pub(super) fn written(at_ns: i64) -> String {
     utc(at_ns)
 }
