@@ -1,5 +1,6 @@
-//! Which addresses are allowed: HTTPS anywhere but link-local, plain HTTP on this machine, and one link-local address for
-//! the client of the cloud's metadata service.
+//! Checks which addresses requests may use: HTTPS to any machine but link-local ones, plain HTTP to this machine, and
+//! one link-local address for the client of the cloud's metadata service. Link-local addresses (such as 169.254.1.1)
+//! reach only machines of the same network segment.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,15 +11,15 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::NetError;
 
-/// Where clouds answer their machines: a link-local address (RFC 3927).
+/// Address at which clouds answer their own machines: a link-local address (RFC 3927).
 pub const METADATA_HOST: &str = "169.254.169.254";
-/// The longest base address, bytes.
+/// Largest length of a base address (the part that all addresses of one service have in common), bytes.
 const LONGEST_BASE: usize = 512;
 
-/// The kind of client.
+/// The kind of client that sends requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientKind {
-    /// A provider or a webhook.
+    /// The client of a data provider or a webhook.
     Service,
     /// The client of the cloud's metadata service.
     Metadata,
@@ -27,8 +28,8 @@ pub(crate) enum ClientKind {
 /// Checks a base address and returns whether it is on this machine, where plain HTTP is allowed.
 ///
 /// # Errors
-/// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user, a query
-/// or a fragment.
+/// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user, a
+/// query or a fragment.
 pub(crate) fn check(base: &str, client: ClientKind) -> Result<bool, NetError> {
     let (scheme, rest) = base.split_once("://").ok_or(NetError::Address("does not begin with https://"))?;
     if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -50,10 +51,11 @@ pub(crate) fn check(base: &str, client: ClientKind) -> Result<bool, NetError> {
     }
 }
 
+/// The error for a link-local address.
 const LINK_LOCAL: NetError =
     NetError::Address("is link-local, where only the metadata service of a cloud is asked; name another host");
 
-/// The host of an authority; the brackets of an IPv6 address stay.
+/// Returns the host of an authority (`user@host:port`). The brackets of an IPv6 address remain.
 fn host(authority: &str) -> &str {
     match authority.find(']') {
         Some(end) => &authority[..=end],
@@ -66,11 +68,12 @@ pub(crate) fn is_link_local_host(host: &str) -> bool {
     address(host).is_some_and(is_link_local)
 }
 
+/// Returns the IP address that a host is written as; `None` for a name.
 fn address(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291), and the first written as the second.
+/// Whether an address is in 169.254.0.0/16 (RFC 3927), also if written as IPv6, or in fe80::/10 (RFC 4291).
 fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
@@ -78,11 +81,12 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an IPv6 address contains a link-local IPv4 address.
 fn mapped(address: Ipv6Addr) -> bool {
     address.to_ipv4().is_some_and(|address| address.is_link_local())
 }
 
-/// A resolver that refuses names of link-local addresses; an unusual spelling of an address is recognised only here.
+/// A resolver that refuses names of link-local addresses. Only here is an unusual notation of an address recognised.
 #[derive(Debug)]
 pub(crate) struct GuardedResolver {
     client: ClientKind,
@@ -90,12 +94,13 @@ pub(crate) struct GuardedResolver {
 }
 
 impl GuardedResolver {
+    /// Returns a resolver for this kind of client.
     pub(crate) fn new(client: ClientKind) -> Self {
         Self { client, inner: DefaultResolver::default() }
     }
 }
 
-/// A name that leads to a link-local address.
+/// The error for a name that leads to a link-local address.
 #[derive(Debug, thiserror::Error)]
 #[error("link-local address")]
 struct LinkLocalName;
@@ -108,7 +113,7 @@ impl Resolver for GuardedResolver {
     }
 }
 
-/// The error of a request that [`GuardedResolver`] refused.
+/// Returns the error of a request that [`GuardedResolver`] refused; `None` if it failed for another reason.
 pub(crate) fn refusal(error: &ureq::Error) -> Option<NetError> {
     match error {
         ureq::Error::Other(cause) if cause.is::<LinkLocalName>() => Some(LINK_LOCAL),

@@ -1,35 +1,37 @@
-//! A circuit breaker: a service that failed several times in a row is not asked for a while, then once.
+//! A circuit breaker for requests to a service: after several failures in a row no request is sent for a while, then
+//! one to try. The breaker is *open* while no request may be sent.
 
 use std::time::Duration;
 
 use crate::Backoff;
 
-/// Failures in a row that open it.
+/// Number of failures in a row that open the breaker.
 const FAILURES: u32 = 3;
-/// The pauses: a minute at first, an hour at most.
+/// Time for which the breaker stays open: a minute at first, twice as long each time, an hour at most.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(3600));
 
 /// How a failure counts for a [`Breaker`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
-    /// May pass by itself: the third in a row opens the breaker.
+    /// The failure may pass without a change: the third in a row opens the breaker.
     Passing,
-    /// Will not pass by itself: opens the breaker at once.
+    /// The failure remains until someone changes something: it opens the breaker at once.
     Lasting,
     /// The service asks for a pause: opens the breaker at once, for at least this long.
     Until(Duration),
 }
 
-/// Why a request is not sent: the breaker is open.
+/// The reason why a request is not sent: the breaker is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenCircuit<E> {
-    /// Time until the next request is allowed, seconds, rounded up.
+    /// Time until a request is allowed, seconds, rounded up.
     pub seconds: u64,
-    /// The last error.
+    /// The last error of the service.
     pub last: E,
 }
 
-/// Counts failures of one service in a row. Times are nanoseconds of any clock that does not jump back.
+/// Counts failures of one service in a row, and allows or refuses requests. Times are nanoseconds of any clock that
+/// does not jump back.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,10 +56,10 @@ impl<E> Default for Breaker<E> {
 }
 
 impl<E: Clone> Breaker<E> {
-    /// Whether a request may be sent at `now_ns`.
+    /// Checks whether a request may be sent at `now_ns`.
     ///
     /// # Errors
-    /// [`OpenCircuit`] with the seconds that are left.
+    /// [`OpenCircuit`] with the seconds until a request is allowed.
     pub fn check(&self, now_ns: i64) -> Result<(), OpenCircuit<E>> {
         let left_ns = self.until_ns.saturating_sub(now_ns);
         match &self.last {

@@ -1,18 +1,18 @@
-//! Time and chance for retries: the machine's, or scripted ones for tests.
+//! Time and random numbers for retries: those of the machine, or scripted ones for tests.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time a [`Retry`](crate::Retry) waits by, and the random numbers that spread its waits.
+/// The time by which a [`Retry`](crate::Retry) waits, and the random numbers that spread its waits.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// Time since some fixed instant; never decreases.
+    /// Returns the time since some fixed instant; it never decreases.
     fn now(&self) -> Duration;
 
-    /// Waits.
+    /// Waits for this long.
     fn sleep(&self, wait: Duration);
 
-    /// A number from 0 to 1 (exclusive), random for real waits.
+    /// Returns a number from 0 to 1 (exclusive), which is random for real waits.
     fn fraction(&self) -> f64;
 }
 
@@ -40,7 +40,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that advances only while something sleeps on it, and returns at once. Its fraction is always the same.
+/// A clock that advances only by [`Clock::sleep`], which returns at once. Its fraction is always the same.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,12 +53,12 @@ impl Clock for SystemClock {
 #[derive(Debug, Default)]
 pub struct ScriptedClock {
     slept: Mutex<Duration>,
-    /// The fraction that it gives instead of random ones; the default is 0.
+    /// The fraction that it returns instead of random ones; the default is 0.
     pub fraction: f64,
 }
 
 impl ScriptedClock {
-    /// All the time that was slept so far.
+    /// Returns the sum of all waits so far.
     #[must_use]
     pub fn slept(&self) -> Duration {
         *self.slept.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,7 +1,7 @@
-//! E-mail: plain-text messages handed to one SMTP server, over TLS always.
+//! Sends e-mail: plain-text messages handed to one SMTP server, always over TLS.
 //!
-//! `smtps://` and port 465 use TLS from the first byte (RFC 8314, "implicit TLS"). Otherwise the connection is upgraded with
-//! `STARTTLS`, and given up where the server does not offer it. No password and no message is ever sent in the clear.
+//! `smtps://` and port 465 use TLS from the first byte (RFC 8314, "implicit TLS"). Otherwise the connection is upgraded
+//! with `STARTTLS`, and closed if the server does not offer it. No password and no message is ever sent unencrypted.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -25,13 +25,13 @@ const SUBMISSIONS: u16 = 465;
 /// First line of a certificate in PEM form (RFC 7468).
 const PEM_HEAD: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// A mail server, the account there, and the recipients.
+/// A mail server, the account on it, and the recipients.
 #[derive(Debug, Clone, Default)]
 pub struct MailAccount {
-    /// Name of the server, with scheme and port or without: `smtp.example.org` (port 587), `smtps://smtp.example.org` (465),
-    /// `smtp.example.org:2525`.
+    /// Name of the server, with scheme and port or without: `smtp.example.org` (port 587), `smtps://smtp.example.org`
+    /// (465), `smtp.example.org:2525`.
     pub server: String,
-    /// User name; without one no password is sent.
+    /// User name; without one, no password is sent.
     pub user: Option<String>,
     /// Password of the user.
     pub password: Option<Secret>,
@@ -64,7 +64,8 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// A mailer; nothing is connected yet. `limits.timeout` limits the connection and each answer of the server.
+    /// Returns a mailer that is not connected yet. `limits.timeout` limits the connection and each answer of the
+    /// server.
     ///
     /// # Errors
     /// [`NetError::Mail`] for a server, an address or a certificate that cannot be used.
@@ -86,14 +87,14 @@ impl Mailer {
         Ok(Self { transport: transport.build(), from, to, limits, clock: Arc::new(SystemClock::default()) })
     }
 
-    /// The same mailer with waits on another clock.
+    /// Returns the same mailer with waits on another clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
-    /// Sends a message, again after an error that may pass. `left` returns the time that is left, `None` for no limit, and may
-    /// shrink during a wait; a wait that would be longer is not started, or is abandoned.
+    /// Sends a message, and sends it again after an error that may pass. `left` returns the remaining time (`None`: no
+    /// limit), which may shrink during a wait. A wait longer than that is not started, or is abandoned.
     ///
     /// # Errors
     /// [`NetError`] of the last attempt.
@@ -103,6 +104,7 @@ impl Mailer {
         self.limits.retry().run_within(&*self.clock, left, NetError::retry_after, attempt)
     }
 
+    /// Returns the message with sender, recipients, subject and text.
     fn message(&self, subject: &str, text: &str) -> Result<Message, NetError> {
         let to = |message: lettre::message::MessageBuilder, mailbox: &Mailbox| message.to(mailbox.clone());
         let head = self.to.iter().fold(Message::builder().from(self.from.clone()).subject(subject), to);
@@ -110,14 +112,15 @@ impl Mailer {
     }
 }
 
-/// The parts of `smtps://smtp.example.org:8465`.
+/// The parts of a server's name such as `smtps://smtp.example.org:8465`.
 struct Server<'a> {
     host: &'a str,
     port: u16,
-    /// Whether TLS begins with the first byte.
+    /// Whether TLS starts with the first byte.
     is_implicit: bool,
 }
 
+/// Returns the parts of a server's name.
 fn server(text: &str) -> Result<Server<'_>, NetError> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("smtp", text));
     let default = if scheme == "smtps" { SUBMISSIONS } else { SUBMISSION };
@@ -135,16 +138,18 @@ fn server(text: &str) -> Result<Server<'_>, NetError> {
     }
 }
 
+/// Returns a mail address; an error if the text is none.
 fn mailbox(text: &str) -> Result<Mailbox, NetError> {
     let address = text.trim().parse::<Address>();
     address.map(|address| Mailbox::new(None, address)).map_err(|_| NetError::Mail("hold something that is no address"))
 }
 
+/// Returns the TLS settings for a server, with the additional root certificate if there is one.
 fn tls(host: &str, root_pem: Option<&[u8]>) -> Result<TlsParameters, NetError> {
     let mut parameters = TlsParameters::builder(host.to_owned());
     if let Some(pem) = root_pem {
         const NO_PEM: NetError = NetError::Mail("name a certificate that is no PEM");
-        // A PEM file without any certificate is read as no root, without an error.
+        // A PEM file without any certificate is read as an empty list, without an error.
         let has_one = pem.windows(PEM_HEAD.len()).any(|part| part == PEM_HEAD);
         let root = Certificate::from_pem(pem).ok().filter(|_| has_one).ok_or(NO_PEM)?;
         parameters = parameters.add_root_certificate(root);
@@ -152,7 +157,7 @@ fn tls(host: &str, root_pem: Option<&[u8]>) -> Result<TlsParameters, NetError> {
     parameters.build_rustls().map_err(|_| NetError::Mail("name a certificate that cannot be trusted"))
 }
 
-/// The error of the client without its text, which may contain the server's.
+/// Returns the error of the client without its text, which may contain text from the server.
 fn net_error(error: &smtp::Error) -> NetError {
     if let Some(code) = error.status() {
         return NetError::Smtp(u16::from(code));
@@ -171,7 +176,7 @@ fn net_error(error: &smtp::Error) -> NetError {
     match error {
         error if error.is_tls() => NetError::Tls,
         error if error.is_response() => NetError::NotSmtp,
-        // What the client cannot do with this server: log in, or upgrade to TLS.
+        // The client cannot use this server: it cannot log in, or not upgrade to TLS.
         error if error.is_client() => NetError::Mail("need what the server does not offer: STARTTLS, or this login"),
         _ => NetError::Unreachable,
     }

@@ -1,32 +1,33 @@
-//! The errors of requests. No message contains text from the other side, an address or a secret.
+//! Defines the errors of requests to other machines. No message contains text from the other side, an address or a
+//! secret.
 
 use std::time::Duration;
 
 use crate::Outage;
 
-/// What went wrong with a request.
+/// The reason why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetError {
-    /// HTTP 401 or 403.
+    /// HTTP 401 or 403: the service refused the request.
     #[error("the service refused the request (HTTP {0}); check the token and what it may see")]
     Refused(u16),
-    /// HTTP 429.
+    /// HTTP 429: too many requests.
     #[error("the service was asked too often (HTTP 429){}", wait(*.retry_after_s))]
     TooOften {
-        /// The wait that the service asks for, seconds, if it names one.
+        /// The wait that the service asks for, seconds; `None` if it asks for none.
         retry_after_s: Option<u64>,
     },
-    /// Any other status that is not a success.
+    /// Another HTTP status that is not a success.
     #[error("the service answered HTTP {0}")]
     Status(u16),
-    /// A redirect; none is followed, so that no token goes elsewhere.
+    /// A redirect. None is followed, so that no token is sent to another address.
     #[error("the service points to another address, which is not followed; correct the base address")]
     Redirect,
-    /// No complete answer in time.
+    /// There was no complete answer in time.
     #[error("the service did not answer in time")]
     Timeout,
-    /// A body beyond the limit.
+    /// The answer is longer than the limit.
     #[error("the answer is longer than {most} bytes")]
     TooLarge {
         /// The limit, bytes.
@@ -35,10 +36,10 @@ pub enum NetError {
     /// The other side could not prove its identity.
     #[error("the secure connection failed: the certificate is not trusted, or it is no TLS")]
     Tls,
-    /// No connection.
+    /// No connection was possible.
     #[error("the service cannot be reached")]
     Unreachable,
-    /// An answer that is not HTTP.
+    /// The answer is not HTTP.
     #[error("the answer is not understood: it is no HTTP")]
     NotHttp,
     /// An address that is not allowed, with the reason.
@@ -50,13 +51,13 @@ pub enum NetError {
     /// An SMTP reply that is not a success.
     #[error("the mail server answered {0}{hint}", hint = smtp_hint(*.0))]
     Smtp(u16),
-    /// An answer that is not SMTP.
+    /// The answer is not SMTP.
     #[error("the answer is not understood: it is no SMTP")]
     NotSmtp,
     /// The secret is missing or not safely stored.
     #[error(transparent)]
     Secret(#[from] crate::SecretFault),
-    /// This build has no client.
+    /// This build has no client for the network.
     #[error("this build cannot use the network; build with the feature `providers`")]
     NotBuilt,
 }
@@ -81,8 +82,8 @@ impl NetError {
         }
     }
 
-    /// For [`Retry`](crate::Retry): the shortest wait before another attempt, `None` where another attempt is useless. HTTP 429 counts as
-    /// passing, with the wait that the service asks for.
+    /// Returns the shortest wait before another attempt, for [`Retry`](crate::Retry); `None` if another attempt is
+    /// useless. HTTP 429 counts as passing, with the wait that the service asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -91,7 +92,8 @@ impl NetError {
         }
     }
 
-    /// For [`Breaker`](crate::Breaker): how the failure counts. A refused token does not repair itself, and a requested wait is kept.
+    /// Returns how the failure counts, for [`Breaker`](crate::Breaker). A refused token stays refused, and a wait that
+    /// the service asks for is kept.
     #[must_use]
     pub fn outage(&self) -> Outage {
         match self {
@@ -102,6 +104,7 @@ impl NetError {
     }
 }
 
+/// Returns advice on an SMTP reply; empty if there is none.
 fn smtp_hint(reply: u16) -> &'static str {
     match reply {
         534 | 535 => "; check the user name and the password",
@@ -110,6 +113,7 @@ fn smtp_hint(reply: u16) -> &'static str {
     }
 }
 
+/// Returns the wait that the service asks for, as a part of the message; empty if it asks for none.
 fn wait(retry_after_s: Option<u64>) -> String {
     retry_after_s.map_or_else(String::new, |seconds| format!("; it asks to wait {seconds} s"))
 }

@@ -1,5 +1,6 @@
-//! An HTTP client with limits on time, size and attempts: no redirects, certificates checked, plain HTTP on this machine
-//! only. Errors contain neither address nor token.
+//! Defines [`Http`], a client with limits on time, size and attempts. It follows no redirects, checks certificates, and
+//! uses plain HTTP on this machine only. Errors contain neither address nor token. *Jitter* is a random extension of a
+//! wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,52 +12,52 @@ use ureq::{Agent, Body, Error};
 use crate::address::{self, ClientKind, GuardedResolver};
 use crate::{Backoff, Clock, NetError, Retry, Secret, SystemClock};
 
-/// The longest wait that a service may ask for, seconds.
+/// The longest wait that a service may ask for, seconds. A longer one is shortened to an hour.
 const LONGEST_WAIT_S: u64 = 3600;
 /// The longest wait between two attempts, without jitter.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// What a request may cost.
+/// Limits on the time, size and attempts of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one attempt: name, connection, handshake, answer to its last byte.
+    /// The longest time of one attempt, from the name look-up and the connection to the last byte of the answer.
     pub timeout: Duration,
-    /// The longest answer, bytes.
+    /// The longest answer that is read, bytes.
     pub max_bytes: u64,
-    /// Attempts after the first, after an error that may pass.
+    /// Number of attempts after the first; only an error that may pass leads to another attempt.
     pub retries: u32,
-    /// The wait before the second attempt; it doubles, with jitter.
+    /// The wait before the second attempt. It doubles before each further attempt, and has jitter.
     pub first_wait: Duration,
 }
 
 impl Default for Limits {
-    /// 5 s, 8 MiB, two retries after 250 and 500 ms.
+    /// Returns 5 s, 8 MiB, and two retries after 250 and 500 ms.
     fn default() -> Self {
         Self { timeout: Duration::from_secs(5), max_bytes: 8 << 20, retries: 2, first_wait: Duration::from_millis(250) }
     }
 }
 
 impl Limits {
-    /// The retries that these limits allow.
+    /// Returns the retries that these limits allow.
     pub(crate) fn retry(&self) -> Retry {
         Retry { backoff: Backoff::new(self.first_wait, LONGEST_BACKOFF), retries: self.retries }
     }
 }
 
-/// How a request authenticates.
+/// How a request proves who sends it.
 #[derive(Debug, Clone, Copy)]
 pub enum Auth<'a> {
-    /// Not at all.
+    /// No proof.
     None,
-    /// A token in this header.
+    /// A token in the header of this name.
     Header(&'static str, &'a Secret),
-    /// `Authorization: Bearer`.
+    /// A token in the header `Authorization: Bearer`.
     Bearer(&'a Secret),
-    /// `Authorization: Basic`, of `user:password`.
+    /// `user:password` in the header `Authorization: Basic`.
     Basic(&'a Secret),
     /// A token in this parameter of the query, for services that accept it nowhere else.
     Query(&'static str, &'a Secret),
-    /// A header that is not secret.
+    /// A header that is not secret: its name and its value.
     Plain(&'static str, &'static str),
 }
 
@@ -91,16 +92,17 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client of the service at `base`, such as `https://api.example.org/v3`.
+    /// Returns a client of the service at `base`, such as `https://api.example.org/v3`.
     ///
     /// # Errors
-    /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user,
-    /// a query or a fragment.
+    /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a
+    /// user, a query or a fragment.
     pub fn new(base: &str, limits: Limits) -> Result<Self, NetError> {
         Self::open(ClientKind::Service, base, limits)
     }
 
-    /// A client of a cloud's metadata service, the only one that may use the link-local address [`crate::METADATA_HOST`].
+    /// Returns a client of a cloud's metadata service, the only one that may use the link-local address
+    /// [`crate::METADATA_HOST`].
     ///
     /// # Errors
     /// As [`Http::new`].
@@ -108,19 +110,21 @@ impl Http {
         Self::open(ClientKind::Metadata, base, limits)
     }
 
-    /// The same client with waits on another clock.
+    /// Returns the same client with waits on another clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
+    /// Returns a client after checking its base address.
     fn open(client: ClientKind, base: &str, limits: Limits) -> Result<Self, NetError> {
         let local = address::check(base, client)?;
         let clock = Arc::new(SystemClock::default());
         Ok(Self { agent: agent(&limits, local, client), base: base.trim_end_matches('/').to_owned(), limits, clock })
     }
 
-    /// The body of `base` + `path` with the given query. HTTP 429 is not retried here, so that the caller can decide.
+    /// Returns the body of the answer to a GET of `base` + `path` with this query. HTTP 429 is not retried here, so
+    /// that the caller can decide.
     ///
     /// # Errors
     /// [`NetError`] of the last attempt.
@@ -129,6 +133,7 @@ impl Http {
         self.limits.retry().run(&*self.clock, again, || self.get_once(path, query, auth))
     }
 
+    /// Sends one GET and returns the body of the answer.
     fn get_once(&self, path: &str, query: &[(&str, &str)], auth: Auth<'_>) -> Result<Vec<u8>, NetError> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
         for (name, value) in query {
@@ -145,7 +150,8 @@ impl Http {
         self.read(request.call().map_err(|error| net_error(&error))?)
     }
 
-    /// The answer to a PUT without a body, tried once; the metadata service hands out its tokens this way.
+    /// Returns the answer to a PUT without a body, which is tried once. The metadata service returns its tokens this
+    /// way.
     ///
     /// # Errors
     /// [`NetError`].
@@ -154,6 +160,7 @@ impl Http {
         self.read(request.send_empty().map_err(|error| net_error(&error))?)
     }
 
+    /// Returns the body of a response; an error if its status is not a success or it is too long.
     fn read(&self, mut response: Response<Body>) -> Result<Vec<u8>, NetError> {
         check_status(&response)?;
         let most = self.limits.max_bytes;
@@ -165,7 +172,7 @@ impl Http {
     }
 }
 
-/// A client that connects only to the address it is given; `local`: on this machine.
+/// Returns a client that connects only to the address that it is given; `local`: the address is on this machine.
 pub(crate) fn agent(limits: &Limits, local: bool, client: ClientKind) -> Agent {
     let mut config = Agent::config_builder()
         .timeout_global(Some(limits.timeout))
@@ -180,7 +187,7 @@ pub(crate) fn agent(limits: &Limits, local: bool, client: ClientKind) -> Agent {
     Agent::with_parts(config.build(), DefaultConnector::default(), GuardedResolver::new(client))
 }
 
-/// The error of a status that is not a success.
+/// Checks the status of a response; returns the error for one that is not a success.
 pub(crate) fn check_status(response: &Response<Body>) -> Result<(), NetError> {
     let status = response.status();
     match status {
@@ -196,7 +203,7 @@ pub(crate) fn check_status(response: &Response<Body>) -> Result<(), NetError> {
     }
 }
 
-/// The error of the client without its text, which may contain the address.
+/// Returns the error of the client without its text, which may contain the address.
 pub(crate) fn net_error(error: &Error) -> NetError {
     match error {
         Error::Timeout(_) => NetError::Timeout,
@@ -208,6 +215,7 @@ pub(crate) fn net_error(error: &Error) -> NetError {
     }
 }
 
+/// Returns a text in Base64 (RFC 4648), as `Authorization: Basic` requires it.
 fn base64(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);

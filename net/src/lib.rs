@@ -1,4 +1,4 @@
-//! Requests to other machines, with limits.
+//! Sends requests to other machines, with limits on time, size, attempts and addresses.
 //!
 //! * [`Http`] and [`Webhook`] (feature `http`) send requests with a limit on time, size, attempts and addresses: HTTPS
 //!   anywhere, plain HTTP on this machine only, link-local addresses for cloud metadata only, no redirects.

@@ -1,13 +1,13 @@
-//! Waiting between attempts: one rule for requests, webhooks and the circuit breaker.
+//! Defines how long to wait between attempts: one rule for requests, webhooks and the circuit breaker.
 
 use std::time::Duration;
 
 use crate::Clock;
 
-/// How often a wait checks the time that is left.
+/// Interval at which a wait checks the remaining time, which may shrink meanwhile.
 const PIECE: Duration = Duration::from_millis(50);
 
-/// A wait that doubles with every failure, up to a longest one.
+/// A wait that doubles with every failure, up to a longest wait.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,13 +24,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Waits `first` after the first failure and never longer than `longest`.
+    /// Returns a rule that waits `first` after the first failure, and never longer than `longest`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
     }
 
-    /// The wait after `failures` failures in a row before this one.
+    /// Returns the wait after a failure that followed `failures` others in a row.
     #[must_use]
     pub(crate) fn wait(&self, failures: u32) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
@@ -38,21 +38,21 @@ impl Backoff {
     }
 }
 
-/// Attempts with growing waits in between. Each wait is extended by a random part of itself (jitter), so that clients that
-/// failed together do not return together.
+/// The number of attempts, and the waits between them. Each wait is extended by a random part of itself (jitter), so
+/// that clients that failed together do not return together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// The waits.
+    /// The waits between attempts.
     pub backoff: Backoff,
-    /// Attempts after the first.
+    /// Number of attempts after the first.
     pub retries: u32,
 }
 
 impl Retry {
     /// Calls `attempt` until it succeeds, its error is final, or no attempt is left.
     ///
-    /// `again` returns `None` for an error that another attempt would meet again, otherwise the shortest wait that the
-    /// other side asks for.
+    /// `again` returns the shortest wait that the other side asks for, or `None` for an error that every further
+    /// attempt would meet.
     ///
     /// # Errors
     /// The error of the last attempt.
@@ -65,8 +65,8 @@ impl Retry {
         self.run_within(clock, &|| None, again, attempt)
     }
 
-    /// [`run`](Self::run) with a deadline: `left` returns the time that is left, `None` for no limit, and may shrink during
-    /// a wait. A wait that would be longer is not started, or is abandoned.
+    /// Does the same as [`run`](Self::run) within a deadline: `left` returns the remaining time (`None`: no limit),
+    /// which may shrink during a wait. A wait longer than that is not started, or is abandoned.
     ///
     /// # Errors
     /// The error of the last attempt.
@@ -93,7 +93,7 @@ impl Retry {
     }
 }
 
-/// Sleeps in short pieces; returns whether the time that is left was enough.
+/// Sleeps in short pieces; returns whether the remaining time was enough.
 fn sleep_within(clock: &dyn Clock, wait: Duration, left: &dyn Fn() -> Option<Duration>) -> bool {
     let until = clock.now() + wait;
     loop {
@@ -119,7 +119,7 @@ mod tests {
         Retry { backoff: Backoff::new(S, 4 * S), retries }
     }
 
-    /// Attempts, time slept and last error where every attempt fails with the next of `errors`.
+    /// Returns the number of attempts and the time slept if each attempt fails with the next of `errors`.
     fn failing(retry: Retry, clock: &ScriptedClock, errors: &[Option<Duration>]) -> (usize, Duration) {
         let mut attempts = 0;
         let result = retry.run(
@@ -138,7 +138,7 @@ mod tests {
     fn waits_double_to_the_longest_and_jitter_extends_them() {
         // 1 + 2 + 4 + 4 s between five attempts.
         assert_eq!(failing(retry(4), &ScriptedClock::default(), &[Some(Duration::ZERO)]), (5, 11 * S));
-        // Each half as long again: 1.5 + 3 + 6 + 6 s.
+        // Each wait is half as long again: 1.5 + 3 + 6 + 6 s.
         let mut jitter = ScriptedClock::default();
         jitter.fraction = 0.5;
         assert_eq!(failing(retry(4), &jitter, &[Some(Duration::ZERO)]), (5, Duration::from_millis(16_500)));
@@ -168,7 +168,8 @@ mod tests {
             (attempts, clock.slept())
         };
         assert_eq!(within(&|_| Some(S)), (1, Duration::ZERO));
-        // No limit at first; after 200 ms of the first wait half a second is left, too little for the other 800 ms.
+        // There is no limit at first. After 200 ms of the first wait half a second remains, too little for the other
+        // 800 ms.
         let shrinking =
             |clock: &ScriptedClock| (clock.slept() >= Duration::from_millis(200)).then_some(Duration::from_millis(500));
         assert_eq!(within(&shrinking), (1, Duration::from_millis(200)));

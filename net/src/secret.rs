@@ -1,12 +1,13 @@
-//! Tokens from the environment or from a file that only its owner can read; never printed, never written.
+//! Reads tokens and passwords from the environment or from a file that only its owner can read. They are never printed
+//! and never written.
 
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Longest token, bytes.
+/// Largest length of a token, bytes; longer text is not a token.
 const LONGEST: u64 = 8 * 1024;
-/// Permission bits of others than the owner.
+/// Permission bits of all users but the owner.
 const OTHERS: u32 = 0o077;
 
 /// A token or password. It has no `Display`, cannot be serialised, and `Debug` hides it.
@@ -23,32 +24,32 @@ const OTHERS: u32 = 0o077;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Why a secret is not available.
+/// The reason why a secret is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretFault {
-    /// Neither variable is set.
+    /// Neither the variable nor the one with `_FILE` appended is set.
     #[error("it needs a token: set {variable}, or {variable}_FILE to a file with mode 0600")]
     Missing {
-        /// The variable.
+        /// Name of the variable.
         variable: String,
     },
-    /// Others may read the file.
+    /// Others may read the file at this path.
     #[error("{path}: others may read this secret; run `chmod 600` on it", path = .0.display())]
     Open(PathBuf),
-    /// The file cannot be read, or contains no token.
+    /// The file at this path cannot be read, or contains no token.
     #[error("{path}: cannot be read as a token of one line", path = .0.display())]
     Unreadable(PathBuf),
     /// The value of the variable is not a token.
     #[error("{variable} holds no token: one line of printable ASCII is expected")]
     Malformed {
-        /// The variable.
+        /// Name of the variable.
         variable: String,
     },
 }
 
 impl Secret {
-    /// A token of printable ASCII, at most 8 KiB; surrounding blanks are removed.
+    /// Returns the text as a secret if it is printable ASCII, at most 8 KiB. Blanks around it are removed.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -57,7 +58,7 @@ impl Secret {
         plain.then(|| Self(text.to_owned()))
     }
 
-    /// The secret of a variable, or of the file that `VARIABLE_FILE` names. `lookup` reads the environment.
+    /// Returns the secret of a variable, or of the file that `VARIABLE_FILE` names. `lookup` reads the environment.
     ///
     /// # Errors
     /// [`SecretFault`] when neither is set, or the value is not safe or not a token.
@@ -70,7 +71,7 @@ impl Secret {
         Self::read(Path::new(&file.ok_or_else(missing)?))
     }
 
-    /// The secret in a file that only its owner can read.
+    /// Reads the secret in a file that only its owner can read.
     ///
     /// # Errors
     /// [`SecretFault::Open`] when others may read it, otherwise [`SecretFault::Unreadable`].
@@ -90,7 +91,7 @@ impl Secret {
         Self::new(&text).ok_or_else(unreadable)
     }
 
-    /// The text, for the requests of this crate only.
+    /// Returns the text of the secret, for the requests of this crate only.
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only requests send it"))]
     pub(crate) fn expose(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! A webhook: a JSON body posted to an address that is a secret as a whole.
+//! Defines [`Webhook`], which posts JSON to an address that is a secret as a whole.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::address::{self, ClientKind};
 use crate::http::{self, Limits};
 use crate::{Clock, NetError, Secret, SystemClock};
 
-/// The longest wait that the other side may ask for; it is then asked again.
+/// The longest wait that the other side may ask for before the next attempt; a longer one is shortened.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// A webhook. Its address grants the right to write there: it is a [`Secret`], and no error or `Debug` output shows any of
-/// it.
+/// A webhook. Its address grants the right to write there: it is a [`Secret`], and no error or `Debug` output shows any
+/// of it.
 ///
 /// ```
 /// use eco2_net::{Limits, NetError, Secret, Webhook};
@@ -32,10 +32,11 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// A webhook at an address such as `https://hooks.example.org/services/T0/B0/abc`.
+    /// Returns a webhook with an address such as `https://hooks.example.org/services/T0/B0/abc`.
     ///
     /// # Errors
-    /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, or contains a user or a fragment.
+    /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, or contains a user or a
+    /// fragment.
     pub fn new(address: Secret, limits: Limits) -> Result<Self, NetError> {
         let whole = address.expose();
         let base = whole.split('?').next().unwrap_or(whole);
@@ -47,13 +48,13 @@ impl Webhook {
         Ok(Self { agent, address, limits, clock: Arc::new(SystemClock::default()) })
     }
 
-    /// The same webhook with waits on another clock.
+    /// Returns the same webhook with waits on another clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
-    /// Posts JSON; again after an error that may pass or where the other side asks to wait.
+    /// Posts JSON, and posts it again after an error that may pass or if the other side asks to wait.
     ///
     /// # Errors
     /// [`NetError`] of the last attempt. Blocks at most for the limits' time-out and wait of every attempt.
@@ -61,8 +62,8 @@ impl Webhook {
         self.post_within(body, &|| None)
     }
 
-    /// [`post`](Self::post) with a deadline: `left` returns the time that is left, `None` for no limit, and may shrink during a
-    /// wait. A wait that would be longer is not started, or is abandoned.
+    /// Does the same as [`post`](Self::post) within a deadline: `left` returns the remaining time (`None`: no limit),
+    /// which may shrink during a wait. A wait longer than that is not started, or is abandoned.
     ///
     /// # Errors
     /// As [`post`](Self::post); the error of the last attempt where time was short.
@@ -71,6 +72,7 @@ impl Webhook {
         self.limits.retry().run_within(&*self.clock, left, again, || self.post_once(body))
     }
 
+    /// Sends one POST and checks the status of the answer.
     fn post_once(&self, body: &str) -> Result<(), NetError> {
         let request = self.agent.post(self.address.expose()).header("content-type", "application/json");
         let response = request.send(body).map_err(|error| http::net_error(&error))?;

@@ -1,10 +1,11 @@
-//! Alerts: events of a run that a person may want to know at once (a limit that is reached, a device that is lost) go to
-//! callbacks in the process, to a webhook and by e-mail.
+//! Sends the alerts of a run to functions of this process, to a webhook and by e-mail. An *alert* is an event that a
+//! person may want to know at once, such as a limit that is reached or a device that is lost. A *listener* is a
+//! function of this process that gets alerts; a *service* is the webhook or the mail server.
 //!
-//! The code that makes an event puts it into a bounded queue and goes on. An event that finds the queue full is dropped and
-//! counted, and the report has the count. A thread takes events out of the queue and calls the listeners; it runs only where
-//! there is a listener, a service or a limit per hour, and checks the limits every few seconds, for programs that never do.
-//! Each service (webhook, e-mail) has a queue and a thread of its own, so that a slow one delays nothing else.
+//! The code that finds an event puts it into a bounded queue and goes on. An event that finds the queue full is dropped
+//! and counted; the report has the count. The *alerts' thread* takes events out of the queue and calls the listeners.
+//! It runs only if there is a listener, a service or a limit per hour. It also checks the limits every few seconds, for
+//! programs that never check them. Each service has a queue and a thread of its own, so a slow one delays nothing else.
 
 mod email;
 mod event;
@@ -28,10 +29,11 @@ pub(crate) use rates::Rates;
 use crate::Error;
 use crate::options::Options;
 
-/// Interval between two checks of the limits by the alerts' thread. The report checks them at the end in any case.
+/// Interval between two checks of the limits by the alerts' thread. A check costs one provisional account, so a few
+/// seconds are often enough. The report checks the limits at the end in any case.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// A function that puts the alerts among a run's events into its outbox.
+/// Returns a function that puts those events of a run that are alerts into its outbox (the queues of its alerts).
 pub(crate) fn observer(run: &str, outbox: &Arc<Outbox>) -> Box<dyn Fn(&EventRecord) + Send> {
     let (run, outbox) = (run.to_owned(), Arc::clone(outbox));
     Box::new(move |event| {
@@ -41,16 +43,16 @@ pub(crate) fn observer(run: &str, outbox: &Arc<Outbox>) -> Box<dyn Fn(&EventReco
     })
 }
 
-/// What the alerts' threads need of the run.
+/// The functions of the run that the alerts' threads call.
 #[derive(Clone)]
 pub(crate) struct Run {
-    /// Checks the limits; `false` once the run is gone.
+    /// Checks the limits; returns `false` once the run is gone.
     pub(crate) check_limits: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// Adds an event about a failed delivery to the report: its kind and its text.
+    /// Adds an event about a failed delivery to the report. Takes its kind and its text.
     pub(crate) failed: Arc<dyn Fn(EventKind, String) + Send + Sync>,
 }
 
-/// The services that the options name, ready to send.
+/// The services that the options name, each with the function that sends to it.
 #[derive(Default)]
 pub(crate) struct Services {
     ready: Vec<(Service, Poster)>,
@@ -59,7 +61,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// The services of the options.
+    /// Returns the services that the options name.
     ///
     /// # Errors
     /// [`Error::Webhook`] or [`Error::Email`] without a safe address or password.
@@ -80,7 +82,7 @@ impl Services {
         Ok(services)
     }
 
-    /// Starts a thread for each service, and the alerts' own.
+    /// Starts the alerts' thread and a thread for each service.
     pub(crate) fn start(self, outbox: &Arc<Outbox>, run: &Run) {
         let opened = self.open(outbox);
         if !opened.is_empty() {
@@ -93,14 +95,14 @@ impl Services {
         }
     }
 
-    /// Opens the queues of all services, before any thread runs: an alert that is passed on from then on reaches every
-    /// service, or is counted.
+    /// Opens the queues of all services before any thread runs. An alert that is passed on from then on reaches every
+    /// service, or is counted as lost.
     fn open(self, outbox: &Outbox) -> Vec<(Service, Poster)> {
         self.ready.into_iter().filter(|(service, _)| outbox.service(*service).begin()).collect()
     }
 }
 
-/// Starts the alerts' thread, unless it runs. If it cannot be started there are no alerts.
+/// Starts the alerts' thread, unless it runs already. If it cannot be started there are no alerts.
 pub(crate) fn start(outbox: &Arc<Outbox>, run: Run) {
     if outbox.local.begin() {
         let outbox = Arc::clone(outbox);
@@ -112,8 +114,8 @@ pub(crate) fn start(outbox: &Arc<Outbox>, run: Run) {
     }
 }
 
-/// The alerts' thread: calls the listeners and passes each alert on to the services; checks the limits every `check_every`,
-/// however many alerts there are.
+/// Runs as the alerts' thread: calls the listeners and passes each alert on to the services. Checks the limits every
+/// `check_every`, however many alerts there are.
 fn deliver(outbox: &Outbox, run: &Run, check_every: Duration) {
     let mut repeats = Repeats::default();
     let mut next_check = Instant::now() + check_every;
@@ -140,7 +142,7 @@ fn deliver(outbox: &Outbox, run: &Run, check_every: Duration) {
     outbox.local.end();
 }
 
-/// A service's thread: sends each alert, with retries.
+/// Runs as a service's thread: sends each alert, with retries.
 fn post(outbox: &Outbox, run: &Run, service: Service, mut poster: Poster) {
     let queue = outbox.service(service);
     loop {

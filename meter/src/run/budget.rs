@@ -1,8 +1,10 @@
-//! The budget of a run ([`Meter::budget`](crate::Meter::budget)): follows its progress, forecasts its use at the end, and
-//! reports graver decisions.
+//! Compares a run with its limits ([`Meter::budget`](crate::Meter::budget)): follows its progress, forecasts its use at
+//! the end, and reports decisions (go on, warn, pause, stop) that are graver than those before.
 //!
-//! The sampling thread passes progress and energy, and allocates nothing. Everything else happens in a check, which compares
-//! the account with every limit: for the program, for a report, or on the thread that sends alerts.
+//! Progress is a count of steps or milliseconds. The energy until an instant is *settled* once every counter has
+//! changed after it, so that later readings do not change it. The sampling thread passes progress and energy, and
+//! allocates nothing. Everything else happens in a *check*, which compares the energy, emissions and cost so far with
+//! every limit: for the program, for a report, or on the thread that sends alerts.
 
 mod outlook;
 
@@ -19,14 +21,15 @@ use crate::run::pricing::{RunPricing, When};
 use crate::sync::lock;
 use outlook::Length;
 
-/// The longest that a step waits for its energy to settle; then it counts without.
+/// The longest that a step waits until its energy is settled; afterwards the forecaster gets no energy for it. Two
+/// seconds are longer than the update interval of usual counters.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
-/// An event about something that is not known yet waits this long: a power sensor has no energy before its second
-/// reading.
+/// Age of a run from which a value that is not known yet is reported as unknown. A power sensor has no energy before
+/// its second reading.
 const FIRST_NS: u64 = 5_000_000_000;
 
-/// Compares one run with its limits.
+/// Compares one run with its limits, and remembers its progress and the decisions that were reported.
 pub(crate) struct BudgetMonitor {
     length: Option<Length>,
     check_steps: u64,
@@ -34,7 +37,7 @@ pub(crate) struct BudgetMonitor {
     state: Mutex<State>,
 }
 
-/// The caller of a budget check. Only a program can stop; what it uses between two of its checks is held back.
+/// The caller of a check. Only a program can stop the run, so the energy until the program's next check is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BudgetReader {
     /// A report, which decides nothing.
@@ -45,7 +48,7 @@ pub(crate) enum BudgetReader {
     Program,
 }
 
-/// The run that a check sees.
+/// The data of a run that a check reads.
 pub(crate) struct BudgetInput<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) account: &'a Account,
@@ -58,37 +61,37 @@ pub(crate) struct BudgetInput<'a> {
 
 #[derive(Default)]
 struct State {
-    /// The run's own steps.
+    /// Progress by the run's own steps (those of the declared step name).
     steps: ProgressTrack,
-    /// The milliseconds of a run with a planned duration.
+    /// Progress by the milliseconds of a run with a planned duration.
     time: ProgressTrack,
     checks: CheckIntervals,
-    /// Limits that the forecast exceeded at the last check.
+    /// Units of the soft limits that the forecast exceeded at the last check.
     soft: Vec<Unit>,
-    /// The gravest decision that was reported, by limit.
+    /// The gravest decision that was reported for each unit.
     reported: Vec<(Unit, Decision)>,
 }
 
-/// Progress at an instant: steps or milliseconds.
+/// Progress at an instant: the number of steps or milliseconds that were done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     done: u64,
     at_ns: u64,
 }
 
-/// One kind of progress, with the energy until each instant. An instant counts once its energy is settled: a counter that
-/// changes seldom would otherwise give one step the energy of many.
+/// One kind of progress, with the energy until each instant. The forecaster gets an instant once its energy is settled:
+/// a counter that changes seldom would otherwise give one step the energy of many.
 #[derive(Default)]
 struct ProgressTrack {
     forecaster: Forecaster,
     /// Progress whose energy is not settled yet.
     pending: Option<Mark>,
-    /// The last progress that the forecaster has.
+    /// The latest progress that was passed to the forecaster.
     settled: Option<Mark>,
 }
 
 impl ProgressTrack {
-    /// Takes the progress between the start and `now`: first the start, then `now`. Allocates nothing.
+    /// Records the progress between the start and `now`: first the start, then `now`. Allocates nothing.
     fn observe(&mut self, engine: &Engine, now_ns: u64, start: Mark, now: Mark) {
         if let Some(mark) = self.pending {
             match engine.settled_uj(mark.at_ns) {
@@ -99,7 +102,7 @@ impl ProgressTrack {
             (self.settled, self.pending) = (Some(mark), None);
         }
         self.pending = match self.settled {
-            // The count restarted, or the steps began later than was known: from the start again.
+            // The count restarted, or an earlier start of the steps was wrong: begin again from the start.
             Some(settled) if now.done < settled.done => Some(start),
             Some(settled) if settled.done == 0 && settled.at_ns != start.at_ns => Some(start),
             Some(settled) if now.done > settled.done => Some(now),
@@ -109,7 +112,7 @@ impl ProgressTrack {
     }
 }
 
-/// Energy and time between two checks; of the program's checks as soon as it makes any.
+/// Energy and time between two checks. From the first check by the program on, only the program's checks count.
 #[derive(Default)]
 struct CheckIntervals {
     forecaster: Forecaster,
@@ -118,6 +121,7 @@ struct CheckIntervals {
 }
 
 impl CheckIntervals {
+    /// Adds a check and the energy until it; checks that do not count are left out.
     fn add(&mut self, reader: BudgetReader, energy_uj: u64, now_ns: u64) {
         match reader {
             BudgetReader::Report => return,
@@ -131,8 +135,9 @@ impl CheckIntervals {
 }
 
 impl State {
-    /// The most that may be used until the next check, microjoules: use since the counters' last updates, ceiling power for the
-    /// longest time between two checks, and the largest step.
+    /// Returns the most that may be used until the next check, microjoules: the use since the counters' last updates,
+    /// the larger of ceiling power over the longest time between two checks and the largest steps, and one more largest
+    /// step.
     fn next_uj(&self, check_steps: u64, unread_use: UnreadUse) -> u64 {
         let steps = &self.steps.forecaster;
         let (largest_uj, longest_ns) = match steps.longest_step_ns() {
@@ -140,14 +145,14 @@ impl State {
             longest_ns => (steps.largest_step_uj(), longest_ns),
         };
         let next_check_ns = longest_ns.saturating_mul(check_steps).max(self.checks.forecaster.longest_step_ns());
-        // Where no power is known yet, steps are.
+        // Without a known ceiling power, the largest steps determine the result.
         let until_then_uj =
             uj_at_power(unread_use.ceiling_uw, next_check_ns).max(largest_uj.saturating_mul(check_steps));
         unread_use.unseen_uj.saturating_add(until_then_uj).saturating_add(largest_uj)
     }
 }
 
-/// The kind of a decision's event; going on is none.
+/// Returns the kind of the event for a decision; `None` for going on.
 pub(crate) fn event_kind(decision: Decision) -> Option<EventKind> {
     match decision {
         Decision::Go => None,
@@ -158,6 +163,7 @@ pub(crate) fn event_kind(decision: Decision) -> Option<EventKind> {
 }
 
 impl BudgetMonitor {
+    /// Returns a monitor for the limits and the planned length of the options.
     pub(crate) fn new(options: &Options) -> Self {
         let budget = &options.budget;
         let hours = budget.total_hours.map(|hours| Length::Milliseconds((hours * 3_600_000.0) as u64));
@@ -166,7 +172,7 @@ impl BudgetMonitor {
         Self { length, check_steps: budget.check_steps.into(), limited, state: Mutex::default() }
     }
 
-    /// Takes the run's progress, on the sampling thread.
+    /// Records the run's progress. Called on the sampling thread.
     pub(crate) fn observe(&self, engine: &Engine, now_ns: u64) {
         if self.length.is_none() && !self.limited {
             return;
@@ -182,7 +188,7 @@ impl BudgetMonitor {
         }
     }
 
-    /// Every limit and the forecast; `None` without a limit and a length.
+    /// Returns the state of every limit and the forecast; `None` without a limit and without a planned length.
     pub(crate) fn assess(&self, input: &BudgetInput<'_>) -> Option<BudgetRecord> {
         let BudgetInput { engine, account, pricing, when, closed, reader } = *input;
         if pricing.budgets().is_empty() && self.length.is_none() {
@@ -209,7 +215,8 @@ impl BudgetMonitor {
         Some(BudgetRecord { limits, forecast })
     }
 
-    /// The decisions to report now: graver than those reported before, and known, or old enough to be reported unknown.
+    /// Returns the decisions to report now: graver than those reported before, and either known or old enough to be
+    /// reported as unknown.
     pub(crate) fn news(&self, limits: &[Spent], age_ns: u64) -> Vec<Spent> {
         let known = |spent: &&Spent| spent.high.is_some() || spent.decision > Decision::Warn || age_ns >= FIRST_NS;
         let mut state = lock(&self.state);

@@ -1,5 +1,6 @@
-//! [`Meter::builder`]: the settings of a run by methods or by option rows, its own sources and its command, then
-//! [`MeterBuilder::open`].
+//! Defines [`MeterBuilder`], which collects the settings of a run and opens its [`Meter`]: settings by methods or by
+//! option rows (an option's name, type and default), the program's own sources of readings, and the command that is
+//! measured.
 
 use eco2_samplers::Source;
 
@@ -8,8 +9,8 @@ use crate::{Error, Meter};
 
 /// Collects the settings of a run and opens its [`Meter`].
 ///
-/// Frequent settings have a method; [`MeterBuilder::set`] takes any option by its row in [`crate::options::opt`]. The first
-/// setting that is wrong is returned by [`MeterBuilder::open`], so that calls can be chained.
+/// Frequent settings have a method; [`MeterBuilder::set`] takes any option by its row in [`crate::options::opt`]. The
+/// first setting that is wrong is returned by [`MeterBuilder::open`], so that calls can be chained.
 ///
 /// ```
 /// use eco2::Meter;

@@ -1,6 +1,6 @@
-//! Makes the records and events of the episodes of a run for its report ([`episode_records`]). An *episode* is a stretch of time in
-//! which steps stall, or a GPU is idle, hot or power-capped (`live/episodes.rs` finds them). Its energy is read from the curves of
-//! `run/curves.rs`. The report calls episodes `spells`.
+//! Makes the records and events of the episodes of a run for its report ([`episode_records`]). An *episode* is a
+//! stretch of time in which steps stall, or a GPU is idle, hot or power-capped (`live/episodes.rs` finds them). Its
+//! energy is read from the curves of `run/curves.rs`. The report calls episodes `spells`.
 
 use eco2_core::Bounded;
 use eco2_core::schema::{Device, EpisodeRecord, EventRecord};
@@ -9,14 +9,14 @@ use eco2_core::{Account, Episodes, RunCurve};
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
 use crate::run::curves::Curves;
 
-/// Events of one kind and device, at most: the longest episodes become events. The records count all.
+/// Largest number of events of one kind and device: the longest episodes become events. The records count all.
 const MAX_EVENTS: usize = 10;
 
-/// If more than this part (1/20) of an episode was not read, its energy is reported as "at least"; shorter unread parts are
-/// the ends of counters' updates.
+/// An episode of which more than this part (1/20) was not read has its energy reported as "at least". Shorter unread
+/// parts are the times up to a counter's next update.
 const UNREAD_SHARE: u64 = 20;
 
-/// The energy of an episode.
+/// The energy that was used in an episode, and whether all of it was read.
 enum Drawn {
     /// All of it was read.
     Whole {
@@ -94,7 +94,8 @@ impl Run<'_> {
         }
     }
 
-    /// Returns for how long of a stretch a device was not read. For the run (an empty id) the device that was read least counts.
+    /// Returns for how long of a stretch a device was not read. For the run (an empty id) the device that was read
+    /// least counts.
     fn unread_ns(&self, id: &str, (from_ns, to_ns): (u64, u64)) -> u64 {
         let since = |ns: u64| ns.saturating_sub(self.account.begin_ns);
         let (from_ns, to_ns) = (since(from_ns), since(to_ns));

@@ -1,8 +1,10 @@
-//! Intensity over the time of a run: from a file, or from providers that are asked on a thread of their own.
+//! Finds the carbon intensity of the grid over the time of a run: from a file, or from providers (internet services),
+//! which a thread of their own asks.
 //!
-//! The sampling thread and the recording calls know nothing of this. A file is read when the run opens. Providers are
-//! asked by the thread `eco2-grid` while the run goes on, so that at its end the answer is usually there; closing waits
-//! for it for a bounded time, and what is missing then is priced with the zone's yearly figure, flagged.
+//! The sampling thread and the recording calls do not use this. A file is read when the run opens. The thread
+//! `eco2-grid` asks the providers while the run goes on, so the answer is usually there at its end. Closing waits for
+//! the last answer for a bounded time. A time without an answer is priced with the zone's yearly average, and marked as
+//! such.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -24,27 +26,27 @@ pub(crate) struct IntensityFeed {
 }
 
 impl IntensityFeed {
-    /// `forecasts`: whether the time to come is asked about as well.
+    /// Returns a feed from these sources; if `forecasts`, future intensities are requested as well.
     pub(crate) fn new(sources: IntensitySources, forecasts: bool) -> Self {
         let live = sources.asks_others.then(|| ProviderPoll::new(sources.chain.clone(), &sources.zone, forecasts));
         Self { sources, live }
     }
 
-    /// Begins to ask, from the run's beginning on; nothing to do for a file.
+    /// Starts to ask providers, for the time from `from_ns` on. Does nothing for a file.
     pub(crate) fn start(&self, from_ns: i64) {
         if let Some(live) = &self.live {
             live.start(from_ns);
         }
     }
 
-    /// Asks a last time for all of the run, and waits for a bounded time.
+    /// Asks for the whole run once more, and waits for the answer for a bounded time.
     pub(crate) fn await_last_answer(&self, to_ns: i64) {
         if let Some(live) = &self.live {
             live.await_last_answer(to_ns);
         }
     }
 
-    /// How a run is covered: all of it, by whatever is known now.
+    /// Returns the intensities of the whole run by the answers so far; yearly averages fill the rest.
     pub(crate) fn cover(&self, when: &When) -> Coverage {
         match &self.live {
             None => self.sources.cover(when, when.to_ns()),
@@ -52,13 +54,13 @@ impl IntensityFeed {
         }
     }
 
-    /// The same, asking the providers on this thread.
+    /// Returns the intensities of the whole run after asking the providers on this thread.
     pub(crate) fn cover_now(&self, when: &When) -> Coverage {
         let now_ns = When::new(crate::live::wall::now(), 0).from_ns;
         self.sources.cover(when, now_ns.max(when.to_ns()))
     }
 
-    /// The mean intensity of a time to come; `None` where neither a forecast nor the past covers it.
+    /// Returns the mean intensity from `now_ns` to `to_ns`; `None` if neither a forecast nor past values cover it.
     pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<eco2_grid::IntensityForecast> {
         match &self.live {
             None => self.sources.outlook(now_ns, to_ns),
@@ -69,20 +71,21 @@ impl IntensityFeed {
 
 /// The longest that closing waits for the last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
-/// Answers are asked for up to the end of the current hour, nanoseconds: what is measured then needs no other question.
+/// Answers are requested up to the end of the current hour, nanoseconds: the energy until then needs no other request.
 const HOUR_NS: i64 = 3_600_000_000_000;
-/// For a forecast, this much of the past and of the future is asked for, nanoseconds: three days and two.
+/// Time before and after now that is requested for a forecast, nanoseconds: three days and two days.
 const PAST_NS: i64 = 72 * HOUR_NS;
 const FUTURE_NS: i64 = 48 * HOUR_NS;
-/// How often is asked, at most and where all went well at least.
+/// Pause between two requests while the run goes on. Grid operators publish values every 5 to
+/// 60 minutes.
 const PAUSE: Duration = Duration::from_secs(300);
 
-/// A chain of providers with the thread that asks them.
+/// A chain of providers (the next is asked where one has no value) and the thread that asks them.
 #[derive(Clone)]
 pub(crate) struct ProviderPoll {
     zone: String,
     chain: ProviderChain,
-    /// Whether days around now are asked about as well, for a forecast.
+    /// Whether the days around now are requested as well, for a forecast.
     forecasts: bool,
     shared: Arc<Shared>,
 }
@@ -96,12 +99,12 @@ struct Shared {
 #[derive(Default)]
 struct State {
     started: bool,
-    /// The run's end, once it is known.
+    /// The end of the run, once it is known.
     end_ns: Option<i64>,
-    /// Whether that end has been asked about.
+    /// Whether the time up to that end has been requested.
     settled: bool,
     coverage: Option<Coverage>,
-    /// The days around now, by the last answer.
+    /// The intensities of the days around now, by the last answer.
     around: Vec<IntensityPart>,
 }
 
@@ -112,11 +115,12 @@ impl fmt::Debug for ProviderPoll {
 }
 
 impl ProviderPoll {
+    /// Returns a poll of these providers that has not started yet.
     pub(crate) fn new(chain: ProviderChain, zone: &str, forecasts: bool) -> Self {
         Self { zone: zone.to_owned(), chain, forecasts, shared: Arc::default() }
     }
 
-    /// The mean intensity of a time to come, by what was answered last.
+    /// Returns the mean intensity from `now_ns` to `to_ns`, by the last answer.
     pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         let state = lock(&self.shared.state);
         let first_ns = state.around.first()?.from_ns;
@@ -127,12 +131,12 @@ impl ProviderPoll {
         eco2_grid::outlook(&at, first_ns, now_ns, to_ns)
     }
 
-    /// What has been answered so far.
+    /// Returns the intensities by the answers so far; `None` before the first.
     pub(crate) fn so_far(&self) -> Option<Coverage> {
         lock(&self.shared.state).coverage.clone()
     }
 
-    /// Starts the thread; a second call does nothing. A thread that cannot be started costs the answers.
+    /// Starts the thread; a second call does nothing. If the thread cannot be started there are no answers.
     pub(crate) fn start(&self, from_ns: i64) {
         if std::mem::replace(&mut lock(&self.shared.state).started, true) {
             return;
@@ -143,7 +147,7 @@ impl ProviderPoll {
         drop(std::thread::Builder::new().name("eco2-grid".to_owned()).spawn(asking));
     }
 
-    /// Passes the run's end to the thread, and waits for the last answer, for two seconds at most.
+    /// Passes the end of the run to the thread, and waits for the last answer, for two seconds at most.
     pub(crate) fn await_last_answer(&self, end_ns: i64) {
         let mut state = lock(&self.shared.state);
         if !state.started || state.end_ns.is_some() {
@@ -152,12 +156,13 @@ impl ProviderPoll {
         state.end_ns = Some(end_ns);
         self.shared.changed.notify_all();
         let waiting = |state: &mut State| !state.settled;
-        // Whether it is settled or not, what is there is used.
+        // The answers so far are used even if the last one did not come in time.
         drop(self.shared.changed.wait_timeout_while(state, LAST_ANSWER, waiting));
     }
 }
 
-/// Holds the shared state only while it is needed, so that a run that is dropped lets the thread end.
+/// Asks the providers until the run is over. Holds the shared state only while it is needed, so that the thread ends
+/// when the run is dropped.
 fn ask_until_over(chain: &ProviderChain, zone: &str, shared: &Weak<Shared>, (from_ns, forecasts): (i64, bool)) {
     loop {
         let Some(end_ns) = shared.upgrade().map(|shared| lock(&shared.state).end_ns) else { return };
@@ -193,14 +198,15 @@ fn around(chain: &ProviderChain, zone: &str, now_ns: i64) -> Vec<IntensityPart> 
     parts
 }
 
+/// Returns the time now, nanoseconds since 1970 UTC.
 fn now_ns() -> i64 {
     i64::try_from(crate::live::wall::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-/// The provider of that name.
+/// Returns the provider of that name.
 ///
 /// # Errors
-/// [`Error::Provider`] where it cannot be asked: no token, a wrong address.
+/// [`Error::Provider`] if it cannot be asked: no token, a wrong address.
 #[cfg(feature = "providers")]
 pub(crate) fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
     use eco2_grid::provider::{DiskCache, Online, OnlineSetup};
@@ -221,7 +227,8 @@ pub(crate) fn online(name: &str, _: &Options) -> Result<Arc<dyn Provider>, Error
     Ok(Arc::new(NotBuilt(name.to_owned())))
 }
 
-/// A provider in a build that asks no network: it costs the intensities, which the table then gives, and not the run.
+/// A provider in a build without network. It has no intensities, so the table's yearly averages are used; the run goes
+/// on.
 #[cfg(not(feature = "providers"))]
 struct NotBuilt(String);
 
@@ -239,9 +246,9 @@ impl Provider for NotBuilt {
     }
 }
 
-/// What the providers that the options name know from `from_ns` to `to_ns`, nanoseconds since 1970 UTC, in the order of
-/// time, each part by the first of them that knows it; forecasts after `now_ns`. Asks on this thread, within the providers'
-/// limits.
+/// Returns the intensities from `from_ns` to `to_ns` (nanoseconds since 1970 UTC) of the providers that the options
+/// name, in the order of time. Each part is from the first provider that has a value; after `now_ns` the values are
+/// forecasts. Asks on this thread, within the providers' limits.
 ///
 /// Times that no provider knows are left out; [`Coverage::faults`] has the reasons.
 ///

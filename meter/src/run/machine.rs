@@ -1,4 +1,5 @@
-//! The file of this machine in the state folder: its name, and the stored result of the self-test for a run.
+//! Finds the file of this machine in the state folder: its name, and the result of the self-test of `eco2 doctor` that
+//! it stores.
 
 use std::path::PathBuf;
 
@@ -11,10 +12,10 @@ use crate::live::stored_test::StoredTest;
 use crate::options::Options;
 use crate::run::{open, runs};
 
-/// Hexadecimal digits of the machine's hash that its name has: enough for 2^32 machines.
+/// Number of hexadecimal digits of the machine's hash in its name. 64 bits are unique among up to about 2^32 machines.
 const DIGITS: usize = 16;
 
-/// The machine's name, and its file: `<state folder>/machine/<name>.json`.
+/// Returns the machine's name and its file, `<state folder>/machine/<name>.json`.
 ///
 /// # Errors
 /// As [`runs::runs_folder`].
@@ -24,9 +25,9 @@ pub(crate) fn file(options: &Options) -> Result<(String, PathBuf), Error> {
     Ok((name, path))
 }
 
-/// The stored result of the self-test; empty if no machine was tested.
+/// Returns the stored result of the self-test; an empty one if this machine was not tested.
 pub(crate) fn stored_test(options: &Options) -> StoredTest {
-    // Finding the machine's name takes longer than finding that there is no folder.
+    // To find the machine's name takes longer than to find that there is no folder.
     if !folder(options).is_ok_and(|folder| folder.is_dir()) {
         return StoredTest::default();
     }
@@ -36,11 +37,12 @@ pub(crate) fn stored_test(options: &Options) -> StoredTest {
     }
 }
 
+/// Returns the folder `machine` in the state folder.
 fn folder(options: &Options) -> Result<PathBuf, Error> {
     Ok(runs::state_folder(options)?.join("machine"))
 }
 
-/// A hash, because machine-id(5) asks programs not to expose the id.
+/// Returns the name of this machine: a hash, because machine-id(5) asks programs not to expose the id.
 fn name(options: &Options) -> String {
     let hash = Sha256::of(host::machine(&open::roots(options)).as_bytes()).to_string();
     hash.chars().take(DIGITS).collect()

@@ -1,4 +1,5 @@
-//! The meter of one measured run: opening and closing. Recording calls are in `record`, provisional results in `watch`.
+//! Defines [`Meter`], the handle of one measured run: how it is opened and which ids it has. Its recording calls are in
+//! `record`, its provisional results in `watch`, its end in `closing`.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,17 +21,18 @@ use crate::run::shared::Shared;
 use crate::run::{machine, open};
 use crate::sync::lock;
 
+/// The id of the next meter of this process.
 static METERS: AtomicU64 = AtomicU64::new(1);
 
-/// The sampling thread of a meter.
+/// The thread that reads the energy counters of a meter, or its cost once it has stopped.
 pub(crate) enum SamplingThread {
     Running(Sampler),
-    /// The run is ending or has ended: what sampling had cost by then.
+    /// The run is ending or has ended. The value is the cost of sampling by then.
     Stopped(SamplingCost),
 }
 
 impl SamplingThread {
-    /// What sampling has cost so far.
+    /// Returns the cost of sampling so far.
     pub(crate) fn cost(&self) -> SamplingCost {
         match self {
             Self::Running(sampler) => sampler.cost(),
@@ -38,7 +40,7 @@ impl SamplingThread {
         }
     }
 
-    /// Takes the sampler out; `None` if that was done before.
+    /// Takes the sampler out; returns `None` if that was done before.
     pub(crate) fn take(&mut self) -> Option<Sampler> {
         match std::mem::replace(self, Self::Stopped(self.cost())) {
             Self::Running(sampler) => Some(sampler),
@@ -59,10 +61,10 @@ pub struct Meter {
     /// The highest energy that [`Meter::now`] returned, microjoules.
     pub(crate) shown_uj: AtomicU64,
     pub(crate) shared: Arc<Shared>,
-    /// Locked by the thread that ends the run, until the run has ended.
+    /// A lock that the thread that ends the run holds until the run has ended.
     pub(crate) ending: Mutex<()>,
     pub(crate) sampling: Mutex<SamplingThread>,
-    /// The report of a run that has ended.
+    /// The report of a run that has ended; empty while the run goes on.
     pub(crate) over: OnceLock<Report>,
     pub(crate) roots: Roots,
     log: Option<PathBuf>,
@@ -87,7 +89,8 @@ impl Meter {
         Self::open_all(&options, Vec::new(), Vec::new())
     }
 
-    /// Opens a meter with sources of your own in addition to the others; [`crate::MeterBuilder::source`] adds one at a time.
+    /// Opens a meter with sources of your own in addition to the others; [`crate::MeterBuilder::source`] adds one at a
+    /// time.
     ///
     /// # Errors
     /// As [`Meter::open`].
@@ -95,13 +98,14 @@ impl Meter {
         Self::open_all(&options, sources, Vec::new())
     }
 
-    /// Opens a meter with own sources and a command; both may be empty.
+    /// Opens a meter with the program's own sources and a command; both may be empty.
     pub(crate) fn open_all(options: &Options, own: Vec<Box<dyn Source>>, command: Vec<String>) -> Result<Self, Error> {
         let found = open::find(options)?;
         Self::open_found(options, found, own, command, machine::stored_test(options))
     }
 
-    /// Opens a meter with sources that were found, after own ones, and the result of an earlier self-test.
+    /// Opens a meter with sources that were found before and the result of an earlier self-test. The program's own
+    /// sources come first.
     pub(crate) fn open_found(
         options: &Options,
         mut found: Discovery,
@@ -165,7 +169,8 @@ impl Meter {
         self.shared.identity.part.clone()
     }
 
-    /// This process's rank among those that a launcher started (torchrun, mpirun, srun and others), as in the report.
+    /// Returns this process's rank among those that a launcher started (torchrun, mpirun, srun and others), as in the
+    /// report.
     #[must_use]
     pub fn rank(&self) -> Option<u32> {
         self.shared.identity.launch.rank
@@ -178,7 +183,8 @@ impl Meter {
         self.fork_guard.forked()
     }
 
-    /// Locks the engine; `None` in a forked child, where a thread that does not exist there may hold the lock.
+    /// Locks the engine, which holds the state of the run. Returns `None` in a forked child, where a thread that does
+    /// not exist there may hold the lock.
     pub(crate) fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
         (!self.forked()).then(|| lock(&self.shared.engine))
     }

@@ -1,7 +1,8 @@
-//! Recording of a [`Meter`]: names, spans, steps and the work they did.
+//! The recording calls of a [`Meter`]: names, spans, steps and the work of steps.
 //!
-//! A span is a named stretch of time on one thread. It is stored as two timestamps in a ring of its thread; its energy is
-//! computed later, from the readings around both. A step is a span that ends where the next one of its name begins.
+//! A *span* is a named time on one thread. It is stored as two timestamps in a ring buffer of its thread. Its energy is
+//! computed later, from the counter readings before and after each of its edges (begin and end). A *step* is a span
+//! that ends where the next one of its name begins.
 
 use eco2_core::schema::DeviceSync;
 use eco2_core::{NameId, Producer};
@@ -12,14 +13,14 @@ use crate::live::engine::Engine;
 use crate::live::thread_rings;
 use crate::sync::lock;
 
-/// The work of a step.
+/// The work of one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Step {
-    /// Samples processed.
+    /// Number of samples processed.
     pub samples: u64,
-    /// Tokens processed.
+    /// Number of tokens processed.
     pub tokens: u64,
-    /// Loss, if known.
+    /// Training loss of the step; `None` if not known.
     pub loss: Option<f64>,
 }
 
@@ -83,14 +84,15 @@ impl Meter {
         id
     }
 
-    /// Returns the text of a name's id. Names that found the table full share one text; an id that [`Meter::name`] did not
-    /// return, and any id in a forked child, has an empty one. Takes a lock.
+    /// Returns the text of a name's id. Names that found the table full share one text; an id that [`Meter::name`] did
+    /// not return, and any id in a forked child, has an empty one. Takes a lock.
     #[must_use]
     pub fn name_text(&self, name: NameId) -> String {
         self.engine().map_or_else(String::new, |engine| engine.ledger.names().text(name).to_owned())
     }
 
-    /// Declares how the edges of a name's spans wait for queued GPU work; the default is that they do not wait. Takes a lock.
+    /// Declares how the edges of a name's spans wait for queued GPU work; the default is that they do not wait. Takes a
+    /// lock.
     ///
     /// ```
     /// use eco2::schema::DeviceSync;
@@ -137,8 +139,8 @@ impl Meter {
     /// opened, or where [`Meter::start_steps`] was called. (Before 0.2 the first call only began a step: ten calls were
     /// nine steps.) After an explicit [`Meter::end`] of that name the next call only begins.
     ///
-    /// Steps are counted on each thread. The run's own steps, which budgets, forecasts and `work.steps` count, are those
-    /// of the name in [`Options::step_name`](crate::Options::step_name).
+    /// Steps are counted on each thread. The run's own steps, which budgets, forecasts and `work.steps` count, are
+    /// those of the name in [`Options::step_name`](crate::Options::step_name).
     ///
     /// ```
     /// # use eco2::options::{Log, opt};
@@ -180,7 +182,7 @@ impl Meter {
         if self.forked() {
             return false;
         }
-        // The slower clock stays out of line, so that the usual case keeps its registers.
+        // The slower clock is read in a function that is not inlined, so that the usual case keeps its registers.
         let Some(ticks) = self.clock.counted() else { return self.record_by_clock(name, record) };
         thread_rings::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.0, ticks, true))
     }
@@ -217,8 +219,8 @@ impl Meter {
         self.step(name)
     }
 
-    /// Adds a value of your own to the report; of one name the last value counts. Values that are not finite are ignored.
-    /// Takes a lock.
+    /// Adds a value of your own to the report; of one name the last value counts. Values that are not finite are
+    /// ignored. Takes a lock.
     ///
     /// ```
     /// # use eco2::options::{Log, opt};
@@ -251,8 +253,8 @@ impl Meter {
         Span { meter: self, name, recorded: self.begin(name) }
     }
 
-    /// Records a span that ended shortly before, by its edges on the monotonic clock ([`crate::monotonic_ns`]); for devices
-    /// that stamp the edges themselves, such as GPUs with events. Takes a lock.
+    /// Records a span that ended shortly before, by its edges on the monotonic clock ([`crate::monotonic_ns`]); for
+    /// devices that stamp the edges themselves, such as GPUs with events. Takes a lock.
     ///
     /// # Errors
     /// [`LateSpan`] where nothing was recorded.

@@ -1,4 +1,6 @@
-//! `eco2 replay`: computes a report from a recorded trace with the same account that live runs use.
+//! Computes a report from a recorded trace (counter readings with their times) for `eco2 replay`, with the same account
+//! that live runs use. The *ledger* keeps the readings and turns them into energy; a *domain* is one counter or sensor;
+//! the energy of a span is *settled* once its counters have changed after its end.
 
 use eco2_core::schema::SourceStatus;
 use eco2_core::schema::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
@@ -15,8 +17,8 @@ use crate::run::episodes::episode_records;
 use crate::run::pricing::{RunPricing, When};
 use crate::run::report::leave_out;
 
-/// The longest that a live run is read after its end. Later readings of a trace, once everything is settled, are not of the
-/// run.
+/// The longest that a live run is read after its end, so a replayed run gets no later readings either, except for spans
+/// that are not settled.
 const CLOSING_NS: u64 = 250_000_000;
 
 /// Accounts a trace; spans come from it unless others are given.
@@ -43,7 +45,7 @@ pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> 
     replay_at(trace, spans, options, None)
 }
 
-/// The same for a run whose beginning is known, unless the options set another.
+/// Computes the report for a run whose start time is known; a start time in the options wins over it.
 pub(crate) fn replay_at(
     trace: &Trace,
     spans: Option<&[TraceSpan]>,
@@ -75,14 +77,14 @@ pub(crate) fn replay_at(
     ))
 }
 
-/// What a report contains of a trace over time.
+/// The parts of a report that are read over the time of the trace.
 struct History<'a> {
     ledger: &'a Ledger,
     stalls: &'a RunEpisodes,
     noticed: &'a [EventRecord],
 }
 
-/// What was unusual in the readings, as a live run has it in its events.
+/// Returns the events about unusual readings, as a live run has them.
 fn noticed(ledger: &mut Ledger) -> Vec<EventRecord> {
     let mut events = Vec::new();
     for index in 0..ledger.tracks().len() {
@@ -96,7 +98,7 @@ fn noticed(ledger: &mut Ledger) -> Vec<EventRecord> {
     events
 }
 
-/// The steps of a trace as a live run would have seen them end.
+/// Returns the stalls between the ends of the trace's steps, as a live run would find them.
 fn stalls(spans: &[TraceSpan]) -> RunEpisodes {
     let steps = || spans.iter().filter(|span| span.name == STEP);
     let mut ends: Vec<u64> = steps().map(|span| span.end_ns).collect();
@@ -107,7 +109,8 @@ fn stalls(spans: &[TraceSpan]) -> RunEpisodes {
     stalls
 }
 
-/// From the first instant at which every domain had been read to the last at which one was.
+/// Returns start and end of the time that the trace covers: from the first instant at which every domain had been read,
+/// to the last reading of any domain.
 fn covered(trace: &Trace) -> (u64, u64) {
     let mut firsts = vec![None; trace.domains.len()];
     let mut last = 0;
@@ -119,7 +122,7 @@ fn covered(trace: &Trace) -> (u64, u64) {
     (begin.min(last), last)
 }
 
-/// One end of a span, in the order of time; ends come before begins at one instant.
+/// The start or the end of a span. Edges are sorted by time; at one instant ends come before begins.
 struct SpanEdge {
     at_ns: u64,
     begins: bool,
@@ -127,6 +130,7 @@ struct SpanEdge {
     name: NameId,
 }
 
+/// Returns the starts and ends of all spans, sorted by time, and registers the names of the spans.
 fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
     let mut edges = Vec::with_capacity(spans.len() * 2);
     for (span, TraceSpan { name, begin_ns, end_ns, .. }) in spans.iter().enumerate() {
@@ -134,7 +138,7 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
         edges.push(SpanEdge { at_ns: *begin_ns, begins: true, span, name });
         edges.push(SpanEdge { at_ns: *end_ns, begins: false, span, name });
     }
-    // A span of no length begins before it ends; otherwise what ends at an instant comes before what begins there.
+    // A span without length begins before it ends. Otherwise the ends at an instant come before the begins.
     edges.sort_by_key(|edge| {
         let TraceSpan { begin_ns, end_ns, .. } = spans[edge.span];
         let order = if begin_ns == end_ns { 1 + u8::from(!edge.begins) } else { u8::from(edge.begins) * 3 };
@@ -143,8 +147,9 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
     edges
 }
 
-/// Readings and edges merged by time: an edge waits for its knots as it would in a live run. What is read after the
-/// run's end has its knots settles spans, and is no part of the run.
+/// Feeds readings and span edges to the ledger in the order of time and returns the account of the run. An edge waits
+/// for the counter changes before and after it, as in a live run. Readings after the end of the run settle spans, and
+/// do not add to the run's energy.
 fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -> Account {
     let mut open: Vec<Option<Mark>> = Vec::new();
     open.resize_with(edges.len() / 2, || None);
@@ -175,6 +180,7 @@ fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -
     }
 }
 
+/// Begins or ends the span of an edge in the ledger.
 fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
     if edge.begins {
         open[edge.span] = Some(ledger.mark(edge.at_ns));
@@ -183,6 +189,7 @@ fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
     }
 }
 
+/// Returns the report of a replayed run.
 fn report(
     account: Account,
     trace: &Trace,
@@ -211,7 +218,7 @@ fn report(
         started_at: when.from.clone(),
         ended_at: when.to.clone(),
         duration_ns: when.lasted_ns,
-        // A recorded trace gets no further readings, so its figures are final.
+        // A recorded trace gets no further readings, so its values are final.
         state: State::Final,
         host: Host::default(),
         tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -233,11 +240,13 @@ fn report(
     }
 }
 
+/// Returns the status of the trace, which is the only source of a replayed run.
 fn status(trace: &Trace) -> SourceStatus {
     let reason = format!("{} readings of {} domains", trace.readings.len(), trace.domains.len());
     SourceStatus { name: "replay".to_owned(), status: Status::Ok, reason, remedy: String::new() }
 }
 
+/// Returns the time at `ns` nanoseconds after 1970-01-01T00:00:00Z.
 fn wall(ns: u64) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! Prices a run again after it has ended: with another zone, a series, or a provider's later data for that time.
+//! Computes the emissions and cost of a finished run again: with another zone, another intensity series, or a
+//! provider's later data for the time of the run.
 
 use eco2_core::Stretch;
 use eco2_core::schema::{CounterRecord, EventRecord, Merge, Report, RepricedFrom};
@@ -8,13 +9,14 @@ use crate::Error;
 use crate::options::Options;
 use crate::run::pricing::{RunPricing, When, request_of_program};
 
-/// Computes a report again with the zone, series, PUE, price, tariff, embodied emissions, water, … that the options request.
+/// Computes a report again with the zone, series, PUE, price, tariff, embodied emissions, water, … that the options
+/// request.
 ///
-/// All else stays as it was: the zone and its segments, the PUE, the price and the supplements.
-/// `carbon.repriced_from` names the report. Only flags and the program's own values are requests; files and variables apply to
-/// runs that begin now. Energies stay as they are. Their profile over the run's time is known as far as the report's curves
-/// reach; the bounds cover the rest. Of a merged report each part is priced at its own time, and merged again. Providers are asked on
-/// this thread.
+/// Values that they do not request stay: zone and segments, PUE, price and supplements. `carbon.repriced_from`
+/// names the report. Only flags and the program's own values are requests; files and variables apply to runs that begin
+/// now. Energies stay as they are. Their profile over the run's time is known as far as the report's curves reach; the
+/// bounds cover the rest. Of a merged report each part is priced at its own time, and merged again. Providers are asked
+/// on this thread.
 ///
 /// # Errors
 /// [`Error`] when the options are wrong, or the report has no start time.
@@ -34,7 +36,8 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     reprice_of(report, None, options)
 }
 
-/// The same for a report that was read from a file whose SHA-256 is known ([`crate::record_hash`]).
+/// Computes a report again as [`reprice`] does. The report was read from a file whose SHA-256 is known
+/// ([`crate::record_hash`]).
 ///
 /// # Errors
 /// As [`reprice`].
@@ -47,9 +50,11 @@ pub fn reprice_of(report: Report, sha256: Option<String>, options: &Options) -> 
     Ok(report)
 }
 
+/// Returns the report with emissions and cost by the options. A report of several processes is priced by its parts.
 fn priced_again(report: Report, options: &Options) -> Result<Report, Error> {
     let requested = request_of_program(options)?;
-    // One entry per zone: parts in one zone share an intensity series and the answers of providers.
+    // One entry per zone: the parts (reports of one process each) in one zone share an intensity series and the
+    // providers' answers.
     let mut resolved: Vec<(PriceRequest, RunPricing)> = Vec::new();
     by_parts(report, &mut |report| {
         let when = when(&report)?;
@@ -71,14 +76,15 @@ fn priced_again(report: Report, options: &Options) -> Result<Report, Error> {
     })
 }
 
-/// Whether a request names more than the PUE, which is the only value that changes a report without emissions.
+/// Whether a request names more than the PUE (facility overhead), the only value that changes a report without
+/// emissions.
 fn names_more_than_pue(request: &PriceRequest) -> bool {
     let metadata_url = request.metadata_url.clone();
     *request != PriceRequest { pue: request.pue, metadata_url, ..PriceRequest::default() }
 }
 
-/// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its
-/// duration do not contain: each part is priced by itself, and all are merged again.
+/// Applies `each` to a report. The attempts and ranks of a merged report ran at different times, which its start and
+/// duration do not show, so `each` is applied to each part and the results are merged again.
 fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error>) -> Result<Report, Error> {
     let Some(merge) = report.merge.clone() else {
         let one = report.run.attempts.len() <= 1;
@@ -92,7 +98,7 @@ fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error
     for part in &merge.parts {
         let counters = own_counters(part, &merge.parts, &report.counters);
         let mut done = each(Report { counters, ..part.clone() })?;
-        // A merged report has its own events; of the parts' events only those of pricing are added.
+        // A merged report has its own events; of the parts' events only those about pricing are added.
         for event in done.events.drain(..).skip(part.events.len()) {
             let known = news.iter().any(|known| (&known.kind, &known.text) == (&event.kind, &event.text));
             news.extend((!known).then_some(event));
@@ -106,8 +112,8 @@ fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error
     Ok(merged)
 }
 
-/// Returns the counters of a part; none where another part ran on that machine at the same time, because their curves cannot
-/// be separated.
+/// Returns the counter records of a part. Returns none if another part ran on that machine at the same time, because
+/// their curves cannot be separated.
 fn own_counters(part: &Report, parts: &[Report], counters: &[CounterRecord]) -> Vec<CounterRecord> {
     let (Some([from_ns, to_ns]), boot_id) = (part.run.boot_ns, &part.run.host.boot_id) else { return Vec::new() };
     let together = |other: &Report| match other.run.boot_ns {
@@ -125,6 +131,7 @@ fn own_counters(part: &Report, parts: &[Report], counters: &[CounterRecord]) -> 
     counters.iter().filter(|record| record.boot_id == *boot_id).map(own).collect()
 }
 
+/// Returns start and duration of a report's run; an error if the start is not a time.
 fn when(report: &Report) -> Result<When, Error> {
     let started = report.run.started_at.parse().map_err(|_| Error::NoTime { run: report.run.id.clone() })?;
     Ok(When::new(started, report.run.duration_ns))

@@ -1,8 +1,9 @@
-//! The self-test of `eco2 doctor`: measures for a short time under load, and judges each energy counter. A run reads the
-//! stored result at its start.
+//! The self-test of `eco2 doctor`: measures for a short time under load, and judges each energy counter. Later runs
+//! read the stored result at their start.
 //!
-//! A counter fails if it does not move under load, or if it contradicts the integrated power of its device by the rule of
-//! `eco2_core`'s account. The result is stored per machine ([`MachineState`]).
+//! A counter fails if it does not change under load, or if it contradicts the power of its device summed over time, by
+//! the rule of `eco2_core`'s account. RAPL is the energy counter of a processor. The result is stored per machine
+//! ([`MachineState`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,19 +31,22 @@ pub enum TestLength {
     Full,
 }
 
-/// Twenty updates of a GPU's power sensor, where no counter is tested.
+/// Length of the test if no counter is tested: twenty updates of a GPU's power sensor of 20 ms.
 const WITHOUT_COUNTERS: Duration = Duration::from_millis(400);
-/// A RAPL counter that has not moved for a second does not count; the rest is for the start of the load.
+/// Length of a short test. A RAPL counter that has not changed for a second is not counted; the rest is for the start
+/// of the load.
 const SHORT: Duration = Duration::from_millis(1_250);
-/// A counter may be compared with integrated power after five seconds; the rest is for the first readings.
+/// Length of a full test. A counter is compared with integrated power from five seconds on; the rest is for the first
+/// readings.
 const FULL: Duration = Duration::from_secs(6);
-/// A counter without updates for this long is still, whatever its source; within it, a slow one may be between two updates.
+/// A counter without a change for this long has stopped, whatever its source; within it, a slow counter may be between
+/// two updates.
 const STILL: Duration = Duration::from_secs(5);
-/// Longest wait for a driver that starts: without persistence mode it takes seconds on a large machine.
+/// The longest wait for a driver that is starting: without persistence mode it takes seconds on a large machine.
 const DRIVER_START: Duration = Duration::from_secs(10);
 /// Time from one reading to the next: RAPL updates about every millisecond.
 const INTERVAL: Duration = Duration::from_millis(1);
-/// Parts that draw power as long as the machine is on.
+/// Components that draw power while the machine is on.
 const ALWAYS_ON: [&str; 4] = ["package", "socket", "dram", "board"];
 
 /// The result of a self-test.
@@ -52,13 +56,13 @@ pub struct SelfTest {
     pub report: Report,
     /// One entry per energy counter.
     pub counters: Vec<CounterTest>,
-    /// Why an earlier result was not used, or this one not stored.
+    /// Reasons why an earlier result was not used, or this one not stored.
     pub warnings: Vec<String>,
 }
 
 impl SelfTest {
-    /// Tests the counters of the sources that the options select, and stores the result. The CPUs are loaded if one of their
-    /// counters is tested; GPUs are only watched.
+    /// Tests the counters of the sources that the options select, and stores the result. The CPUs are loaded if one of
+    /// their counters is tested; GPUs are only watched.
     ///
     /// # Errors
     /// As [`Meter::open`]. A result that cannot be stored is a warning.
@@ -81,7 +85,8 @@ impl SelfTest {
         Ok(test)
     }
 
-    /// Stores the result next to those of counters that were not tested now, and takes over what a longer test found out.
+    /// Stores the result together with those of counters that were not tested now, and keeps the findings of a longer
+    /// test.
     fn store(&mut self, options: &Options) {
         let (name, path) = match machine::file(options) {
             Ok(file) => file,
@@ -104,7 +109,7 @@ impl SelfTest {
     }
 }
 
-/// Wraps every source, so that its counters are seen.
+/// Wraps every source, so that the readings of its counters are recorded.
 fn watch_counters(found: &mut Discovery) -> Vec<CheckedCounters> {
     let mut checks = Vec::new();
     for source in &mut found.sources {
@@ -116,7 +121,7 @@ fn watch_counters(found: &mut Discovery) -> Vec<CheckedCounters> {
     checks
 }
 
-/// Takes a source's place while it is wrapped.
+/// A source without counters that replaces a source while it is being wrapped.
 struct NoSource;
 
 impl eco2_samplers::Source for NoSource {
@@ -129,7 +134,7 @@ impl eco2_samplers::Source for NoSource {
     fn read(&mut self, _batch: &mut eco2_samplers::Batch) {}
 }
 
-/// Measures; returns for how long. It waits for a driver that is still starting: no command is delayed here.
+/// Measures, and returns for how long. Waits for a driver that is still starting, because no command is delayed here.
 fn sample(meter: &Meter, has_counters: impl Fn() -> bool, length: TestLength) -> Duration {
     let needed = || match length {
         _ if !has_counters() => WITHOUT_COUNTERS,
@@ -143,18 +148,18 @@ fn sample(meter: &Meter, has_counters: impl Fn() -> bool, length: TestLength) ->
         while is_hung() && start.elapsed() < DRIVER_START {
             thread::sleep(WITHOUT_COUNTERS / 4);
         }
-        // What answers late is tested from now on.
+        // Counters that answer late are tested from now on.
         start = Instant::now();
     }
     thread::sleep(needed().saturating_sub(start.elapsed()));
     start.elapsed()
 }
 
-/// Judges one counter by what was seen of it and by the report of the test.
+/// Judges one counter by its recorded readings and by the report of the test.
 fn judge(counter: &CheckedCounter, report: &Report, lasted: Duration, tested_at: &str) -> CounterTest {
     let domain = &counter.domain;
     let device = report.devices.iter().find(|device| device.id == domain.id);
-    // Under five seconds an averaging power sensor may lag behind a counter that is right.
+    // In less than five seconds an averaging power sensor may lag behind a counter that is right.
     let check = device.and_then(|device| device.cross_check.as_ref()).filter(|_| lasted >= STILL);
     let is_replaced =
         device.is_some_and(|device| device.quality != domain.quality && device.quality != Quality::Missing);
@@ -179,17 +184,18 @@ fn judge(counter: &CheckedCounter, report: &Report, lasted: Duration, tested_at:
     }
 }
 
-/// Threads that keep every CPU busy until this is dropped.
+/// Threads that keep every CPU busy until this value is dropped.
 struct CpuLoad {
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl CpuLoad {
+    /// Starts one busy thread for each CPU.
     fn start() -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let busy = |is_over: Arc<AtomicBool>| {
-            // Relaxed: a turn too many does no harm.
+            // Relaxed: one loop too many does no harm.
             move || {
                 while !is_over.load(Ordering::Relaxed) {
                     std::hint::spin_loop();
@@ -220,7 +226,8 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// A board at 400 W whose counter shows `percent` of that, in readings every 100 ms. Handed out one at a time.
+    /// A simulated board at 400 W whose counter shows `percent` of that, in readings every 100 ms, which are returned
+    /// one at a time.
     struct Board {
         domains: Vec<Domain>,
         readings: Vec<(u32, Reading)>,
@@ -258,7 +265,7 @@ mod tests {
         }
     }
 
-    /// The judgement of a test that took `seconds` of scripted time.
+    /// Returns the judgement of a test that took `seconds` of scripted time.
     fn judged(percent: u64, seconds: u64) -> CounterTest {
         let board = Board::new(percent, seconds);
         let (domains, readings, reads) = (board.domains.clone(), board.readings.clone(), board.readings.len() / 2);

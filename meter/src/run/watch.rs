@@ -1,4 +1,5 @@
-//! What a [`Meter`] shows while its run goes on: energy now, provisional reports, the budget, alerts and attribution.
+//! The results of a [`Meter`] while its run goes on: energy now, provisional reports, the budget, alerts (events that a
+//! person may want to know at once) and the share of a followed process.
 
 use std::sync::atomic::Ordering;
 
@@ -17,17 +18,17 @@ use crate::sync::lock;
 /// Energy now, extrapolated from the last changes of the counters, so that later values may correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// Monotonic nanoseconds.
+    /// Instant of the value, nanoseconds of the monotonic clock.
     pub at_ns: u64,
-    /// Energy since the first readings, microjoules, over devices that do not overlap.
+    /// Energy since the first readings, microjoules, summed over devices that do not overlap.
     pub total_uj: u64,
-    /// Whether every device's part is known.
+    /// Whether the energy of every device is known.
     pub complete: bool,
 }
 
 impl Meter {
-    /// Returns the energy now; `None` before the first readings, in a forked child, or where no energy is known. It never
-    /// falls: where an extrapolation was too high, its value is kept until the counters reach it.
+    /// Returns the energy now; `None` before the first readings, in a forked child, or where no energy is known. It
+    /// never falls: where an extrapolation was too high, its value is kept until the counters reach it.
     ///
     /// ```
     /// # use eco2::options::{Log, opt};
@@ -50,16 +51,16 @@ impl Meter {
         if self.forked() {
             return None;
         }
-        // The total alone: it is in one cache line, the devices are in several.
+        // Only the total is read: it is in one cache line, while the devices are in several.
         let (at_ns, total) = (self.clock.now_ns(), self.reader.total()?);
         let uj = total.uj_at(at_ns)?;
-        // Relaxed: only the value is exchanged, and its own order of modification makes it rise for every thread.
+        // Relaxed: only this value is exchanged, and its modification order alone lets it rise for every thread.
         let total_uj = self.shown_uj.fetch_max(uj, Ordering::Relaxed).max(uj);
         Some(Now { at_ns, total_uj, complete: total.flags & DomainPoint::PARTIAL == 0 })
     }
 
-    /// Writes the energy now of each device into `out`, in the order of the report's devices. Returns `false` where none is
-    /// known.
+    /// Writes the energy now of each device into `out`, in the order of the report's devices. Returns `false` where
+    /// none is known.
     ///
     /// ```
     /// # use eco2::options::{Log, opt};
@@ -110,7 +111,7 @@ impl Meter {
         self.report_so_far(false)
     }
 
-    /// `lean`: without the parts that only merging needs.
+    /// Returns the report so far; if `lean`, without the parts that only merging needs.
     fn report_so_far(&self, lean: bool) -> Report {
         if let Some(report) = self.over.get() {
             return report.clone();
@@ -154,11 +155,11 @@ impl Meter {
         }
     }
 
-    /// Calls `listener` with each [`Alert`]: a decision of the budget that is graver than those before, a device that is lost
-    /// or behaves oddly, a stall, an overheated GPU. The same alert is repeated once in ten minutes at most.
+    /// Calls `listener` with each [`Alert`]: a decision of the budget that is graver than those before, a device that
+    /// is lost or behaves oddly, a stall, an overheated GPU. The same alert is repeated once in ten minutes at most.
     ///
-    /// Listeners run on a thread of their own, which also checks the budget every few seconds. Closing waits for them for
-    /// two seconds at most.
+    /// Listeners run on a thread of their own, which also checks the budget every few seconds. Closing waits for them
+    /// for two seconds at most.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -181,8 +182,8 @@ impl Meter {
         alerts::start(&self.shared.alerts, self.shared.for_alerts());
     }
 
-    /// Returns the energy of a device over time so far, thinned in long runs; empty for an id that is not measured. Takes a
-    /// lock.
+    /// Returns the energy of a device over time so far, thinned in long runs; empty for an id that is not measured.
+    /// Takes a lock.
     ///
     /// ```
     /// # use eco2::options::{Log, opt};
@@ -227,7 +228,8 @@ impl Meter {
     }
 
     /// Attributes energy to a command of this process, which adopts its orphans
-    /// ([`eco2_samplers::usage::adopt_orphans`]): every process that becomes a child of this one from now on is the command's.
+    /// ([`eco2_samplers::usage::adopt_orphans`]): every process that becomes a child of this one from now on is the
+    /// command's.
     pub fn follow_with_orphans(&self, pid: u32) {
         if !self.forked() {
             let sharing = Sharing::follow(&self.roots, pid).with_orphans();

@@ -1,8 +1,8 @@
-//! Suggestions of `eco2 optimize`: what to change about a run, derived from what was measured in it.
+//! Suggests what to change about a run, for `eco2 optimize`, from the values that were measured in it.
 //!
-//! Each [`Advice`] carries the evidence it rests on, the possible saving with an interval, and a command that tests it. No
-//! rule of thumb is used: a topic without measurements becomes a [`NotAssessed`] with the reason. All of it is arithmetic on
-//! a report; carbon-intensity series and zones come from the caller.
+//! Each [`Advice`] contains its evidence, the possible saving with an interval, and a command that tests it. No rule of
+//! thumb is used: a topic without measurements becomes a [`NotAssessed`] with the reason. All of it is arithmetic on a
+//! report; carbon-intensity series and zones come from the caller.
 
 mod advise;
 mod document;

@@ -1,7 +1,8 @@
-//! `eco2 compare`: the energy and emissions of runs per unit of work, with intervals, and how the runs differ.
+//! Compares runs for `eco2 compare`: their energy and emissions per unit of work with intervals, and how the runs
+//! differ.
 //!
-//! Only the named runs are compared: there is no benchmark and no percentile. One run per configuration does not show the
-//! variation between runs.
+//! Only the named runs are compared; there is no benchmark and no percentile. One run per configuration does not show
+//! how much runs of one configuration vary.
 
 mod pareto;
 mod row;
@@ -30,7 +31,7 @@ pub struct Comparison {
     pub schema: &'static str,
     /// The unit of work that values are divided by.
     pub per: &'static str,
-    /// The objectives behind `undominated`.
+    /// The values to minimise that `undominated` is about.
     pub objectives: Vec<Objective>,
     /// One entry per run, in the order given.
     pub runs: Vec<Compared>,
@@ -40,8 +41,8 @@ pub struct Comparison {
     pub notes: Vec<String>,
 }
 
-/// Compares runs per unit of work; without a unit, per sample, token or step, whichever all have counted, else per run.
-/// Runs that no other dominates are marked where objectives are given.
+/// Compares runs per unit of work. Without a unit, values are per sample, token or step (the first that all runs have
+/// counted), else per run. If objectives are given, the runs that no other run dominates are marked.
 #[must_use]
 pub fn compare(reports: &[Report], per: Option<FunctionalUnit>, objectives: &[Objective]) -> Comparison {
     let unit = per.unwrap_or_else(|| common_unit(reports));
@@ -59,7 +60,7 @@ pub fn compare(reports: &[Report], per: Option<FunctionalUnit>, objectives: &[Ob
     }
 }
 
-/// The comparison as JSON.
+/// Returns the comparison as JSON.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -68,6 +69,7 @@ pub fn comparison_json(comparison: &Comparison) -> Result<String, Error> {
     text.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the comparison", cause })
 }
 
+/// Returns the first of sample, token and step that all reports have counted, else the run.
 fn common_unit(reports: &[Report]) -> FunctionalUnit {
     let all = |unit: &FunctionalUnit| reports.iter().all(|report| unit.count(&report.work).is_some());
     [FunctionalUnit::Sample, FunctionalUnit::Token, FunctionalUnit::Step]
@@ -76,6 +78,7 @@ fn common_unit(reports: &[Report]) -> FunctionalUnit {
         .unwrap_or(FunctionalUnit::Run)
 }
 
+/// Returns the entry of a report, with values per `unit`.
 fn compared(report: &Report, unit: FunctionalUnit) -> Compared {
     let (energy, units) = (&report.energy, unit.count(&report.work));
     let each = units.map(|units| 1.0 / units as f64);

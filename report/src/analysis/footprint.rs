@@ -1,4 +1,5 @@
-//! The emissions of a run from a report of eco2 or HF Eco2AI, compared with a budget (`eco2 check-budget`).
+//! Reads the emissions of a run from a report of eco2 or HF Eco2AI and compares them with a budget, for `eco2
+//! check-budget`. PUE is the factor of the facility's overhead.
 
 use std::path::Path;
 
@@ -13,36 +14,37 @@ use crate::store::report_file::{self, MAX_REPORT_BYTES};
 /// The emissions of a run, kilograms CO2e.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
-    /// The value; `None` if it is not known, in a report of HF Eco2AI.
+    /// The estimate; `None` if it is not known, in a report of HF Eco2AI.
     pub kg: Option<f64>,
-    /// Lower bound; `None`: not known.
+    /// Lower bound; `None` if it is not known.
     pub low_kg: Option<f64>,
-    /// Upper bound; `None`: not known, or unbounded.
+    /// Upper bound; `None` if it is not known or there is none.
     pub high_kg: Option<f64>,
-    /// The worst quality among the parts of the energy, and its share in percent; `None`: not known.
+    /// The worst quality among the parts of the energy and the share of the energy that has it, in percent; `None` if
+    /// not known.
     pub quality: Option<(Quality, f64)>,
 }
 
-/// A footprint against a budget, in kilograms CO2e.
+/// The comparison of a run's emissions with a budget, in kilograms CO2e.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BudgetCheck {
-    /// The budget.
+    /// The budget, kilograms.
     pub budget_kg: f64,
-    /// The emissions: the estimate.
+    /// The estimate of the emissions, kilograms.
     pub actual_kg: f64,
     /// Whether the estimate is more than the budget.
     pub exceeded: bool,
     /// The estimate as a percentage of the budget; `None` for a budget of 0.
     pub percentage_used: Option<f64>,
-    /// Budget minus emissions; negative if the budget is exceeded.
+    /// Budget minus emissions, kilograms; negative if the budget is exceeded.
     pub remaining_kg: f64,
-    /// Lower bound of the emissions; `None`: not known.
+    /// Lower bound of the emissions, kilograms; `None` if it is not known.
     pub actual_low_kg: Option<f64>,
-    /// Upper bound of the emissions; `None`: not known, or unbounded.
+    /// Upper bound of the emissions, kilograms; `None` if it is not known or there is none.
     pub actual_high_kg: Option<f64>,
-    /// The worst quality among the parts of the energy; `None`: not known.
+    /// The worst quality among the parts of the energy; `None` if it is not known.
     pub actual_quality: Option<Quality>,
-    /// Share of the energy with that quality, percent.
+    /// Share of the energy that has this quality, percent; `None` if it is not known.
     pub actual_quality_percent: Option<f64>,
 }
 
@@ -91,7 +93,7 @@ pub fn read_hf_footprint(path: &Path) -> Result<Option<Footprint>, Error> {
     }
     #[derive(Deserialize)]
     struct Summary {
-        // `null` means not known. Without the field, the file is not a report of HF Eco2AI.
+        // `null` means that the value is not known. A file without the field is no report of HF Eco2AI.
         total_co2_kg: serde_json::Value,
     }
     let bytes = files::read_regular(path, "report", MAX_REPORT_BYTES)?;

@@ -1,19 +1,20 @@
-//! `eco2 merge`: joins the reports of one run. Several processes (ranks, restarts, a monitoring agent, the command around
-//! them) may have measured the run, and some of them the same counter.
+//! Joins the reports of one run for `eco2 merge`. Several processes (ranks, restarts, a monitoring agent, the command
+//! around them) may have measured the run, and some of them the same counter.
 //!
-//! A merged report is computed from two sets: the *parts* (one report per process, known by its id; the last version counts)
-//! and the *union* of their counter records (see `eco2_core::Union`). A merged report contains both sets, so merging is
-//! idempotent, commutative and associative, and merged reports can be merged again.
+//! A merged report is computed from two sets: the *parts* (one report per process, known by its id; the last version
+//! counts) and the *union* of their counter records (see `eco2_core::Union`). A merged report contains both sets, so
+//! merging is idempotent, commutative and associative, and merged reports can be merged again.
 //!
-//! * **Energy** is that of the counters, each once, within the *attempts*. An attempt is one start of the run: it lasts on
-//!   each machine from the first start to the last end of its processes. Energy outside the attempts is overhead. It is listed,
-//!   but not part of a total.
-//! * **Work**: samples and tokens are summed over the ranks. Steps are those of the rank with the most, because ranks step
-//!   together. Of several records of one rank in one attempt, the largest counts.
-//! * **Carbon and cost** are computed from the merged energy, at each machine's own intensity, PUE and price.
-//! * **Episodes** (of stalled steps, idle GPUs and the like) that several processes of one attempt on one machine report
-//!   count once. Those of several attempts add up.
-//! * **Spans** are those of one rank per machine, because the other ranks there measure the same energy.
+//! * **Energy** is that of the counters, each once, within the *attempts*. An attempt is one start of the run: it lasts
+//!   on each machine from the first start to the last end of its processes. Energy outside the attempts is overhead. It
+//!   is listed, but not part of a total.
+//! * **Work**: samples and tokens are summed over the ranks. Steps are those of the rank with the most, because ranks
+//!   step together. Of several records of one rank in one attempt, the largest counts.
+//! * **Carbon and cost** are computed from the merged energy, at each machine's own intensity, PUE (facility overhead)
+//!   and price.
+//! * **Episodes** (of stalled steps, idle GPUs and the like) that several processes of one attempt on one machine
+//!   report count once. Those of several attempts add up.
+//! * **Spans** (named times) are those of one rank per machine, because the other ranks there measure the same energy.
 
 mod activity;
 mod attempts;
@@ -43,7 +44,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, Error> {
     merge_without(reports, &[])
 }
 
-/// As [`merge`], with the errors of records that could not be read; the report lists them.
+/// Merges reports as [`merge`] does, and lists the errors of records that could not be read in the merged report.
 ///
 /// # Errors
 /// [`Error::NothingToMerge`] without any report.

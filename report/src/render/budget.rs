@@ -1,5 +1,5 @@
-//! The budget in the summary of `eco2 run`: how much of each limit is used, and the forecast of the run's end. *Held back* is
-//! the amount reserved for the next steps, so that a hard limit is not exceeded.
+//! Writes the budget in the summary of `eco2 run`: how much of each limit is used, and the forecast for the end of the
+//! run. *Held back* is the amount that is reserved for the next steps, so that a hard limit is not exceeded.
 
 use eco2_core::schema::{BudgetRecord, ForecastRecord, Report};
 use eco2_core::{Decision, Finish, Quality, Spent, Unit};
@@ -7,6 +7,7 @@ use eco2_core::{Decision, Finish, Quality, Spent, Unit};
 use super::figures::{Spelling, number, percent};
 use super::page::{Page, Tone};
 
+/// Adds one row for each limit, and one for the forecast.
 pub(super) fn budget(report: &Report, page: &mut Page) {
     let Some(BudgetRecord { limits, forecast }) = &report.budget else { return };
     let spelling = page.spelling();
@@ -19,8 +20,9 @@ pub(super) fn budget(report: &Report, page: &mut Page) {
     }
 }
 
-/// A finding in words, for an event: value, limit, range, quality, what is held back, the forecast and the reason:
-/// `carbon budget: 810 g CO₂e of 1.00 kg CO₂e used (81 %), range 790 g CO₂e to 830 g CO₂e, measured, 40.0 g CO₂e held back`.
+/// Returns the state of a limit in words, for an event: value, limit, range, quality, the amount held back, the
+/// forecast and the reason: `carbon budget: 810 g CO₂e of 1.00 kg CO₂e used (81 %), range 790 g CO₂e to 830 g CO₂e,
+/// measured, 40.0 g CO₂e held back`.
 #[must_use]
 pub fn spent_text(spent: &Spent) -> String {
     let spelling = Spelling { ascii: false };
@@ -45,6 +47,7 @@ fn reason(spent: &Spent) -> &'static str {
     }
 }
 
+/// Returns the state of a limit in words, with the decision if it is graver than to go on.
 fn limit(spent: &Spent, spelling: Spelling) -> String {
     let word = match spent.decision {
         Decision::Go => "",
@@ -55,6 +58,7 @@ fn limit(spent: &Spent, spelling: Spelling) -> String {
     format!("{word}{}", limit_used(spent, spelling))
 }
 
+/// Returns in words how much of a limit is used.
 fn limit_used(spent: &Spent, spelling: Spelling) -> String {
     let in_words = |value: f64| amount(spent.unit, value, spelling);
     let of = in_words(spent.limit);
@@ -64,7 +68,7 @@ fn limit_used(spent: &Spent, spelling: Spelling) -> String {
     let range = range(spent, &in_words);
     let quality =
         spent.quality.map_or_else(String::new, |quality| format!(", {}", quality_text(quality, spent.quality_percent)));
-    // At the end of a run the forecast is the value.
+    // At the end of a run the forecast equals the value and is left out.
     let to_come = spent.finish.as_ref().filter(|finish| finish.low < finish.high || finish.mean > so_far);
     let finish =
         to_come.map_or_else(String::new, |finish| format!(", forecast {}", interval(spent.unit, finish, spelling)));
@@ -76,7 +80,7 @@ fn range(spent: &Spent, in_words: &impl Fn(f64) -> String) -> String {
     match (spent.low, spent.high) {
         (None, None) => String::new(),
         (Some(low), None) => format!(", at least {}", in_words(low)),
-        // Money at prices that may be negative has no lower bound.
+        // At prices that may be negative, an amount of money has no lower bound.
         (None, Some(high)) => format!(", at most {}", in_words(high)),
         (Some(low), Some(high)) => {
             let (low, high) = (in_words(low), in_words(high));
@@ -85,7 +89,7 @@ fn range(spent: &Spent, in_words: &impl Fn(f64) -> String) -> String {
     }
 }
 
-/// `measured`, or `12 % estimated` where only that share of the energy is.
+/// Returns the quality of the energy: `measured`, or `12 % estimated` if only a part of it is estimated.
 #[must_use]
 pub fn quality_text(quality: Quality, share_percent: Option<f64>) -> String {
     let word = match quality {
@@ -99,11 +103,13 @@ pub fn quality_text(quality: Quality, share_percent: Option<f64>) -> String {
     }
 }
 
+/// Returns the forecast with its 90 % interval in words.
 fn interval(unit: Unit, finish: &Finish, spelling: Spelling) -> String {
     let [mean, low, high] = [finish.mean, finish.low, finish.high].map(|value| amount(unit, value, spelling));
     format!("{mean} at the end (90 %: {low} to {high})")
 }
 
+/// Returns how good forecasts were in tests:
 /// `forecasts at this point were off by 0.9 % (median of 24 recorded runs; 92 % of the intervals held)`.
 fn tested(forecast: &ForecastRecord, dot: &str) -> String {
     let ForecastRecord { backtest_error_percent, backtest_held_percent, backtest_runs, .. } = forecast;
@@ -115,12 +121,13 @@ fn tested(forecast: &ForecastRecord, dot: &str) -> String {
                  intervals held)"
             )
         }
-        // Forecasts are tested from a twentieth of a run on; reports of older versions lack the result.
+        // Forecasts were tested from a twentieth of a run on. Reports of older versions lack the result.
         _ if forecast.done < forecast.total / 20 => format!("{dot}so early in a run, forecasts are not tested"),
         _ => String::new(),
     }
 }
 
+/// Returns in words how far the run is and how the rest is forecast.
 fn end(forecast: &ForecastRecord, spelling: Spelling) -> String {
     format!(
         "{} of {} {} done{}{} to go{}intensity of the rest {} g/kWh: {}{}",
@@ -136,6 +143,7 @@ fn end(forecast: &ForecastRecord, spelling: Spelling) -> String {
     )
 }
 
+/// Returns an amount with its unit; money has none here.
 fn amount(unit: Unit, value: f64, spelling: Spelling) -> String {
     match unit {
         Unit::EnergyUj => spelling.energy_only(value.max(0.0) as u64),

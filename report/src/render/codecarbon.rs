@@ -1,10 +1,11 @@
 //! Writes a report as CodeCarbon's `emissions.csv` (a header and one row), for tools that read such files.
 //!
-//! Columns are those of CodeCarbon 3.3.2 (class `EmissionsData` in `output_methods/emissions_data.py`), in its order and
-//! units: seconds, kilograms, watts, kilowatt-hours, litres, three-letter country codes. PUE (facility overhead) is included
-//! in powers and energies, as in CodeCarbon ("multiplies both the reported power and the reported energy"); its versions
-//! before 3.3 included it in the energies only. Water is computed from the energy before PUE, while CodeCarbon multiplies
-//! it by PUE. An unknown value is an empty cell; CodeCarbon writes 0 or a guess. Bounds and quality have no column.
+//! Columns are those of CodeCarbon 3.3.2 (class `EmissionsData` in `output_methods/emissions_data.py`), in its order
+//! and units: seconds, kilograms, watts, kilowatt-hours, litres, three-letter country codes. PUE (facility overhead) is
+//! included in powers and energies, as in CodeCarbon ("multiplies both the reported power and the reported energy");
+//! its versions before 3.3 included it in the energies only. Water is computed from the energy before PUE, while
+//! CodeCarbon multiplies it by PUE. An unknown value is an empty cell; CodeCarbon writes 0 or a guess. Bounds and
+//! quality have no column.
 
 use eco2_core::Component;
 use eco2_core::schema::{Device, Report, Water};
@@ -55,7 +56,7 @@ const COLUMNS: [&str; 38] = [
     "wue",
 ];
 
-/// A header and one row.
+/// Returns the header and one row.
 ///
 /// # Errors
 /// [`Error::Table`].
@@ -66,6 +67,7 @@ pub fn codecarbon_csv(report: &Report) -> Result<String, Error> {
     table("the emissions", header, std::iter::once(row))
 }
 
+/// Returns the cell of a column; `None` for a value that is not known.
 fn cell(report: &Report, column: &str) -> Option<String> {
     let run = &report.run;
     let seconds = run.duration_ns as f64 / 1e9;
@@ -116,27 +118,33 @@ fn country(report: &Report) -> Option<&'static eco2_grid::Zone> {
     eco2_grid::zones().iter().find(|zone| zone.code == code)
 }
 
+/// Returns the water section of a report; `None` if there is none.
 fn water(report: &Report) -> Option<&Water> {
     report.carbon.as_ref()?.beside.as_deref()?.water.as_ref()
 }
 
+/// Returns the devices of a component that count towards the total.
 fn of(report: &Report, component: Component) -> impl Iterator<Item = &Device> {
     report.devices.iter().filter(move |device| device.component == component && device.is_summed())
 }
 
+/// Returns the energy of a component, microjoules before PUE; `None` if it is not known.
 fn sum_uj(report: &Report, component: Component) -> Option<u64> {
     of(report, component).filter_map(|device| device.energy_uj).reduce(u64::saturating_add)
 }
 
+/// Returns the energy of a component, kilowatt-hours, PUE included.
 fn energy(report: &Report, component: Component) -> Option<f64> {
     sum_uj(report, component).map(|uj| kwh(uj) * report.energy.pue)
 }
 
+/// Returns the mean power of a component, watts, PUE included.
 fn power(report: &Report, component: Component) -> Option<f64> {
     let mean = watts(sum_uj(report, component)?, report.run.duration_ns)?;
     Some(mean * report.energy.pue)
 }
 
+/// Returns the names of the models of a component's devices.
 fn model(report: &Report, component: Component) -> Option<String> {
     let mut names: Vec<&str> = of(report, component).map(Device::hardware).collect();
     names.dedup();

@@ -3,8 +3,8 @@
 //! Columns of [`csv`]: `run_id`, `run_name`, `row` (`total`, `device`, `source`), `id`, `component`, `domain`, `name`,
 //! `source`, `quality`, `status` and `reason` (of a source, or `provisional`/`final` of the total), `energy_uj`,
 //! `low_uj`, `high_uj` (empty: unbounded), `energy_kwh`, `co2_kg` (of the total), `mean_w`, `peak_w`, `gain_percent`,
-//! `coverage` (0 to 1), `missing_ns`, `wraps`, `resets`, `gaps`, `in_total` (`yes`, or `no` for a device that overlaps another).
-//! An empty cell means "not known", never 0.
+//! `coverage` (0 to 1), `missing_ns`, `wraps`, `resets`, `gaps`, `in_total` (`yes`, or `no` for a device that overlaps
+//! another). An empty cell means "not known", never 0.
 
 use eco2_core::schema::{Device, Report, SourceStatus};
 use eco2_core::units;
@@ -44,21 +44,25 @@ const COLUMNS: [&str; 25] = [
 struct CsvRow(Vec<(&'static str, String)>);
 
 impl CsvRow {
+    /// Returns a row of the given kind with the id and the name of the run.
     fn new(report: &Report, kind: &str) -> Self {
         let run = &report.run;
         Self(vec![("run_id", run.id.clone()), ("run_name", run.name.clone()), ("row", kind.to_owned())])
     }
 
+    /// Sets the cell of a column.
     fn set(&mut self, column: &'static str, value: impl ToString) {
         self.0.push((column, value.to_string()));
     }
 
+    /// Sets the cell of a column, if the value is known.
     fn set_known<T: ToString>(&mut self, column: &'static str, value: Option<T>) {
         if let Some(value) = value {
             self.set(column, value);
         }
     }
 
+    /// Returns the cells in the order of the columns; a cell that was not set is empty.
     fn cells(&self) -> Vec<&str> {
         let cell =
             |column: &&str| self.0.iter().find(|(name, _)| name == column).map_or("", |(_, value)| value.as_str());
@@ -80,6 +84,7 @@ pub fn csv(report: &Report) -> Result<String, Error> {
     table("the devices", header, rows)
 }
 
+/// Returns the row of the run's total.
 fn total(report: &Report) -> CsvRow {
     let energy = &report.energy;
     let mut row = CsvRow::new(report, "total");
@@ -94,6 +99,7 @@ fn total(report: &Report) -> CsvRow {
     row
 }
 
+/// Returns the row of a device.
 fn device_row(report: &Report, device: &Device) -> CsvRow {
     let mut row = CsvRow::new(report, "device");
     row.set("id", &device.id);
@@ -117,6 +123,7 @@ fn device_row(report: &Report, device: &Device) -> CsvRow {
     row
 }
 
+/// Returns the row of a source without readings.
 fn source_row(report: &Report, source: &SourceStatus) -> CsvRow {
     let mut row = CsvRow::new(report, "source");
     row.set("source", &source.name);
@@ -125,8 +132,9 @@ fn source_row(report: &Report, source: &SourceStatus) -> CsvRow {
     row
 }
 
-/// Spans as CSV: `run_id,name,count,duration_ns,energy_uj,low_uj,high_uj,state,missing_sources`, then a column
-/// `<device id>_uj` for each device. `missing_sources` lists what does not read, with its reason.
+/// Returns the spans (named times) as CSV:
+/// `run_id,name,count,duration_ns,energy_uj,low_uj,high_uj,state,missing_sources`, then a column `<device id>_uj` for
+/// each device. `missing_sources` lists the sources without readings, with the reason.
 ///
 /// # Errors
 /// [`Error::Table`].
@@ -150,13 +158,13 @@ pub fn spans_csv(report: &Report) -> Result<String, Error> {
     table("the spans", header, rows)
 }
 
-/// `nvml: absent: libnvidia-ml.so.1 was not found; …`.
+/// Returns the sources without readings as one text: `nvml: absent: libnvidia-ml.so.1 was not found; …`.
 fn missing_sources(report: &Report) -> String {
     let one = |source: &SourceStatus| format!("{}: {}: {}", source.name, source.status.name(), source.reason);
     not_ok(report).map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// Writes a table; every cell is cleaned for a spreadsheet.
+/// Returns a table as CSV. Every cell is cleaned for a spreadsheet.
 pub(super) fn table(
     what: &'static str,
     header: Vec<String>,

@@ -1,8 +1,9 @@
-//! The report in the formats of others: SCI, model card, BoAmps, Scope 2, the annex of the EU AI Act, a methods paragraph, and
-//! a summary that can be shared.
+//! Holds the report in the formats of others: SCI (software carbon intensity), model card, BoAmps, Scope 2, the annex
+//! of the EU AI Act, a methods paragraph, and a summary that can be shared. This file has the values that several
+//! formats use.
 //!
-//! Values are those of the report, rounded in prose only; a value that is not known is `null` or left out. None of the formats
-//! is a statement that a legal duty is met.
+//! Values are those of the report and are rounded in prose only. A value that is not known is `null` or left out. None
+//! of the formats states that a legal duty is met.
 
 mod accounting;
 mod boamps;
@@ -32,6 +33,7 @@ fn grams_of(report: &Report) -> Result<(&Carbon, f64), Error> {
     carbon.ok_or_else(|| Error::NoGrams { run: report.run.id.clone() })
 }
 
+/// Returns a JSON document as indented text; `what` names the document in an error.
 fn document(what: &'static str, value: &Value) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(value).map_err(|cause| Error::Encode { what, cause })?;
     Ok(text + "\n")
@@ -49,7 +51,7 @@ fn basis(report: &Report) -> &'static str {
     }
 }
 
-/// Models of the devices in the total with their number: `2 × NVIDIA H200`.
+/// Returns the models of the devices in the total, each with its number: `2 × NVIDIA H200`.
 fn hardware(report: &Report) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.is_summed()) {
@@ -58,12 +60,12 @@ fn hardware(report: &Report) -> BTreeMap<String, usize> {
     names
 }
 
-/// `2 × NVIDIA H200, 1 × AMD EPYC`.
+/// Returns the hardware in words: `2 × NVIDIA H200, 1 × AMD EPYC`.
 fn hardware_words(report: &Report) -> String {
     hardware(report).iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The distinct sources of the devices in the total: `nvml`, `rapl-perf`.
+/// Returns the sources of the devices in the total, each once: `nvml`, `rapl-perf`.
 fn sensors(report: &Report) -> Vec<&str> {
     let read = |device: &&Device| device.is_summed() && device.quality != Quality::Missing;
     let mut names: Vec<&str> = report.devices.iter().filter(read).map(|device| device.source.as_str()).collect();
@@ -72,12 +74,12 @@ fn sensors(report: &Report) -> Vec<&str> {
     names
 }
 
-/// Distinct kinds of the intensities behind the grams.
+/// Returns the kinds of the intensities behind the grams, each once.
 fn kinds(carbon: &Carbon) -> Vec<&str> {
     distinct(carbon.segments.iter().filter_map(|segment| segment.kind.as_deref()))
 }
 
-/// Distinct sources of the intensities, each with its year.
+/// Returns the sources of the intensities with their year, each once.
 fn factor_sources(carbon: &Carbon) -> Vec<String> {
     let cited = |segment: &eco2_core::schema::CarbonSegment| {
         segment.year.map_or_else(|| segment.source.clone(), |year| format!("{}, {year}", segment.source))
@@ -85,6 +87,7 @@ fn factor_sources(carbon: &Carbon) -> Vec<String> {
     distinct(carbon.segments.iter().map(cited))
 }
 
+/// Returns the values sorted, each once.
 fn distinct<T: Ord>(list: impl Iterator<Item = T>) -> Vec<T> {
     let mut list: Vec<T> = list.collect();
     list.sort_unstable();
@@ -92,7 +95,8 @@ fn distinct<T: Ord>(list: impl Iterator<Item = T>) -> Vec<T> {
     list
 }
 
-/// Mean carbon intensity over all segments, weighted by energy, g/kWh; `None` for intensities of different kinds.
+/// Returns the mean carbon intensity over all segments, weighted by energy, g/kWh; `None` for intensities of different
+/// kinds.
 fn mean_intensity(carbon: &Carbon) -> Option<f64> {
     if kinds(carbon).len() > 1 {
         return None;
@@ -102,7 +106,7 @@ fn mean_intensity(carbon: &Carbon) -> Option<f64> {
     (energy > 0.0).then(|| weighted / energy)
 }
 
-/// Models of the devices in the total with their number, by type: `("gpu", "NVIDIA H200")`.
+/// Returns the number of devices in the total by type and model: `("gpu", "NVIDIA H200")`.
 fn hardware_by_type(report: &Report) -> BTreeMap<(&'static str, String), usize> {
     let mut models = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.is_summed()) {

@@ -1,4 +1,5 @@
-//! The trait [`Exporter`] for export formats: a user's own, and each format of this crate.
+//! Defines the trait [`Exporter`], by which a report is written in a format: each format of this crate, and formats of
+//! the user.
 
 use std::path::Path;
 

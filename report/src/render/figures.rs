@@ -1,11 +1,12 @@
-//! Formats values for people: three to six significant digits, as many as the bounds allow, in a unit of fitting size.
+//! Formats values for people: with three to six significant digits, as many as the bounds allow, in a unit of fitting
+//! size.
 
 use eco2_core::Bounded;
 
-/// How figures are spelled.
+/// How units and signs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spelling {
-    /// `uJ`, `-` and `CO2e` instead of `µJ`, `–` and `CO₂e`.
+    /// Whether `uJ`, `-` and `CO2e` are written instead of `µJ`, `–` and `CO₂e`.
     pub(crate) ascii: bool,
 }
 
@@ -16,7 +17,7 @@ const ENERGY: [(f64, f64, &str); 5] =
 const MASS: [(f64, f64, &str); 4] = [(1e6, 1e6, "t"), (1e3, 1e3, "kg"), (0.1, 1.0, "g"), (0.0, 1e-3, "mg")];
 
 impl Spelling {
-    /// `1 234 J  [1 200 – 1 270]`, or `at least 1 200 J (estimate 1 234 J)` where there is no upper bound.
+    /// Formats an energy: `1 234 J  [1 200 – 1 270]`, or `at least 1 200 J (estimate 1 234 J)` without an upper bound.
     pub(crate) fn energy(self, energy: Bounded<u64>) -> String {
         if !energy.is_known() && energy.low == 0 {
             return "not measured".to_owned();
@@ -24,7 +25,7 @@ impl Spelling {
         self.bounded(energy.map(|uj| uj as f64), &ENERGY, "")
     }
 
-    /// The same for grams: `0.163 g CO₂e  [0.158 – 0.168]`.
+    /// Formats emissions: `0.163 g CO₂e  [0.158 – 0.168]`.
     pub(crate) fn mass(self, grams: Bounded<f64>) -> String {
         if !grams.is_known() && grams.low == 0.0 {
             return "not known".to_owned();
@@ -32,21 +33,23 @@ impl Spelling {
         self.bounded(grams, &MASS, if self.ascii { " CO2e" } else { " CO₂e" })
     }
 
-    /// An energy without bounds, as in `12.3 J`.
+    /// Formats an energy in microjoules without bounds: `12.3 J`.
     pub(crate) fn energy_only(self, uj: u64) -> String {
         self.only(uj as f64, &ENERGY)
     }
 
-    /// The same for grams.
+    /// Formats emissions in grams without bounds: `0.163 g CO₂e`.
     pub(crate) fn mass_only(self, grams: f64) -> String {
         self.only(grams, &MASS) + if self.ascii { " CO2e" } else { " CO₂e" }
     }
 
+    /// Formats a value without bounds in a fitting unit.
     fn only(self, value: f64, units: &[(f64, f64, &'static str)]) -> String {
         let (size, unit) = self.unit(value, units);
         format!("{} {unit}", grouped(value / size, three_digits(value / size)))
     }
 
+    /// Formats a value with its bounds in a fitting unit; `what` follows the unit.
     fn bounded(self, range: Bounded<f64>, units: &[(f64, f64, &'static str)], what: &str) -> String {
         let (size, unit) = self.unit(range.value.unwrap_or(range.low), units);
         let low = range.low / size;
@@ -67,6 +70,7 @@ impl Spelling {
         format!("{shown} {unit}{what}  [{} {dash} {}]", down(low, place), up(high, place))
     }
 
+    /// Returns size and name of the unit that fits a value; J or g for 0.
     fn unit(self, value: f64, units: &[(f64, f64, &'static str)]) -> (f64, &'static str) {
         let found = units.iter().find(|(from, ..)| value >= *from);
         match found {
@@ -79,7 +83,7 @@ impl Spelling {
         }
     }
 
-    /// `1 h 02 min 03 s`, `12.3 s`, `45.6 ms`, `789 µs`.
+    /// Formats a duration in nanoseconds: `1 h 02 min 03 s`, `12.3 s`, `45.6 ms`, `789 µs`.
     pub(crate) fn duration(self, ns: u64) -> String {
         let seconds = ns as f64 / 1e9;
         let whole = ns / 1_000_000_000;
@@ -100,12 +104,12 @@ impl Spelling {
     }
 }
 
-/// An exact figure without the zeros behind its last digit.
+/// Returns a decimal number without the zeros at its end.
 fn trimmed(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// A part in percent: `66 %`, `0.03 %`.
+/// Formats a part as percent of a whole: `66 %`, `0.03 %`.
 pub(crate) fn percent(part: f64, whole: f64) -> String {
     if whole <= 0.0 || !whole.is_finite() {
         return "no share".into();
@@ -119,23 +123,23 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     }
 }
 
-/// Three significant digits of a number without bounds.
+/// Formats a number without bounds, with three significant digits.
 pub(crate) fn number(value: f64) -> String {
     grouped(value, three_digits(value).min(0))
 }
 
-/// A count, every digit.
+/// Formats a count with all its digits.
 pub(crate) fn count(value: u64) -> String {
     grouped(value as f64, 0)
 }
 
-/// Decimal place of the last of three significant digits.
+/// Returns the decimal place of the last of three significant digits.
 fn three_digits(value: f64) -> i32 {
     magnitude(value) - 2
 }
 
-/// Returns the decimal place of the last digit to print: the second digit of half the interval's width, but such that the
-/// value has three to six significant digits.
+/// Returns the decimal place of the last digit to print: the second digit of half the interval's width, but such that
+/// the value has three to six significant digits.
 fn place(value: f64, low: f64, high: f64) -> i32 {
     let three = three_digits(value);
     let half = (high - low) / 2.0;
@@ -147,7 +151,7 @@ fn magnitude(value: f64) -> i32 {
     if value > 0.0 && value.is_finite() { value.log10().floor() as i32 } else { 0 }
 }
 
-/// Rounded to a place, digits in groups of three.
+/// Formats a value that is rounded to a decimal place, with digits in groups of three.
 fn grouped(value: f64, place: i32) -> String {
     written((value / 10_f64.powi(place)).round(), place)
 }

@@ -1,4 +1,5 @@
-//! Totals by label (`--by LABEL`): the runs of a team, a project or a model, as data, text, JSON and CSV.
+//! Computes totals by label for `--by LABEL` (the runs of a team, a project or a model) and writes them as text, JSON
+//! and CSV.
 
 use super::csv::table;
 use super::figures::{Spelling, count};
@@ -11,70 +12,70 @@ use eco2_core::{Bounded, RangeKind, Ranged};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The group of the runs that do not have the label.
+/// The value of the group of runs that do not have the label.
 const NO_LABEL: &str = "(none)";
 
-/// The runs that share a label's value, summed exactly.
+/// The runs that have the same value of a label, with exact sums.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
     /// The label's value, or `(none)`.
     pub label: String,
     /// Ids of the runs, sorted.
     pub runs: Vec<String>,
-    /// Sum of durations, nanoseconds.
+    /// Sum of the durations, nanoseconds.
     pub duration_ns: u128,
-    /// Sum of the runs' known totals, microjoules; `None`: none is known.
+    /// Sum of the runs' known totals, microjoules; `None` if none is known.
     pub energy_uj: Option<u128>,
-    /// Sum of lower bounds.
+    /// Sum of the lower bounds, microjoules.
     pub low_uj: u128,
-    /// Sum of upper bounds; `None` when any run has none.
+    /// Sum of the upper bounds, microjoules; `None` if a run has none.
     pub high_uj: Option<u128>,
-    /// Part from energy counters.
+    /// Part of the energy from energy counters, microjoules.
     pub measured_uj: u128,
-    /// Part from integrated power.
+    /// Part of the energy from power that was summed over time, microjoules.
     pub derived_uj: u128,
-    /// Part from models.
+    /// Part of the energy that models estimated, microjoules.
     pub estimated_uj: u128,
-    /// Part that was generated.
+    /// Part of the energy that was generated for demonstrations and tests, microjoules.
     pub synthetic_uj: u128,
-    /// Device time without readings, nanoseconds.
+    /// Time without readings, summed over devices, nanoseconds.
     pub missing_ns: u128,
-    /// Grams CO2e of the priced runs; `None` when none is priced, or when their kinds of intensity differ.
+    /// Grams CO2e of the runs with emissions; `None` if there are none, or if their kinds of intensity differ.
     pub grams: Option<f64>,
-    /// Kinds of intensity behind the grams.
+    /// Kinds of the intensities behind the grams.
     pub kinds: Vec<String>,
-    /// Runs without grams; `grams` does not cover them.
+    /// Number of runs without grams; `grams` does not cover them.
     pub unpriced_runs: u64,
-    /// Runs whose figures may still change.
+    /// Number of runs whose values may still change.
     pub provisional_runs: u64,
-    /// Sources that did not read in some of the runs.
+    /// Sources without readings in some of the runs.
     pub absent: Vec<AbsentSource>,
 }
 
 impl Group {
-    /// The energy with its bounds, microjoules.
+    /// Returns the energy with its bounds, microjoules.
     pub(crate) fn bounded(&self) -> Bounded<u128> {
         Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: RangeKind::Plausible }
     }
 }
 
-/// A source that did not read, over the runs of a group.
+/// A source without readings in some of the runs of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AbsentSource {
-    /// Source name.
+    /// Name of the source.
     pub name: String,
-    /// Its status.
+    /// Status of the source.
     pub status: Status,
-    /// The reason, from the first such run.
+    /// The reason, as in the first of these runs.
     pub reason: String,
-    /// Number of runs.
+    /// Number of these runs.
     pub runs: u64,
 }
 
 /// Groups runs by the value of label `key`, in the order of values; runs without it are last, in `(none)`.
 ///
-/// The records of one run (same id) are merged first, so all ranks and attempts count, and a repeated record counts once.
-/// Energy of one counter that two runs of a group read at the same time counts once.
+/// The records of one run (same id) are merged first, so all ranks and attempts count, and a repeated record counts
+/// once. Energy of one counter that two runs of a group read at the same time counts once.
 #[must_use]
 pub fn by_label(reports: &[Report], key: &str) -> Vec<Group> {
     let whole = whole_runs(reports);
@@ -86,6 +87,7 @@ pub fn by_label(reports: &[Report], key: &str) -> Vec<Group> {
     groups.into_iter().map(|((_, label), runs)| group(label, &runs)).collect()
 }
 
+/// Returns the sums over the runs of one group.
 fn group(label: &str, runs: &[&Report]) -> Group {
     let once = measured_once(runs);
     let sum = |field: fn(&Report) -> u64| once.iter().map(|run| u128::from(field(run))).sum::<u128>();
@@ -120,12 +122,14 @@ fn grams(runs: &[Report]) -> Option<f64> {
     priced.filter(|grams| grams.is_finite()).reduce(|sum, grams| sum + grams)
 }
 
+/// Returns the kinds of the intensities behind the grams of the runs, each once.
 fn kinds(runs: &[&Report]) -> Vec<String> {
     let segments = runs.iter().filter_map(|run| run.carbon.as_ref()).flat_map(|carbon| &carbon.segments);
     let kinds: BTreeSet<&str> = segments.map(|segment| segment.kind.as_deref().unwrap_or("unknown")).collect();
     kinds.into_iter().map(str::to_owned).collect()
 }
 
+/// Returns the sources without readings in some of the runs, each with the number of runs.
 fn absent_sources(runs: &[&Report]) -> Vec<AbsentSource> {
     let mut found: Vec<AbsentSource> = Vec::new();
     for source in runs.iter().flat_map(|run| not_ok(run)) {
@@ -142,7 +146,7 @@ fn absent_sources(runs: &[&Report]) -> Vec<AbsentSource> {
     found
 }
 
-/// Groups as JSON: `{"schema": "eco2.groups/1", "label": key, "groups": [...]}`.
+/// Returns the groups as JSON: `{"schema": "eco2.groups/1", "label": key, "groups": [...]}`.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -158,8 +162,8 @@ pub fn groups_json(groups: &[Group], key: &str) -> Result<String, Error> {
     Ok(text + "\n")
 }
 
-/// Groups as CSV: `label,value,runs,duration_ns,energy_uj,low_uj,high_uj,energy_kwh,measured_uj,derived_uj,
-/// estimated_uj,synthetic_uj,missing_ns,co2_kg,unpriced_runs,provisional_runs,missing_sources`.
+/// Returns the groups as CSV with the columns `label,value,runs,duration_ns,energy_uj,low_uj,high_uj,energy_kwh`,
+/// `measured_uj,derived_uj,estimated_uj,synthetic_uj,missing_ns,co2_kg,unpriced_runs,provisional_runs,missing_sources`.
 ///
 /// # Errors
 /// [`Error::Table`].
@@ -199,7 +203,7 @@ pub fn groups_csv(groups: &[Group], key: &str) -> Result<String, Error> {
     table("the groups", header.map(str::to_owned).to_vec(), groups.iter().map(row))
 }
 
-/// Groups as a table for people, the sum in the last row.
+/// Returns the groups as a table for people, with the sum in the last row.
 #[must_use]
 pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     let synthetic = groups.iter().any(|group| group.synthetic_uj > 0);
@@ -221,11 +225,12 @@ pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     page.finish()
 }
 
-/// Converts microjoules for the text; saturates.
+/// Converts microjoules for the text; values beyond 64 bits become the largest.
 fn narrow(uj: u128) -> u64 {
     u64::try_from(uj).unwrap_or(u64::MAX)
 }
 
+/// Returns the row of a group in the table for people.
 fn row(group: &Group, spelling: Spelling) -> Vec<String> {
     let energy = spelling.energy(group.bounded().map(narrow));
     let carbon = match group.grams {
@@ -242,7 +247,7 @@ fn row(group: &Group, spelling: Spelling) -> Vec<String> {
     vec![group.label.clone(), count(group.runs.len() as u64), energy, carbon, flags.join(", ")]
 }
 
-/// `nvml: absent in 2 runs: libnvidia-ml.so.1 was not found`.
+/// Returns a source in words: `nvml: absent in 2 runs: libnvidia-ml.so.1 was not found`.
 fn absent(source: &AbsentSource) -> String {
     let runs = if source.runs == 1 { "1 run".into() } else { format!("{} runs", source.runs) };
     format!("{}: {} in {runs}: {}", source.name, source.status.name(), source.reason)

@@ -1,10 +1,10 @@
-//! The report in the names and units of HF Eco2AI (kilowatt-hours, kilograms, watts), as JSON.
+//! Writes a report with the names and units of HF Eco2AI (kilowatt-hours, kilograms, watts), as JSON.
 //!
-//! `summary` has the keys of the `summary` of a carbon report version 1.0, `current` the values that a callback shows while
-//! training, and `carbon_budget` those of a `CarbonBudgetForecast`. A value that eco2 does not have is `null`, never 0 and
-//! never a guess: peak power is known for a single device only, and a field in dollars (`…_usd`) is `null` for a price in
-//! another currency. `origin` has the uncertainty, the source of the intensity, and the cost with its currency. A carbon
-//! price in dollars, or the label `carbon_price_per_tonne`, prices the emissions.
+//! `summary` has the keys of the `summary` of a carbon report version 1.0, `current` the values that a callback shows
+//! while training, and `carbon_budget` those of a `CarbonBudgetForecast`. A value that eco2 does not have is `null`,
+//! never 0 and never a guess: peak power is known for a single device only, and a field in dollars (`…_usd`) is `null`
+//! for a price in another currency. `origin` has the uncertainty, the source of the intensity, and the cost with its
+//! currency. A carbon price in dollars, or the label `carbon_price_per_tonne`, prices the emissions.
 
 use super::supplements::{self, Money};
 use super::{finite, word};
@@ -14,8 +14,8 @@ use eco2_core::{Component, Decision, Finish, Quality, Spent, Unit, units};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// One JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`, `carbon_forecast` and
-/// `origin`.
+/// Returns one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`,
+/// `carbon_forecast` and `origin`.
 ///
 /// Per-sample figures are kilowatt-hours and kilograms; `samples_per_kwh` divides samples by the run's energy before
 /// PUE, and needs both.
@@ -39,41 +39,48 @@ pub fn hf_json(report: &Report) -> Result<String, Error> {
     encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the figures", cause })
 }
 
+/// Returns the energy of the run, kilowatt-hours; `None` if it is not known.
 fn energy_kwh(report: &Report) -> Option<f64> {
     report.energy.total_uj.map(units::kwh)
 }
 
+/// Returns the emissions of the run, kilograms; `None` if they are not known.
 fn co2_kg(report: &Report) -> Option<f64> {
     report.carbon.as_ref()?.grams.map(|grams| grams / 1e3)
 }
 
+/// Returns the mean power of the run, watts; `None` if it is not known.
 fn mean_w(report: &Report) -> Option<f64> {
     units::watts(report.energy.total_uj?, report.run.duration_ns)
 }
 
-/// The peak power of the only summed device; the peaks of several can be at different times.
+/// Returns the peak power of the only summed device; `None` for several, because their peaks can be at different times.
 fn peak_w(report: &Report) -> Option<f64> {
     let mut summed = report.devices.iter().filter(|device| device.is_summed());
     let only = summed.next().and_then(|device| device.peak_w);
     only.filter(|_| summed.next().is_none())
 }
 
+/// Returns `part` divided by `whole`; `None` if either is not known, or `whole` is 0.
 fn per(part: Option<f64>, whole: Option<u64>) -> Option<f64> {
     Some(part? / whole.filter(|whole| *whole > 0)? as f64)
 }
 
+/// Returns a count per kilowatt-hour; `None` if either value is not known or 0.
 fn in_a_kwh(count: Option<u64>, kwh: Option<f64>) -> Option<f64> {
     Some(count.filter(|count| *count > 0)? as f64 / kwh.filter(|kwh| *kwh > 0.0)?)
 }
 
-/// The run's label with a carbon price per tonne CO2e. It applies to all grams of the run, PUE included.
+/// Name of the label with a carbon price per tonne CO2e. The price applies to all grams of the run, PUE (facility
+/// overhead) included.
 const PRICE_LABEL: &str = "carbon_price_per_tonne";
 
+/// Returns the price of the emissions in dollars; `None` without a carbon price in dollars.
 fn credit_cost(report: &Report) -> Option<f64> {
     let carbon = report.carbon.as_ref()?;
     let grams = carbon.grams?;
     let given = carbon.beside.as_deref().and_then(|supplements| supplements.carbon_price.as_ref());
-    // The field's name states dollars.
+    // The name of the field states dollars, so an amount in another currency is left out.
     let priced = given.and_then(|price| Some(Money { amount: price.amount?, currency: price.currency.as_deref() }));
     if let Some(dollars) = priced.and_then(|money| money.usd()) {
         return Some(dollars);
@@ -82,10 +89,12 @@ fn credit_cost(report: &Report) -> Option<f64> {
     (price.is_finite() && price >= 0.0).then(|| eco2_grid::credit_cost(grams, price))
 }
 
+/// Returns the carbon intensity of the last segment, g/kWh.
 fn g_per_kwh(carbon: Option<&Carbon>) -> Option<f64> {
     carbon.and_then(|carbon| carbon.segments.last()).map(|segment| segment.g_per_kwh)
 }
 
+/// Returns the object `summary`.
 fn summary(report: &Report) -> Value {
     let (kwh, kg, work) = (energy_kwh(report), co2_kg(report), &report.work);
     let mut summary = json!({
@@ -107,7 +116,7 @@ fn summary(report: &Report) -> Value {
     summary
 }
 
-/// Names of equivalents in HF Eco2AI, and the start of their names in eco2.
+/// Names of equivalents in HF Eco2AI, each with the start of the name in eco2.
 const EQUIVALENTS: [(&str, &str); 3] = [
     ("equivalent_km_driven", "km in"),
     ("equivalent_trees_needed", "urban tree"),
@@ -124,6 +133,7 @@ fn equivalent(report: &Report, what: &str) -> Option<f64> {
     set.iter().find(|one| one.what.starts_with(what)).and_then(|one| one.amount)
 }
 
+/// Returns the object `current`.
 fn current(report: &Report) -> Value {
     let (kwh, kg, work) = (energy_kwh(report), co2_kg(report), &report.work);
     json!({
@@ -139,8 +149,8 @@ fn current(report: &Report) -> Value {
     })
 }
 
-/// Values by GPU, each GPU once: by the device that counts in the total, a counter or integrated power. A GPU within a
-/// processor package, which includes its energy, is listed too. A GPU without a value is left out.
+/// Returns values by GPU, each GPU once: by the device that counts in the total, a counter or integrated power. A GPU
+/// that is part of a processor package, whose energy includes it, is listed too. A GPU without a value is left out.
 fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<String, Value> {
     let is_gpu = |device: &&Device| device.component == Component::Gpu;
     let counts =
@@ -149,7 +159,7 @@ fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<Str
     gpus.filter_map(|device| figure(device).map(|value| (device.id.clone(), value))).collect()
 }
 
-/// A gauge of a GPU, which can belong to the device that overlaps the one in the total.
+/// Returns a gauge of a GPU, which can belong to the device that overlaps the one in the total.
 fn gauge(report: &Report, gpu: &Device, name: &str, scale: f64) -> Option<Value> {
     let is_same = |device: &&Device| {
         device.id == gpu.id || device.overlaps.contains(&gpu.id) || gpu.overlaps.contains(&device.id)
@@ -159,6 +169,7 @@ fn gauge(report: &Report, gpu: &Device, name: &str, scale: f64) -> Option<Value>
     gauges.find(named).map(|gauge| json!(gauge.last * scale))
 }
 
+/// Returns the object `gpu_metrics`.
 fn gpu_metrics(report: &Report) -> Value {
     json!({
         "name": by_gpu(report, |gpu| Some(json!(gpu.hardware()))),
@@ -171,14 +182,15 @@ fn gpu_metrics(report: &Report) -> Value {
     })
 }
 
-/// The lowest and the highest carbon intensity of the run, g/kWh, if there were several.
+/// Returns the lowest and the highest carbon intensity of the run, g/kWh; `None` if there is only one.
 fn extremes(carbon: &Carbon) -> Option<(f64, f64)> {
     let known = || carbon.segments.iter().map(|segment| segment.g_per_kwh).filter(|grams| grams.is_finite());
     let (least, most) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
     (least < most).then_some((least, most))
 }
 
-/// Returns what is known of the grid. The electricity mix is that of the zone, or null. It does not influence the intensity.
+/// Returns what is known of the grid. The electricity mix is that of the zone, or null. It does not influence the
+/// intensity.
 fn environment(carbon: Option<&Carbon>) -> Value {
     let country = carbon.and_then(|carbon| carbon.zone.split('-').next()).filter(|code| code.len() == 2);
     let zone = carbon.map_or("", |carbon| carbon.zone.as_str());
@@ -195,7 +207,7 @@ fn environment(carbon: Option<&Carbon>) -> Value {
         "timezone": eco2_grid::time_zone(place),
         "peak_hours_co2": extremes.map(|(_, most)| most), "off_peak_hours_co2": extremes.map(|(least, _)| least),
     });
-    // Future hours and the runs of others are in no report.
+    // A report contains neither future hours nor the runs of others.
     const UNKNOWN: [&str; 2] = ["optimal_training_window", "efficiency_percentile"];
     if let Some(impact) = impact.as_object_mut() {
         impact.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
@@ -203,11 +215,12 @@ fn environment(carbon: Option<&Carbon>) -> Value {
     impact
 }
 
-/// Whether a device of the total has figures of that quality.
+/// Whether a device in the total has values of that quality.
 fn any_is(report: &Report, quality: Quality) -> bool {
     report.devices.iter().any(|device| device.is_summed() && device.quality == quality)
 }
 
+/// Returns the object `origin`.
 fn origin(report: &Report) -> Value {
     let (energy, carbon) = (&report.energy, report.carbon.as_ref());
     let segment = carbon.and_then(|carbon| carbon.segments.last());
@@ -233,7 +246,7 @@ fn origin(report: &Report) -> Value {
 /// The probability with which the value at the end of the run is within the forecast interval.
 const CONFIDENCE: f64 = 0.9;
 
-/// The limit on carbon with its forecast; `null` without one. What is not forecast is `null`.
+/// Returns the limit on carbon with its forecast; `null` without a limit. A value without a forecast is `null`.
 fn carbon_budget(report: &Report) -> Value {
     let limits = report.budget.iter().flat_map(|budget| &budget.limits);
     let Some(spent) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return Value::Null };
@@ -253,7 +266,7 @@ fn carbon_budget(report: &Report) -> Value {
     budget
 }
 
-/// The forecast of a run without a limit on carbon; `null` where there is a limit, or nothing is forecast.
+/// Returns the forecast of a run without a limit on carbon; `null` if there is a limit or no forecast.
 fn carbon_forecast(report: &Report) -> Value {
     let Some(budget) = &report.budget else { return Value::Null };
     let limited = budget.limits.iter().any(|spent| spent.unit == Unit::Grams);
@@ -280,11 +293,12 @@ fn end(finish: Option<&Finish>, forecast: Option<&ForecastRecord>) -> Value {
     })
 }
 
+/// Converts grams to kilograms.
 fn kg(grams: f64) -> f64 {
     grams / 1e3
 }
 
-/// What to do about the budget; no saving is claimed without a measurement.
+/// Returns the advice about the budget. No saving is claimed without a measurement.
 fn recommendation(spent: &Spent) -> &'static str {
     match (spent.decision, spent.finish.is_some()) {
         _ if spent.spent.is_none() => "the amount spent is not known: `eco2 report` shows what is missing",

@@ -1,7 +1,7 @@
-//! The report as JSON, without numbers that are not finite, and the words that renderings share with it.
+//! Writes a report as JSON without numbers that are not finite, and defines the words that other formats share with it.
 //!
-//! JSON has no NaN and no infinity, and a reader would take `null` for a missing value, so such numbers are removed and listed
-//! in an event. Lists of numbers are written on one line, because a curve has hundreds of them.
+//! JSON has no NaN and no infinity, and a reader would take `null` for a missing value, so such numbers are removed and
+//! listed in an event. Lists of numbers are written on one line, because a curve has hundreds of them.
 
 use crate::{Error, clean};
 use eco2_core::schema::{Carbon, Device, EventKind, EventRecord, Report, SourceStatus, Status, Supplements, Work};
@@ -10,7 +10,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// The report for people: without numbers that are not finite, every text cleaned for a terminal.
+/// Returns the report for people: without numbers that are not finite, and with every text cleaned for a terminal.
 pub(crate) fn presentable(report: &Report) -> Cow<'_, Report> {
     match finite(report) {
         Cow::Borrowed(report) => clean::report(report),
@@ -18,7 +18,7 @@ pub(crate) fn presentable(report: &Report) -> Cow<'_, Report> {
     }
 }
 
-/// The report as JSON: indented, fields in the schema's order, a line end after it, no NaN.
+/// Returns the report as JSON: indented, with fields in the schema's order and a line end after it, without NaN.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -27,7 +27,7 @@ pub fn json(report: &Report) -> Result<String, Error> {
     encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the report", cause })
 }
 
-/// Sources that do not read, or not fully.
+/// Returns the sources that do not read, or not fully.
 pub(super) fn not_ok(report: &Report) -> impl Iterator<Item = &SourceStatus> {
     report.sources.iter().filter(|source| source.status != Status::Ok)
 }
@@ -40,7 +40,7 @@ pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
     }
 }
 
-/// The report itself, or a copy without the numbers that are not finite and with an event that lists them.
+/// Returns the report itself, or a copy without the numbers that are not finite and with an event that lists them.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
     let mut dropped = Vec::new();
     // Only the parts with floats are copied. Spans, which are most of a large report, have integers only.
@@ -62,11 +62,14 @@ pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
     Cow::Owned(copy)
 }
 
+/// Removes the numbers of the work that are not finite, and adds their names to `dropped`.
 fn clean_work(work: &mut Work, dropped: &mut Vec<String>) {
     option(&mut work.loss, "work.loss", dropped);
     work.extra.retain(|name, value| keep(*value, || format!("work.extra.{name}"), dropped));
 }
 
+/// Removes the numbers of the emissions that are not finite, or all emissions if a needed one is not, and adds their
+/// names to `dropped`.
 fn clean_carbon(priced: &mut Option<Carbon>, dropped: &mut Vec<String>) {
     let Some(carbon) = priced else { return };
     option(&mut carbon.high, "carbon.high", dropped);
@@ -83,6 +86,7 @@ fn clean_carbon(priced: &mut Option<Carbon>, dropped: &mut Vec<String>) {
     }
 }
 
+/// Whether all numbers of the supplements are finite.
 fn all_finite(supplements: &Supplements) -> bool {
     let Supplements { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = supplements;
     let market = market.iter().flat_map(|m| [m.grams, Some(m.low), m.high, Some(m.g_per_kwh)]);
@@ -96,10 +100,12 @@ fn all_finite(supplements: &Supplements) -> bool {
     all.flatten().all(f64::is_finite)
 }
 
+/// Returns the numbers without which the emissions have no meaning.
 fn needed(carbon: &Carbon) -> impl Iterator<Item = f64> + '_ {
     carbon.grams.into_iter().chain([carbon.low]).chain(carbon.segments.iter().map(|segment| segment.g_per_kwh))
 }
 
+/// Removes the numbers of a device that are not finite, and adds their names to `dropped`.
 fn clean_device(device: &mut Device, dropped: &mut Vec<String>) {
     let id = &device.id;
     option(&mut device.gain_percent, id, dropped);
@@ -122,6 +128,7 @@ fn clean_device(device: &mut Device, dropped: &mut Vec<String>) {
     });
 }
 
+/// Returns whether a value is finite; if it is not, adds its name to `dropped`.
 fn keep(value: f64, name: impl Fn() -> String, dropped: &mut Vec<String>) -> bool {
     if !value.is_finite() {
         dropped.push(name());
@@ -129,6 +136,7 @@ fn keep(value: f64, name: impl Fn() -> String, dropped: &mut Vec<String>) -> boo
     value.is_finite()
 }
 
+/// Removes a value that is not finite, and adds its name to `dropped`.
 fn option(value: &mut Option<f64>, name: &str, dropped: &mut Vec<String>) {
     if value.is_some_and(|value| !value.is_finite()) {
         dropped.push(name.to_owned());
@@ -136,22 +144,22 @@ fn option(value: &mut Option<f64>, name: &str, dropped: &mut Vec<String>) {
     }
 }
 
-/// A value as indented JSON.
+/// Returns a value as indented JSON.
 ///
 /// # Errors
-/// An error of its serialization.
+/// The error of its serialization.
 fn indented(value: &impl Serialize) -> serde_json::Result<String> {
     let mut bytes = Vec::new();
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Lines::default()))?;
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
-/// A JSON formatter like [`PrettyFormatter`], except that numbers and nulls in a list have no line break before them. The
-/// formatter decides about the break when it knows the type of the element.
+/// A JSON formatter like [`PrettyFormatter`], except that numbers and nulls in a list have no line break before them.
+/// The formatter decides about the break when it knows the type of the element.
 #[derive(Default)]
 struct Lines {
     pretty: PrettyFormatter<'static>,
-    /// Before an element of a list: whether it is the first; `None` elsewhere.
+    /// `Some` before an element of a list: whether the element is the first. `None` elsewhere.
     before: Option<bool>,
     /// Whether the last element of the list was written without a line break.
     inline: bool,

@@ -1,8 +1,9 @@
-//! The report as OpenMetrics text 1.0, for a scrape, a textfile collector or a push.
+//! Writes a report as OpenMetrics text 1.0, for a scrape, a textfile collector or a push.
 //!
-//! Names and labels follow the Prometheus conventions: base units, `_total` for counters, and a sum over all labels of a
-//! family has a meaning, so devices that overlap others have a family of their own. There are no timestamps, and a value that
-//! is not known has no sample. Label values come from the run and its devices, never from command lines.
+//! Names and labels follow the Prometheus conventions: base units and `_total` for counters. A *family* is a metric
+//! with its samples, and the sum over all its samples has a meaning, so devices that overlap others have a family of
+//! their own. There are no timestamps, and a value that is not known has no sample. Label values come from the run and
+//! its devices, never from command lines.
 
 mod devices;
 mod exposition;
@@ -13,17 +14,17 @@ use eco2_core::schema::Report;
 
 use exposition::Exposition;
 
-/// The names of the metrics.
+/// Which names the metrics have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MetricNames {
-    /// `eco2_…` in base units.
+    /// Names `eco2_…` in base units.
     #[default]
     Eco2,
-    /// `hf_training_…` as HF Eco2AI documented them, in kilowatt-hours, kilograms and percent.
+    /// Names `hf_training_…` as HF Eco2AI documented them, in kilowatt-hours, kilograms and percent.
     HfTraining,
 }
 
-/// The report as OpenMetrics text, `# EOF` at its end.
+/// Returns the report as OpenMetrics text that ends with `# EOF`.
 #[must_use]
 pub fn openmetrics(report: &Report, names: MetricNames) -> String {
     let report = super::presentable(report);

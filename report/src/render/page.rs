@@ -1,21 +1,21 @@
-//! The layout of text for people: rows of a label and wrapped text, and tables cut to the width.
+//! Lays out text for people: rows of a label and wrapped text, and tables that are cut to the width.
 
 use super::figures::Spelling;
 use crate::clean;
 
-/// How text is laid out. Colour only repeats what the words state.
+/// The layout of a text for people. Colour only repeats what the words state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextStyle {
-    /// Whether ANSI colours may be used; the caller knows the terminal and `NO_COLOR`.
+    /// Whether ANSI colours may be used. The caller checks the terminal and `NO_COLOR`.
     pub color: bool,
-    /// Columns; less than 40 is taken as 40.
+    /// Width in columns; less than 40 is taken as 40.
     pub width: usize,
-    /// Only ASCII.
+    /// Whether only ASCII characters may be used.
     pub ascii: bool,
 }
 
 impl Default for TextStyle {
-    /// 80 columns without colour.
+    /// Returns a layout of 80 columns without colour.
     fn default() -> Self {
         Self { color: false, width: 80, ascii: false }
     }
@@ -30,12 +30,12 @@ pub(crate) enum Tone {
     Warning,
 }
 
-/// Width of the labels.
+/// Width of the labels, columns.
 const LABEL_WIDTH: usize = 12;
 /// Prefix of every line of a run with synthetic data.
 const SYNTHETIC: &str = "SYNTHETIC ";
 
-/// A text for people that is built line by line.
+/// A text for people under construction, line by line.
 pub(crate) struct Page {
     style: TextStyle,
     synthetic: bool,
@@ -43,18 +43,22 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// Returns an empty page. If `synthetic`, every line gets a prefix.
     pub(crate) fn new(style: TextStyle, synthetic: bool) -> Self {
         Self { style, synthetic, out: String::new() }
     }
 
+    /// Returns how units and signs are written on this page.
     pub(crate) fn spelling(&self) -> Spelling {
         Spelling { ascii: self.style.ascii }
     }
 
+    /// Returns the text of the page.
     pub(crate) fn finish(self) -> String {
         self.out
     }
 
+    /// Returns the width of a line without the prefix, columns.
     fn width(&self) -> usize {
         self.style.width.max(40) - if self.synthetic { SYNTHETIC.len() } else { 0 }
     }
@@ -86,6 +90,7 @@ impl Page {
         }
     }
 
+    /// Adds a line.
     fn line(&mut self, text: &str, tone: Tone) {
         let text = text.trim_end();
         let mark = if self.synthetic { SYNTHETIC } else { "" };
@@ -97,17 +102,19 @@ impl Page {
         }
     }
 
+    /// Adds pieces of text.
     fn push(&mut self, parts: &[&str]) {
         parts.iter().for_each(|part| self.out.push_str(part));
     }
 }
 
-/// Returns a text without control characters, and with `?` for what is not ASCII on an ASCII page.
+/// Returns a text without control characters. On an ASCII page, `?` replaces each character that is not ASCII.
 fn clean(text: &str, ascii: bool) -> String {
     let clean = clean::terminal(text);
     if ascii { clean.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect() } else { clean.into_owned() }
 }
 
+/// Returns a cell filled with blanks to a width, or cut to it with `~` at its end.
 fn pad(cell: &str, width: usize) -> String {
     let count = cell.chars().count();
     if count <= width {
@@ -117,7 +124,7 @@ fn pad(cell: &str, width: usize) -> String {
     kept + "~"
 }
 
-/// Breaks a text at spaces; a word longer than a line is broken anywhere.
+/// Breaks a text at spaces into lines. A word longer than a line is broken anywhere.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut room = width;

@@ -1,5 +1,5 @@
-//! The sections of the summary: energy, devices, missing data, attribution, emissions, work, spans, anomalies, events and the
-//! cost of measuring, each a few lines.
+//! Writes the sections of the summary for people: energy, devices, missing data, attribution (the command's share),
+//! emissions, work, spans (named times), anomalies, events and the cost of measuring, each in a few lines.
 
 use super::figures::{self, Spelling, number, percent};
 use super::page::{Page, Tone};
@@ -7,7 +7,7 @@ use super::{not_ok, word};
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
-/// Largest number of spans and of events that are listed; the rest is counted.
+/// Largest number of spans and of events that are listed; of the others only the number is shown.
 const MAX_SHOWN: usize = 10;
 
 /// Adds the total energy, its parts by quality, and the energy with the facility's overhead.
@@ -65,6 +65,7 @@ pub(super) fn devices(report: &Report, page: &mut Page) {
     }
 }
 
+/// Returns the row of a device.
 fn device_row(device: &Device, page: &Page) -> Vec<String> {
     let spelling = page.spelling();
     let energy = match (device.energy_uj, device.quality) {
@@ -176,7 +177,7 @@ fn old_supplements(carbon: &Carbon, page: &mut Page) {
     }
 }
 
-/// `zone FR (given) · 56 g/kWh · 2024 · source`.
+/// Returns the origin of the intensity: `zone FR (given) · 56 g/kWh · 2024 · source`.
 fn origin(carbon: &Carbon, dot: &str) -> String {
     let mut facts = vec![format!("zone {} ({})", carbon.zone, carbon.zone_source)];
     let intensities = carbon.segments.iter().map(|segment| segment.g_per_kwh);
@@ -198,6 +199,7 @@ fn origin(carbon: &Carbon, dot: &str) -> String {
     facts.join(dot)
 }
 
+/// Returns the texts sorted, each once, joined by commas; `None` if there are none.
 fn distinct(mut list: Vec<String>) -> Option<String> {
     list.sort_unstable();
     list.dedup();
@@ -259,7 +261,7 @@ pub(super) fn own_cost(report: &Report, page: &mut Page) {
     let (own, spelling) = (&report.own, page.spelling());
     let share = percent(own.cpu_ns as f64, report.run.duration_ns as f64);
     let readings = figures::count(own.samples);
-    // A late reading loses no energy: counters go on, and the bounds include the time between readings.
+    // A late reading loses no energy: counters continue, and the bounds include the time between readings.
     let late =
         if own.missed_ticks > 0 { format!(", {} late", figures::count(own.missed_ticks)) } else { String::new() };
     let facts =
@@ -272,10 +274,12 @@ pub(super) fn own_cost(report: &Report, page: &mut Page) {
     }
 }
 
+/// Returns a count with its noun: `1 span`, `2 spans`.
 fn counted(count: u64, name: &str) -> String {
     if count == 1 { format!("1 {name}") } else { format!("{} {name}s", figures::count(count)) }
 }
 
+/// Returns a text, or the other one if it is empty.
 fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
 }
@@ -291,7 +295,7 @@ pub(super) fn anomalies(report: &Report, page: &mut Page) {
     }
 }
 
-/// `stalled 2 times for 6.10 s, 123 J (10 % of the energy)`.
+/// Returns an anomaly in words: `stalled 2 times for 6.10 s, 123 J (10 % of the energy)`.
 fn anomaly(episode: &EpisodeRecord, total_uj: u64, spelling: Spelling) -> String {
     let device = if episode.device.is_empty() { String::new() } else { format!("{} ", episode.device) };
     let times = if episode.count == 1 { "once".to_owned() } else { format!("{} times", figures::count(episode.count)) };

@@ -1,5 +1,6 @@
-//! Values next to the location-based emissions: market-based and embodied emissions, SCI, water, cost, carbon price, offsets
-//! and equivalents, as rows of the summary; and the cost with its currency for the exports.
+//! Writes the supplements of a report as rows of the summary: values in addition to the location-based emissions, which
+//! are market-based and embodied emissions, SCI (software carbon intensity), water, cost, carbon price, offsets and
+//! equivalents. Also returns the cost with its currency for other formats.
 
 use super::figures::number;
 use super::page::{Page, Tone};
@@ -28,12 +29,14 @@ pub(super) fn rows(supplements: &Supplements, page: &mut Page) {
     }
 }
 
+/// Adds the row of the market-based emissions.
 fn market_row(market: &Market, page: &mut Page) {
     let grams = page.spelling().mass(market.bounded());
     let factor = number(market.g_per_kwh);
     page.row("Market", Tone::Normal, &format!("{grams}, market-based by {} ({factor} g/kWh)", market.instrument));
 }
 
+/// Adds the row of the embodied emissions.
 fn embodied_row(embodied: &Embodied, page: &mut Page) {
     let grams = page.spelling().mass(embodied.bounded());
     let time = page.spelling().duration(embodied.reserved_ns);
@@ -43,6 +46,7 @@ fn embodied_row(embodied: &Embodied, page: &mut Page) {
     page.row("Embodied", Tone::Normal, &facts);
 }
 
+/// Adds the row of the software carbon intensity.
 fn sci_row(sci: &Sci, page: &mut Page) {
     let grams = page.spelling().mass(sci.bounded());
     let scope = if sci.embodied_g.is_some() {
@@ -53,6 +57,7 @@ fn sci_row(sci: &Sci, page: &mut Page) {
     page.row("SCI", Tone::Normal, &format!("{grams} per {}; {scope}", sci.per));
 }
 
+/// Adds the row of the water.
 fn water_row(water: &Water, page: &mut Page) {
     let factor = |name, factor: Option<f64>| factor.map(|litres| format!("{name} {}", number(litres)));
     let factors: Vec<String> = [factor("WUE", water.wue), factor("EWIF", water.ewif)].into_iter().flatten().collect();
@@ -60,6 +65,7 @@ fn water_row(water: &Water, page: &mut Page) {
     page.row("Water", Tone::Normal, &format!("{litres} l ({})", factors.join(", ")));
 }
 
+/// Adds the row of the cost.
 fn cost_row(cost: &Cost, page: &mut Page) {
     let amount = between(cost.amount, cost.low, cost.high);
     let facts = format!("{amount} {} ({})", cost.currency.as_deref().unwrap_or("money"), cost.method);
@@ -70,6 +76,7 @@ fn cost_row(cost: &Cost, page: &mut Page) {
     }
 }
 
+/// Adds the row of the carbon price.
 fn price_row(price: &CarbonPrice, page: &mut Page) {
     let amount = between(price.amount, Some(price.low), price.high);
     let currency = price.currency.as_deref().unwrap_or("money");
@@ -87,16 +94,16 @@ fn between(value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
     }
 }
 
-/// An amount of money.
+/// An amount of money with its currency.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Money<'a> {
     pub(super) amount: f64,
-    /// ISO 4217 code; `None`: not known.
+    /// ISO 4217 code of the currency; `None` if it is not known.
     pub(super) currency: Option<&'a str>,
 }
 
 impl Money<'_> {
-    /// The amount, if it is in dollars.
+    /// Returns the amount if it is in dollars.
     pub(super) fn usd(&self) -> Option<f64> {
         Some(self.amount).filter(|_| self.currency == Some("USD"))
     }
@@ -110,8 +117,8 @@ pub(super) fn energy_cost(report: &Report) -> Option<Money<'_>> {
     Some(Money { amount: carbon.cost?, currency: priced.and_then(|cost| cost.currency.as_deref()).or_else(terms) })
 }
 
-/// Returns the reason why a field in dollars is empty although there is a price; `None` if it is not empty or there is no
-/// price.
+/// Returns the reason why a field in dollars is empty although there is a price; `None` if it is not empty or there is
+/// no price.
 pub(super) fn why_not_usd(money: Option<Money<'_>>) -> Option<String> {
     match money?.currency {
         Some("USD") => None,

@@ -1,4 +1,5 @@
-//! The summary for people (`eco2 run`, `eco2 show`): its head, the parts of a merged report, and the order of the sections.
+//! Writes the summary of a report for people (`eco2 run`, `eco2 show`): its head, the parts of a merged report, and
+//! then the sections in their order.
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
@@ -28,11 +29,13 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     page.finish()
 }
 
+/// Whether a part of the energy was generated for demonstrations and tests.
 fn is_synthetic(report: &Report) -> bool {
     use eco2_core::Quality::Synthetic;
     report.energy.synthetic_uj > 0 || report.devices.iter().any(|device| device.quality == Synthetic)
 }
 
+/// Adds the head of the summary: name and id of the run, exit code, duration, time and command.
 fn head(report: &Report, page: &mut Page) {
     let run = &report.run;
     let dot = page.spelling().dot();
@@ -41,7 +44,7 @@ fn head(report: &Report, page: &mut Page) {
         facts.push(format!("exit {code}"));
     }
     facts.push(page.spelling().duration(run.duration_ns));
-    // A replayed trace has no wall clock: its run begins with the epoch.
+    // A replayed trace has no wall clock, so its run starts at 1970-01-01.
     let wall = Some(&run.started_at).filter(|at| !at.is_empty() && !at.starts_with("1970-"));
     facts.extend(wall.map(|at| format!("from {}", to_the_second(at))));
     facts.extend(Some(&run.host.hostname).filter(|host| !host.is_empty()).map(|host| format!("on {host}")));
@@ -55,7 +58,7 @@ fn head(report: &Report, page: &mut Page) {
     merged_from(report, page);
 }
 
-/// A wall-clock time without the fraction of its second.
+/// Returns a wall-clock time without the fraction of its second.
 fn to_the_second(at: &str) -> String {
     match at.split_once('.') {
         Some((second, _)) => format!("{second}Z"),
@@ -66,7 +69,7 @@ fn to_the_second(at: &str) -> String {
 /// Largest number of characters of a command line; the report as JSON has all of them.
 const MAX_COMMAND_CHARS: usize = 300;
 
-/// The command line, cut where it is long.
+/// Returns the command line, cut if it is long.
 fn command_line(command: &[String]) -> String {
     let bytes = command.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     let mut shown = String::new();
@@ -109,6 +112,7 @@ fn merged_from(report: &Report, page: &mut Page) {
     }
 }
 
+/// Returns the numbers of records, ranks and machines in words.
 fn made_of(merge: &Merge, dot: &str) -> String {
     let records = merge.parts.len();
     let mut facts = vec![if records == 1 { "1 record".to_owned() } else { format!("{records} records") }];
@@ -117,6 +121,7 @@ fn made_of(merge: &Merge, dot: &str) -> String {
     facts.join(dot)
 }
 
+/// Returns the number of ranks in words: `7 of 8 ranks`; `None` if no process is a rank.
 fn ranks(seen: Option<u32>, world: Option<u32>) -> Option<String> {
     match (seen, world) {
         (Some(seen), Some(world)) => Some(format!("{seen} of {world} ranks")),
@@ -125,6 +130,7 @@ fn ranks(seen: Option<u32>, world: Option<u32>) -> Option<String> {
     }
 }
 
+/// Adds the ranks of which there is no record.
 fn missing(merge: &Merge, page: &mut Page) {
     if merge.missing_ranks.is_empty() {
         return;
@@ -137,6 +143,7 @@ fn missing(merge: &Merge, page: &mut Page) {
     page.row("Missing", Tone::Warning, &facts);
 }
 
+/// Adds one row for each attempt.
 fn attempts(attempts: &[Attempt], page: &mut Page) {
     if attempts.len() < 2 {
         return;

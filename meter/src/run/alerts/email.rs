@@ -1,14 +1,14 @@
-//! Sends alerts by e-mail (options `email_to`, `email_server` and others). The password is a secret, which is read from a variable or
-//! a file and never shown.
+//! Sends the alerts of a run (events that a person may want to know at once) by e-mail, for the options `email_to`,
+//! `email_server` and others. The password is read from a variable or a file and never shown.
 
 use super::event::{Alert, Poster};
 use crate::Error;
 use crate::options::Options;
 
-/// Variable of the password; with `_FILE` appended, the variable of a file of mode 0600 that holds it.
+/// Variable that holds the password. The same name with `_FILE` appended names a file of mode 0600 that holds it.
 const PASSWORD: &str = "ECO2_TOKEN_EMAIL";
 
-/// Sends alerts to the recipients that the options name; `None` without any.
+/// Returns the function that sends alerts to the recipients that the options name; `None` without recipients.
 ///
 /// # Errors
 /// [`Error::Email`] without a server, a safe password or usable addresses, or in a build without network.
@@ -48,10 +48,12 @@ fn open(_: &Options, _: impl Fn(&str) -> Option<String>) -> Result<Poster, eco2_
     Err(eco2_net::NetError::NotBuilt)
 }
 
+/// Returns the subject line of the message about an alert.
 fn subject(alert: &Alert) -> String {
     format!("eco2: {} in run {}", alert.kind, alert.run)
 }
 
+/// Returns the text of the message about an alert.
 fn text(alert: &Alert) -> String {
     let seconds = alert.at / 1_000_000_000;
     let device = if alert.device.is_empty() { "" } else { &format!("device: {}\n", alert.device) };

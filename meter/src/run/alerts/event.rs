@@ -1,4 +1,5 @@
-//! One alert as listeners and services receive it, and the rule that keeps repetitions back.
+//! Defines [`Alert`], an event as functions of the program and services (webhook, e-mail) receive it, and the rule that
+//! holds back an alert that repeats a recent one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,18 +11,18 @@ use eco2_core::schema::EventRecord;
 pub struct Alert {
     /// Id of the run.
     pub run: String,
-    /// Nanoseconds since the run began.
+    /// Nanoseconds from the start of the run to the event.
     pub at: u64,
-    /// Kind: `budget-stop`, `gpu-lost`, …, as in the report's events.
+    /// Kind of the event, as in the report's events: `budget-stop`, `gpu-lost`, …
     pub kind: String,
-    /// Device or source; empty for the run.
+    /// Device or source that the event is about; empty for the whole run.
     pub device: String,
     /// Text for people.
     pub text: String,
 }
 
 impl Alert {
-    /// An event of a run's report.
+    /// Returns the alert for an event of a run's report.
     #[must_use]
     pub(crate) fn of(run: &str, record: &EventRecord) -> Self {
         Self {
@@ -33,7 +34,7 @@ impl Alert {
         }
     }
 
-    /// One line for people.
+    /// Returns the alert as one line for people.
     #[must_use]
     pub fn line(&self) -> String {
         let device = if self.device.is_empty() { String::new() } else { format!("{}: ", self.device) };
@@ -41,27 +42,29 @@ impl Alert {
     }
 }
 
-/// A function of this process that gets alerts.
+/// A function of this process that receives alerts.
 pub(crate) type Listener = Box<dyn FnMut(&Alert) + Send>;
 
-/// A function that sends an alert to a service. It may take long, and asks how much time is left (`None`: no limit).
+/// A function that sends an alert to a service. It may take long, and calls its second argument for the time that is
+/// left (`None`: no limit).
 pub(crate) type Poster = Box<dyn FnMut(&Alert, &dyn Fn() -> Option<Duration>) -> Result<(), String> + Send>;
 
 /// Time for which a repetition is held back. A condition that lasts makes events at every reading; ten minutes is
 /// short enough to notice that it lasts.
 const HOLD_BACK: Duration = Duration::from_secs(600);
-/// Alerts that are remembered. Beyond that all are forgotten, which only lets a repetition through.
+/// Largest number of alerts that are remembered. Beyond that all are forgotten, which only lets a repetition through.
 const MOST_REMEMBERED: usize = 256;
 
-/// What makes two alerts repetitions: kind, device and text up to its first number.
+/// The values that are equal in two alerts if one repeats the other: kind, device, and the text up to its first number.
 type Subject = (String, String, String);
 
-/// The alerts that were let through: when each was last, and how many repetitions were held back since.
+/// The alerts that were let through: when each was last, and how many repetitions were held back since then.
 #[derive(Default)]
 pub(super) struct Repeats(BTreeMap<Subject, (Instant, u32)>);
 
 impl Repeats {
-    /// Lets an alert through unless it repeats one of the last ten minutes; its text then has the number that was held back.
+    /// Returns the alert, unless it repeats one of the last ten minutes. Its text then has the number of alerts held
+    /// back.
     pub(super) fn admit(&mut self, mut alert: Alert, now: Instant) -> Option<Alert> {
         let words =
             alert.text.split(|letter: char| letter.is_ascii_digit() || letter == ':').next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The queues of a run's alerts: one to the thread that calls listeners, one to each service.
+//! Holds the queues of a run's alerts (events that a person may want to know at once): one for the thread that calls
+//! listeners (functions of the program), and one for each service (webhook, e-mail).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -10,10 +11,11 @@ use super::event::{Alert, Listener};
 use super::queue::Queue;
 use crate::sync::lock;
 
-/// The longest that closing a run waits for alerts that are not sent yet: about one attempt of a service that answers.
+/// The longest that closing a run waits for alerts that are not sent yet. Two seconds allow about one attempt at a
+/// service that answers.
 const LAST_SENDING: Duration = Duration::from_secs(2);
 
-/// A service outside this process that gets alerts.
+/// A service outside this process that receives alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Webhook,
@@ -23,7 +25,7 @@ pub(crate) enum Service {
 impl Service {
     const ALL: [Self; 2] = [Self::Webhook, Self::Email];
 
-    /// Kind of the events about alerts that did not arrive.
+    /// Returns the kind of the events about alerts that this service did not receive.
     pub(super) fn failed_kind(self) -> EventKind {
         match self {
             Self::Webhook => EventKind::WebhookFailed,
@@ -31,7 +33,7 @@ impl Service {
         }
     }
 
-    /// Name of its thread.
+    /// Returns the name of the thread that sends to this service.
     pub(super) fn thread(self) -> &'static str {
         match self {
             Self::Webhook => "eco2-webhook",
@@ -39,47 +41,49 @@ impl Service {
         }
     }
 
+    /// Returns the text of the event about alerts that were not sent before the run ended.
     fn unsent(self, alerts: usize) -> String {
         let way = if self == Self::Webhook { "to the webhook" } else { "by e-mail" };
         format!("the run ended before {alerts} alerts were sent {way}")
     }
 }
 
-/// A run's alerts on their way, and the listeners.
+/// The alerts of a run that are not handled yet, and the listeners.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// To the alerts' thread, which calls listeners and passes alerts on to the services.
+    /// Queue of the alerts' thread, which calls listeners and passes alerts on to the services.
     pub(super) local: Queue,
-    /// To the services, in the order of [`Service::ALL`].
+    /// Queues of the services, in the order of [`Service::ALL`].
     services: [Queue; 2],
     listeners: Mutex<Vec<Listener>>,
 }
 
 impl Outbox {
-    /// Adds a listener. Never waits for one that is being called.
+    /// Adds a listener. Does not wait for a listener that is being called.
     pub(crate) fn listen(&self, listener: Listener) {
         lock(&self.listeners).push(listener);
     }
 
-    /// Puts an alert in if there is a thread to take it out and room; it is made only then. Never waits for a listener.
+    /// Adds an alert if a thread takes alerts out and there is room. Calls `alert` only then. Never waits for a
+    /// listener.
     pub(crate) fn put(&self, alert: impl FnOnce() -> Alert) {
         self.local.put(alert);
     }
 
-    /// The queue of a service.
+    /// Returns the queue of a service.
     pub(super) fn service(&self, service: Service) -> &Queue {
         &self.services[service as usize]
     }
 
-    /// The queues of all services.
+    /// Returns the queues of all services.
     pub(super) fn services(&self) -> impl Iterator<Item = &Queue> {
         self.services.iter()
     }
 
-    /// Calls every listener and returns what failed. A listener that panics is removed.
+    /// Calls every listener and returns the texts of those that failed. A listener that panics is removed.
     pub(super) fn call_listeners(&self, alert: &Alert) -> Vec<String> {
         let mut failures = Vec::new();
-        // Taken out of the lock: adding a listener meanwhile, even from within one, must not wait.
+        // The listeners are taken out of the lock, so that a listener that adds another one does not wait for itself.
         let mut called = std::mem::take(&mut *lock(&self.listeners));
         called.retain_mut(|listener| {
             let is_well = catch_unwind(AssertUnwindSafe(|| listener(alert))).is_ok();
@@ -94,8 +98,8 @@ impl Outbox {
         failures
     }
 
-    /// Lets the threads send what is left and end; waits for them for a bounded time unless `hurried`. Returns kinds and texts
-    /// of events about alerts that were not sent.
+    /// Lets the threads send the remaining alerts and end, and waits for them for a bounded time unless `hurried`.
+    /// Returns the kinds and texts of events about alerts that were not sent.
     pub(crate) fn close(&self, hurried: bool) -> Vec<(EventKind, String)> {
         let until = Instant::now() + if hurried { Duration::ZERO } else { LAST_SENDING };
         self.services().chain([&self.local]).for_each(|queue| queue.hurry(until));
@@ -105,8 +109,9 @@ impl Outbox {
         self.lost()
     }
 
+    /// Returns the kinds and texts of events about alerts that were dropped, or not handled in time.
     fn lost(&self) -> Vec<(EventKind, String)> {
-        // An alert that listeners get just now was passed on to the services already.
+        // An alert that listeners receive at this moment was passed on to the services already.
         let local = self.local.lost();
         let (mut events, mut dropped) = (Vec::new(), local.dropped);
         for service in Service::ALL.into_iter().filter(|service| self.service(*service).is_open()) {

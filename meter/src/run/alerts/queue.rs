@@ -1,4 +1,5 @@
-//! A bounded queue of alerts between the code that makes them and one thread that handles them.
+//! A bounded queue of alerts (events that a person may want to know at once) from the code that finds them to one
+//! thread that handles them.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 use super::event::Alert;
 use crate::sync::lock;
 
-/// Alerts that wait at most; more are dropped and counted. Repetitions are held back, so 64 different ones at once are a fault
-/// of some device, and the first of them are enough.
+/// Largest number of alerts that wait; more are dropped and counted. Repetitions are held back before, so 64 different
+/// alerts at once come from a faulty device, and the first of them are enough.
 const MOST: usize = 64;
 
-/// Alerts on their way to one thread.
+/// The alerts that wait for one thread.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -21,18 +22,18 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     alerts: VecDeque<Alert>,
-    /// Whether the thread handles an alert that it took out.
+    /// Whether the thread is handling an alert that it took out.
     in_hand: bool,
     /// Whether there is a thread that takes alerts out.
     open: bool,
     closing: bool,
     ended: bool,
     dropped: u64,
-    /// The time by which the last alert should be handled; `None` while the run goes on.
+    /// The instant by which the last alert should be handled; `None` while the run goes on.
     until: Option<Instant>,
 }
 
-/// The outcome of a wait.
+/// The result of waiting for an alert.
 #[derive(Debug, PartialEq)]
 pub(super) enum Waited {
     Event(Alert),
@@ -41,22 +42,22 @@ pub(super) enum Waited {
     Over,
 }
 
-/// Alerts that were not handled.
+/// Numbers of alerts that were not handled.
 #[derive(Debug, PartialEq)]
 pub(super) struct Lost {
     pub(super) waiting: usize,
-    /// Whether one is being handled: 0 or 1.
+    /// Number of alerts that are being handled: 0 or 1.
     pub(super) in_hand: usize,
     pub(super) dropped: u64,
 }
 
 impl Queue {
-    /// Opens the queue and returns whether that was the first time: the caller then starts its thread.
+    /// Opens the queue and returns whether this was the first time. The caller then starts the thread.
     pub(super) fn begin(&self) -> bool {
         !std::mem::replace(&mut lock(&self.state).open, true)
     }
 
-    /// Puts an alert in if the queue is open and has room; it is made only then. Never waits for the thread.
+    /// Adds an alert if the queue is open and has room. Calls `alert` only then. Never waits for the thread.
     pub(super) fn put(&self, alert: impl FnOnce() -> Alert) {
         let mut state = lock(&self.state);
         if !state.open || state.ended {
@@ -70,7 +71,7 @@ impl Queue {
         }
     }
 
-    /// The next alert; the one that was taken out before is handled by now.
+    /// Returns the next alert. Calling it means that the alert returned before is handled.
     pub(super) fn wait(&self, at_most: Duration) -> Waited {
         let mut state = lock(&self.state);
         state.in_hand = false;
@@ -87,29 +88,29 @@ impl Queue {
         }
     }
 
-    /// No more alerts come: the thread handles what is left and ends.
+    /// Declares that no more alerts come: the thread handles the remaining ones and ends.
     pub(super) fn finish(&self) {
         lock(&self.state).closing = true;
         self.changed.notify_all();
     }
 
-    /// The thread has ended.
+    /// Records that the thread has ended.
     pub(super) fn end(&self) {
         lock(&self.state).ended = true;
         self.changed.notify_all();
     }
 
-    /// Sets the time by which the last alert should be handled.
+    /// Sets the instant by which the last alert should be handled.
     pub(super) fn hurry(&self, until: Instant) {
         lock(&self.state).until = Some(until);
     }
 
-    /// The time that is left; `None` while the run goes on.
+    /// Returns the time until that instant; `None` while the run goes on.
     pub(super) fn left(&self) -> Option<Duration> {
         lock(&self.state).until.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until the thread has ended, while there is time.
+    /// Waits until the thread has ended or the time has run out.
     pub(super) fn await_end(&self) {
         let left = self.left().unwrap_or_default();
         let state = lock(&self.state);
@@ -118,13 +119,14 @@ impl Queue {
         }
     }
 
-    /// The alerts that were not handled so far.
+    /// Returns the numbers of alerts that are not handled yet.
     pub(super) fn lost(&self) -> Lost {
         let state = lock(&self.state);
         let in_hand = usize::from(state.in_hand && !state.ended);
         Lost { waiting: state.alerts.len(), in_hand, dropped: state.dropped }
     }
 
+    /// Whether there is a thread that takes alerts out.
     pub(super) fn is_open(&self) -> bool {
         lock(&self.state).open
     }

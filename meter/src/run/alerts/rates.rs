@@ -1,4 +1,5 @@
-//! Limits per hour on emissions, energy use and cost: an event when the mean since the run's start exceeds one.
+//! Compares a run with the limits per hour on its emissions, energy and cost, and makes an event when the mean rate
+//! since the start of the run exceeds a limit.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,19 +11,23 @@ use eco2_core::units::UJ_PER_KWH;
 use crate::options::{Options, Row, opt};
 use crate::sync::lock;
 
-/// The mean over a shorter time is a poor estimate of an hour: until then only the end of the run is checked.
+/// The shortest time whose mean rate is compared during a run: over a shorter one the mean is a poor estimate of an
+/// hour. A run that ends earlier is compared at its end.
 const SHORTEST: Duration = Duration::from_secs(5);
 
 /// One limit per hour.
 struct Rate {
-    /// Kind of its event.
+    /// Kind of the event.
     kind: EventKind,
+    /// The option that sets the limit.
     row: &'static Row,
+    /// The limit per hour, in `unit`.
     limit: f64,
     /// Unit of the limit, for people.
     unit: &'static str,
-    /// The amount that was used, in the limit's unit.
+    /// Returns the amount that the run used, in the limit's unit; `None` if it is not known.
     used: fn(&Usage) -> Option<f64>,
+    /// Whether the run exceeded the limit before; each limit is reported once.
     is_reported: bool,
 }
 
@@ -31,6 +36,7 @@ struct Rate {
 pub(crate) struct Rates(Mutex<Vec<Rate>>);
 
 impl Rates {
+    /// Returns the limits per hour that the options set.
     pub(crate) fn of(options: &Options) -> Self {
         let budget = &options.budget;
         let rate = |limit: Option<f64>, kind, row, unit, used| {
@@ -58,13 +64,13 @@ impl Rates {
         Self(Mutex::new(rates.into_iter().flatten().collect()))
     }
 
-    /// Whether there is a limit.
+    /// Whether any limit per hour is set.
     pub(crate) fn is_limited(&self) -> bool {
         !lock(&self.0).is_empty()
     }
 
-    /// Kinds and texts of the events to make now: one for each limit that is exceeded and was not reported before. What is not
-    /// known exceeds nothing.
+    /// Returns the kinds and texts of the events to add now: one for each limit that is exceeded and was not reported
+    /// before. A limit on an amount that is not known is not exceeded.
     pub(crate) fn exceeded(&self, usage: &Usage, elapsed: Duration, closed: bool) -> Vec<(EventKind, String)> {
         if elapsed.is_zero() || (elapsed < SHORTEST && !closed) {
             return Vec::new();

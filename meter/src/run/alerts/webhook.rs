@@ -1,7 +1,9 @@
-//! Alerts to a webhook: the form of its messages, and the address, which is a secret.
+//! Sends the alerts of a run (events that a person may want to know at once) to a webhook, an address that receives
+//! messages by HTTP. The address is a secret.
 //!
-//! Forms: Slack incoming webhooks (`text`, with &, < and > escaped), Discord webhooks (`content`, at most 2000 characters,
-//! no mention of a user), Microsoft Teams workflows (an Adaptive Card), and plain JSON of schema `eco2.event/1`.
+//! Forms of the messages: Slack incoming webhooks (`text`, with &, < and > escaped), Discord webhooks (`content`, at
+//! most 2000 characters, no mention of a user), Microsoft Teams workflows (an Adaptive Card), and plain JSON of schema
+//! `eco2.event/1`.
 
 use serde_json::{Value, json};
 
@@ -9,9 +11,9 @@ use super::event::{Alert, Poster};
 use crate::Error;
 use crate::options::Options;
 
-/// Variable of the address; with `_FILE` appended, the variable of a file of mode 0600 that holds it.
+/// Variable that holds the address. The same name with `_FILE` appended names a file of mode 0600 that holds it.
 const VARIABLE: &str = "ECO2_TOKEN_WEBHOOK";
-/// Discord's longest message, characters.
+/// Largest number of characters that Discord accepts in a message.
 const DISCORD: usize = 2_000;
 
 /// The form of a webhook's messages.
@@ -23,7 +25,8 @@ enum Form {
     Json,
 }
 
-/// Sends alerts to the webhook that the options name, if any, with retries while there is time.
+/// Returns the function that sends alerts to the webhook that the options name, with retries while there is time;
+/// `None` without a webhook.
 ///
 /// # Errors
 /// [`Error::Webhook`] without a safe address, or in a build without network.
@@ -55,7 +58,7 @@ fn posting(_: Form, never: std::convert::Infallible) -> Poster {
 #[cfg(feature = "providers")]
 fn open(form: Form, lookup: impl Fn(&str) -> Option<String>) -> Result<eco2_net::Webhook, eco2_net::NetError> {
     use eco2_net::{Limits, Secret};
-    // The name that other tools use, for Slack where ours is not set.
+    // Other tools use this variable for Slack; it applies if that of eco2 is not set.
     let slack = (form == Form::Slack).then(|| lookup("SLACK_WEBHOOK_URL")).flatten();
     let address = Secret::find(VARIABLE, &lookup)
         .or_else(|fault| slack.and_then(|address| Secret::new(&address)).ok_or(fault))?;
@@ -69,6 +72,7 @@ fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<std::convert::Inf
     Err(eco2_net::NetError::NotBuilt)
 }
 
+/// Returns the JSON body of the message about an alert in the given form.
 fn body(form: Form, alert: &Alert) -> Value {
     let line = alert.line();
     match form {

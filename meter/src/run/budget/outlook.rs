@@ -1,5 +1,6 @@
-//! Computes the outlook of a run for its budget ([`outlook()`]): the use until the next check, and the forecast for the end of the run,
-//! in energy, grams and money.
+//! Computes the outlook of a run for its budget ([`outlook()`]): the use until the next check of the budget, and the
+//! forecast for the end of the run, in energy, grams and money. PUE is the factor of the facility's overhead. A
+//! *projection* is the forecaster's estimate of the energy that the rest of the run will use.
 
 use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
@@ -7,29 +8,32 @@ use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection, forecast_backt
 
 use crate::run::pricing::{RateForecast, RunPricing, When};
 
-/// The planned length of a run.
+/// The planned length of a run, in the unit in which its progress is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Length {
     Steps(u64),
     Milliseconds(u64),
 }
 
-/// Quantiles at the ends of the 90 % interval, and the quantile of the forecast that a soft limit is compared with: the limit is
-/// exceeded with a probability of 10 % at most.
+/// Quantiles at the ends of the forecast interval, which holds the result with a probability of 90 %.
 const INTERVAL: [f64; 2] = [0.05, 0.95];
+/// Quantile of the forecast that a soft limit is compared with: a run exceeds the limit with a probability of 10 % at
+/// most.
 const SOFT: f64 = 0.9;
 
 /// The data of a run from which its outlook is computed.
 pub(super) struct OutlookInput<'a> {
     pub(super) forecaster: &'a Forecaster,
-    /// The most that is used until the next check, with the use since the counters' last updates, before PUE.
+    /// The most that may be used until the next check, including the use since the counters' last updates, microjoules
+    /// before PUE.
     pub(super) next_uj: u64,
     pub(super) energy: &'a Energy,
     pub(super) carbon: &'a Carbon,
     pub(super) when: &'a When,
 }
 
-/// Returns the outlook of a run, and the forecast for its report.
+/// Returns the outlook of a run, and the forecast for its report; no forecast without a planned length or a known
+/// energy.
 pub(super) fn outlook(
     length: Option<Length>,
     pricing: &RunPricing,
@@ -77,8 +81,9 @@ pub(super) fn outlook(
     (Outlook { next, finish }, Some(record))
 }
 
-/// Use at the end in grams or money: spent, and the rest at the intensity or price of its time. Where the past is repeated and
-/// no backtest exists, the ends are the extremes of the past.
+/// Returns the use at the end in grams or money: the amount so far, plus the rest at the intensity or price of its
+/// time. If past intensities are repeated as a forecast that was never tested, the interval spans the extremes of the
+/// past.
 fn priced(projection: &Projection, spent: f64, pue: f64, each: &RateForecast) -> Finish {
     let scale = |each: f64| each * pue / UJ_PER_KWH;
     let own = finish(projection, spent, scale(each.each), each.error_percent.unwrap_or(0.0) / 100.0);
@@ -87,14 +92,14 @@ fn priced(projection: &Projection, spent: f64, pue: f64, each: &RateForecast) ->
     Finish { mean: own.mean, low: low.low.min(own.low), high: high.high.max(own.high), p90: high.p90.max(own.p90) }
 }
 
-/// Use at the end in one unit, of which a microjoule is `scale`. The relative error of the scale is independent of that of the
-/// energy, so that the two add as squares.
+/// Returns the use at the end in one unit; `scale` is the size of a microjoule in it. The relative error of the scale
+/// is independent of that of the energy, so the two add as squares.
 fn finish(projection: &Projection, spent: f64, scale: f64, error: f64) -> Finish {
     let own = projection.rest_error_uj;
     let both = Projection { rest_error_uj: own.hypot(projection.rest_uj * error), ..*projection };
     let at = |p: f64| spent + scale * both.rest_at(p);
     let [low, high] = INTERVAL.map(at);
-    // A scale below zero, as prices can be, turns the ends around.
+    // A negative scale, as prices can be, swaps the ends.
     Finish {
         mean: spent + scale * projection.rest_uj,
         low: low.min(high),

@@ -1,4 +1,5 @@
-//! Simulated runs with a scripted clock: what the budget decides from readings and steps.
+//! Tests of a run's budget with simulated readings and steps and a scripted clock: held-back energy, forecasts,
+//! decisions.
 
 use eco2_core::{Component, Domain, EventPool, Fault, Producer, Reading, Timeline};
 use eco2_samplers::clock::Clock;
@@ -13,7 +14,7 @@ use crate::live::publish::Publisher;
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
-/// A run of one counter whose readings are scripted.
+/// A run with one energy counter whose readings are scripted.
 struct Fixture {
     engine: Engine,
     threads: Vec<Producer>,
@@ -36,7 +37,7 @@ impl Fixture {
         Self { engine, threads, monitor: BudgetMonitor::new(options), pricing, opened_ns }
     }
 
-    /// Ends a step of that name on that thread.
+    /// Ends a step of the given name on the given thread.
     fn step(&mut self, thread: usize, name: &str, after_ns: u64) {
         let name = self.engine.ledger.intern(name);
         assert!(self.threads[thread].step(name.0, self.opened_ns + after_ns, false));
@@ -73,7 +74,7 @@ fn counter() -> Domain {
     Domain::counter("GPU-1", Component::Gpu, "board", "test")
 }
 
-/// 100 W, read every 10 ms, until the counter dies.
+/// Lets the run use 100 W, read every 10 ms, until `until_ns` or until the counter fails.
 fn hundred_watts(run: &mut Fixture, until_ns: u64) {
     for at in (0..=until_ns).step_by(10 * MS as usize) {
         run.read(at, Ok(at / 10));
@@ -125,8 +126,8 @@ fn k10_nothing_measured_is_never_go() {
 
 #[test]
 fn held_back_is_ceiling_power_until_the_next_look_and_the_largest_step() {
-    // A ceiling of 300 W; looks every 100 ms, at 100 W: 30 J until the next one, 10 J for the largest step, and what was
-    // used since the last update at the ceiling: 10 ms of it.
+    // The ceiling is 300 W. Checks come every 100 ms at 100 W. Held back are 30 J until the next check, 10 J for the
+    // largest step, and the energy since the last update at the ceiling power for 10 ms.
     let mut run = Fixture::new(&limited(1_000.0), Domain { max_uw: Some(300_000_000), ..counter() });
     for look in 1..=20 {
         for tick in 0..10 {
@@ -140,8 +141,8 @@ fn held_back_is_ceiling_power_until_the_next_look_and_the_largest_step() {
     assert!((41.5e6..=45e6).contains(&found.held), "{found:?}");
 }
 
-/// The forecast after a quarter of 400 steps of 100 ms at 100 W, each of 10 J: 4000 J in all. `steps` records the steps that
-/// end at a time in milliseconds.
+/// The forecast after a quarter of 400 steps of 100 ms at 100 W, each of 10 J: 4000 J in all. `steps` records the steps
+/// that end at a time in milliseconds.
 fn forecast_of(options: &Options, steps: impl Fn(&mut Fixture, u64)) -> eco2_core::schema::ForecastRecord {
     let mut run = Fixture::new(options, counter());
     for tick in 0..=1_001 {
@@ -154,7 +155,7 @@ fn forecast_of(options: &Options, steps: impl Fn(&mut Fixture, u64)) -> eco2_cor
     run.record(10_010 * MS, false, BudgetReader::Report).unwrap().forecast.expect("100 steps are enough")
 }
 
-/// Steps of a name on a thread every `every_ms`, 3 ms before a reading.
+/// Ends a step of a name on a thread every `every_ms`, 3 ms before a reading.
 fn every(run: &mut Fixture, thread: usize, name: &str, every_ms: u64, ms: u64) {
     if (ms + 3).is_multiple_of(every_ms) {
         run.step(thread, name, ms * MS);
@@ -250,7 +251,7 @@ fn k10_set_up_before_the_first_step_is_not_forecast() {
     assert!((found.energy_uj.mean / 14e9 - 1.0).abs() < 1e-2, "{found:?}");
 }
 
-/// Random numbers that are the same every time (splitmix64).
+/// A random number generator that returns the same numbers every time (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -261,9 +262,9 @@ impl Random {
     }
 }
 
-/// A run with a hard limit of 400 J on a counter with a ceiling of 300 W, whose updates come every 20 ms. It has four inner
-/// steps a step, on two threads, looks at every `check`-th step, and stops when the budget decides so. Its power changes every
-/// step. Returns the last look and the finished run.
+/// A run with a hard limit of 400 J on a counter with a ceiling of 300 W, whose updates come every 20 ms. It has four
+/// inner steps a step, on two threads, looks at every `check`-th step, and stops when the budget decides so. Its power
+/// changes every step. Returns the last look and the finished run.
 fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
     let mut options = limited(400.0);
     options.budget.check_steps = check as u32;
@@ -330,17 +331,18 @@ fn k10_a_strict_hard_stop_holds_by_the_upper_bound_when_the_counter_dies() {
     }
 }
 
-/// How the steps of a run are recorded.
+/// The ways in which the steps of a run are recorded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Recorded {
     Plain,
-    /// Four inner steps in each.
+    /// Each step contains four inner steps.
     Inner,
-    /// By two threads that step together.
+    /// Two threads record the steps, each at the same time as the other.
     Threads,
 }
 
-/// Joules of 120 steps: noise of 2 to 15 %, with a warm-up in a third of the runs and a level that wanders in another third.
+/// Returns the joules of 120 steps: noise of 2 to 15 %, with a warm-up in a third of the runs and a drifting level in
+/// another third.
 fn energies(random: &mut Random) -> Vec<f64> {
     let mut even = || random.below(1 << 20) as f64 / f64::from(1 << 20);
     let (scatter, kind, start) = (0.02 + 0.13 * even(), (3.0 * even()) as u32, 0.5 * even());
@@ -354,8 +356,8 @@ fn energies(random: &mut Random) -> Vec<f64> {
     (0..120).map(step).collect()
 }
 
-/// A run of such steps of 50 ms each, on a counter that is read every 10 ms. Returns whether the interval that is forecast at
-/// 10, 25, 50 and 75 % of it holds its end.
+/// A run of such steps of 50 ms each, on a counter that is read every 10 ms. Returns whether the interval that is
+/// forecast at 10, 25, 50 and 75 % of it holds its end.
 fn held(energies: &[f64], recorded: Recorded) -> [bool; 4] {
     const AT: [usize; 4] = [12, 30, 60, 90];
     let whole = 1e6 * energies.iter().sum::<f64>();

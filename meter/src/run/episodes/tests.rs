@@ -1,4 +1,5 @@
-//! Episodes of a run whose energy is known by hand.
+//! Tests of the records and events of episodes (times in which steps stalled or a GPU was idle or hot) whose energy is
+//! known by hand.
 
 use super::*;
 use crate::run::curves::Curves;
@@ -14,7 +15,8 @@ fn gpu(energy_uj: u64) -> Device {
     Device { energy_uj: Some(energy_uj), low_uj: Some(energy_uj), high_uj: Some(energy_uj), ..device }
 }
 
-/// A run of 100 s at 100 W, its counter seen each second, episode_records from 1000 s on the clock.
+/// Returns the records and events of a run of 100 s at 100 W whose counter is read each second. The run starts at 1000
+/// s.
 fn episode_records(spells: &RunEpisodes, going_on: bool) -> (Vec<EpisodeRecord>, Vec<EventRecord>) {
     let uj = 100 * 100 * 1_000_000;
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
@@ -22,7 +24,7 @@ fn episode_records(spells: &RunEpisodes, going_on: bool) -> (Vec<EpisodeRecord>,
     super::episode_records(spells, &account, &curves(99, 100_000_000, Bounded::exact(uj)), going_on)
 }
 
-/// One device, whose counter grew by `uj` each second, for `seconds` of 100.
+/// Returns the curves of one device whose counter grew by `uj_a_second` each second for `seconds` of the 100.
 fn curves(seconds: u64, uj_a_second: u64, total: Bounded<u64>) -> Curves {
     let knot = |s: u64| CurvePoint::of_knot(&Knot::change(s * S, s * S, s * uj_a_second), 0, 0);
     let curve = Curve::new((1..=seconds).map(knot), 100 * S, total);

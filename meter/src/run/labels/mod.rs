@@ -1,7 +1,9 @@
-//! Finds labels of a run in its environment ([`find`]): job, rank, container and pod.
+//! Finds labels of a run in its environment ([`find`]): job, rank, container and pod. A label is a name with a value,
+//! by which runs are grouped.
 //!
-//! They come from variables, procfs and the files of a pod; nothing is guessed from host names or the network. Names follow
-//! OpenTelemetry where it has one (`k8s.pod.name`, `container.id`). Labels that the user sets win over found ones.
+//! Labels come from environment variables, procfs and the files of a pod; nothing is guessed from host names or the
+//! network. Names follow OpenTelemetry if it defines one (`k8s.pod.name`, `container.id`). Labels that the user sets
+//! win over found ones.
 
 mod found;
 mod launcher;
@@ -17,7 +19,7 @@ pub use found::{Found, Launch};
 use found::{LONGEST, put, read};
 pub(crate) use launcher::folder_name;
 
-/// Labels that are taken from a pod, at most: as many as a user may set.
+/// Largest number of labels that are taken from a pod: the number that a user may set.
 const MAX_POD_LABELS: usize = 64;
 /// The folders that labels are read from; tests and containers name others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Default for Roots {
     }
 }
 
-/// Variables whose value becomes a label, and the name of the label.
+/// Variables whose value becomes a label, each with the name of the label.
 const VARIABLES: &[(&str, &str)] = &[
     ("SLURM_JOB_ID", "slurm.job_id"),
     ("SLURM_JOB_NAME", "slurm.job_name"),
@@ -106,7 +108,7 @@ fn readable<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
     variables.into_iter().filter_map(text).filter(|(_, value)| !value.trim().is_empty()).collect()
 }
 
-/// A pod's labels as the downward API writes them: `key="value"` a line, the value escaped.
+/// Adds a pod's labels from the file of the downward API: one `key="value"` per line, with the value escaped.
 fn add_pod_labels(podinfo: &Path, labels: &mut BTreeMap<String, String>) {
     let text = read(&podinfo.join("labels")).unwrap_or_default();
     for (name, quoted) in text.lines().filter_map(|line| line.split_once('=')).take(MAX_POD_LABELS) {

@@ -1,4 +1,4 @@
-//! Labels of scripted surroundings.
+//! Tests of the search for a run's labels in scripted environments and folders.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ fn found(variables: &[(&str, &str)]) -> Found {
     find(variables.iter().copied(), &Roots { procfs: "/nowhere".into(), podinfo: "/nowhere".into() })
 }
 
-/// Labels below a tree with those files.
+/// Returns the labels that are found below a folder with these files.
 fn in_tree(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     let root = tempfile::tempdir().unwrap();
     for (path, text) in files {

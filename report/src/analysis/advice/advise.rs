@@ -1,4 +1,4 @@
-//! Collects the advice for a run over all topics.
+//! Collects the advice of `eco2 optimize` for a run over all topics.
 
 use eco2_core::schema::Report;
 
@@ -6,11 +6,12 @@ use super::elsewhere::{self, AdviceInputs};
 use super::measured;
 use super::types::{Advice, Findings, Suggestions, Topic, combined_percent, percent};
 
-/// Topics that use the run's gauges and episodes.
+/// Topics that use the run's gauges (such as utilisation) and episodes (times of idle GPUs or stalled steps).
 const MEASURED: [Topic; 3] = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit];
 /// Topics that use the run's energy over time.
 const ELSEWHERE: [Topic; 2] = [Topic::Hour, Topic::Region];
-/// Gauges are read once a second: a shorter run has too few readings.
+/// Shortest run that is assessed by its gauges. They are read once a second, so a shorter run has fewer than ten
+/// readings.
 const SHORTEST_NS: u64 = 10_000_000_000;
 
 /// Returns the advice for a run.
@@ -41,7 +42,7 @@ pub fn advise(report: &Report, inputs: &AdviceInputs<'_>) -> Suggestions {
     Suggestions { run: report.run.id.clone(), advice, combined_percent, not_assessed, estimated_percent }
 }
 
-/// The reason why no topic can be assessed; `None` if the run has measured or estimated energy.
+/// Returns the reason why no topic can be assessed; `None` if the run has measured or estimated energy.
 fn no_energy(report: &Report) -> Option<&'static str> {
     if report.energy.synthetic_uj > 0 {
         return Some("the run's energy is synthetic: nothing was measured");
@@ -50,6 +51,7 @@ fn no_energy(report: &Report) -> Option<&'static str> {
     is_unknown.then_some("the run has no energy: nothing was measured; `eco2 doctor` shows the reason")
 }
 
+/// Returns the saving by which the suggestions are sorted, percent; minus infinity if none is stated.
 fn saved_percent(advice: &Advice) -> f64 {
     advice.saving.map_or(f64::NEG_INFINITY, |saving| saving.percent)
 }

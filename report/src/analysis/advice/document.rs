@@ -1,4 +1,4 @@
-//! Advice as JSON (schema `eco2.advice/1`) and as text for the terminal.
+//! Writes the advice of `eco2 optimize` as JSON (schema `eco2.advice/1`) and as text for the terminal.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::types::{ADVICE_SCHEMA, Advice, Claim, Evidence, NotAssessed, Suggesti
 use crate::render::{Page, TextStyle, Tone};
 
 impl Suggestions {
-    /// One JSON object, numbers not rounded, ended by a line end.
+    /// Returns the advice as one JSON object that ends with a line end; numbers are not rounded.
     #[must_use]
     pub fn json(&self) -> String {
         let skipped = |skipped: &NotAssessed| json!({"topic": skipped.topic.as_str(), "reason": skipped.reason});
@@ -21,7 +21,8 @@ impl Suggestions {
         format!("{whole:#}\n")
     }
 
-    /// Text for the terminal, every line ended by `\n`: the advice, then the topics that were not assessed.
+    /// Returns the advice as text for the terminal, followed by the topics that were not assessed. Every line ends with
+    /// `\n`.
     #[must_use]
     pub fn text(&self, style: &TextStyle) -> String {
         let mut page = Page::new(*style, false);
@@ -47,6 +48,7 @@ impl Suggestions {
     }
 }
 
+/// Returns one suggestion as JSON.
 fn advice_json(advice: &Advice) -> Value {
     let saving = advice.saving;
     let evidence = |evidence: &Evidence| json!({"name": evidence.name, "value": evidence.value, "unit": evidence.unit});
@@ -67,6 +69,7 @@ fn advice_json(advice: &Advice) -> Value {
     })
 }
 
+/// Adds one suggestion to the text: title, text, saving and command.
 fn advice_rows(number: usize, advice: &Advice, page: &mut Page) {
     page.row(&format!("{number}."), Tone::Strong, &advice.title);
     page.row("", Tone::Normal, &advice.text);
@@ -74,6 +77,7 @@ fn advice_rows(number: usize, advice: &Advice, page: &mut Page) {
     page.row("Try", Tone::Normal, &advice.command);
 }
 
+/// Returns the saving in words, with its interval.
 fn saved(advice: &Advice) -> String {
     let Some(saving) = advice.saving else {
         return "not known until it is measured".to_owned();

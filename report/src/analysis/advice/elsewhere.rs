@@ -1,4 +1,5 @@
-//! Advice on another start time or grid zone: the run's power profile with other carbon intensities.
+//! Advice of `eco2 optimize` on another start time or grid zone: computes the emissions of the run's power profile (its
+//! energy over time) with other carbon intensities.
 
 use std::path::Path;
 
@@ -16,31 +17,31 @@ const NS_PER_S: i64 = 1_000_000_000;
 pub struct Hours<'a> {
     /// The series of the run's own zone.
     pub series: &'a Series,
-    /// Its file, for the suggested command.
+    /// The file of the series, for the suggested command.
     pub file: &'a Path,
-    /// Its column; empty if it has only one.
+    /// The column of the series in that file; empty if the file has only one.
     pub column: &'a str,
-    /// Nanoseconds from the run's start to the latest end; the run may also start earlier by as much.
+    /// Nanoseconds from the run's start to the latest end of a moved run. The run may also start earlier by as much.
     pub within_ns: i64,
 }
 
-/// A zone to compare with.
+/// A zone to compare the run's zone with.
 #[derive(Debug, Clone)]
 pub enum Region<'a> {
-    /// A column of the same file, at the hours of the run.
+    /// A column of the same file, at the hours of the run. The members are the column's name and its series.
     Column(&'a str, &'a Series),
-    /// A yearly average from the table.
+    /// The yearly average of a zone from the table of zones.
     Yearly(Box<Intensity>),
 }
 
-/// What the caller adds to the report.
+/// The inputs for advice that the caller adds to the report.
 #[derive(Default)]
 pub struct AdviceInputs<'a> {
     /// The run's name as the user typed it, such as `last` or a file; empty for the run's id.
     pub run: &'a str,
     /// The run's energy over its time; without it, other start times are not assessed.
     pub course: Option<EnergyProfile<'a>>,
-    /// A series, and how far the run may be moved in it.
+    /// An intensity series, and how far the run may be moved in it; `None`: other start times are not assessed.
     pub hours: Option<Hours<'a>>,
     /// Zones to compare with.
     pub regions: Vec<Region<'a>>,
@@ -93,8 +94,8 @@ pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Fi
     });
 }
 
-/// The `eco2 plan` command for a job like this run, from the earlier of its start (`from_ns`) and the better one
-/// (`best_ns`) to the latest end.
+/// Returns the `eco2 plan` command for a job like this run. It covers the time from the earlier of the run's start
+/// (`from_ns`) and the better start (`best_ns`) to the latest end.
 fn plan(report: &Report, hours: &Hours<'_>, course: &EnergyProfile<'_>, from_ns: i64, best_ns: i64) -> String {
     let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", quoted(hours.column)) };
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
@@ -127,6 +128,7 @@ pub(super) fn regions(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut
     }
 }
 
+/// Returns the zone's name and the difference in emissions there; the reason as an error if they cannot be compared.
 fn compared(report: &Report, inputs: &AdviceInputs<'_>, region: &Region<'_>) -> Result<(String, Difference), String> {
     match region {
         Region::Column(name, series) => {
@@ -144,8 +146,8 @@ fn compared(report: &Report, inputs: &AdviceInputs<'_>, region: &Region<'_>) -> 
     }
 }
 
-/// The difference by yearly averages: the energy of each segment at the intensity of the other zone, if both intensities are
-/// of the same kind.
+/// Returns the difference by yearly averages: the energy of each segment at the intensity of the other zone. Returns
+/// the reason as an error if the intensities are not of the same kind.
 fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     let kind = there.kind.map(|kind| kind.as_str());
     let has_kind = |segment: &CarbonSegment| segment.kind.as_deref() == kind;
@@ -175,20 +177,22 @@ fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     Ok(Difference {
         grams: emitted,
         saved: Bounded { value: Some(grams - would_be), ..saved },
-        // With one intensity the ratio does not depend on the energy: both bounds are equal.
+        // With one intensity the ratio does not depend on the energy, so both bounds are equal.
         percent: Bounded::hard(100.0 * share, percent(lower), Some(percent(upper))),
     })
 }
 
+/// Returns the reason why a zone is no improvement; `more_g` are the grams that the run would emit in addition.
 fn not_cleaner(name: &str, more_g: f64) -> String {
-    // Three decimals are printed: a smaller difference counts as none.
+    // Three decimals are printed, so a smaller difference is shown as none.
     match more_g {
         more_g if more_g < 0.000_5 => format!("{name} is not cleaner: the same"),
         more_g => format!("{name} is not cleaner: {more_g:.3} g more"),
     }
 }
 
-/// Returns the command for the run in another zone. The column of a series gets no `--zone`, because it is not a grid zone.
+/// Returns the command for the run in another zone. The column of a series gets no `--zone`, because it is not a grid
+/// zone.
 fn run_there(report: &Report, region: &Region<'_>, name: &str) -> String {
     let zone = match region {
         Region::Column(..) => String::new(),
@@ -197,6 +201,7 @@ fn run_there(report: &Report, region: &Region<'_>, name: &str) -> String {
     format!("eco2 run {zone}-- {}    # on a machine there", command_line(report))
 }
 
+/// Returns the suggestion to run in another zone.
 fn region_advice(name: &str, difference: &Difference, command: String) -> Advice {
     Advice {
         topic: Topic::Region,
@@ -215,6 +220,7 @@ fn region_advice(name: &str, difference: &Difference, command: String) -> Advice
     }
 }
 
+/// Returns the grams in the run's own zone and in the other zone.
 fn difference_evidence(difference: &Difference) -> Vec<Evidence> {
     let would_be = difference.emitted_g() - difference.saved_g();
     vec![
@@ -223,10 +229,12 @@ fn difference_evidence(difference: &Difference) -> Vec<Evidence> {
     ]
 }
 
+/// Returns the saving as percent of the run's emissions.
 fn saved_percent(difference: &Difference) -> f64 {
     difference.percent.value.unwrap_or(0.0)
 }
 
+/// Returns the saving with its bounds.
 fn saving(difference: &Difference) -> Saving {
     let Bounded { low, high, .. } = difference.percent;
     let percent = saved_percent(difference);
@@ -245,6 +253,7 @@ fn profile<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(EnergyProf
     Some((profile, parse_instant(&report.run.started_at)?))
 }
 
+/// Returns the text that a series does not cover the whole run.
 fn uncovered(series: &Series, from_ns: i64, lasted_ns: u64) -> String {
     let to_ns = from_ns.saturating_add_unsigned(lasted_ns);
     format!(

@@ -1,5 +1,7 @@
-//! Advice of `eco2 optimize` from measured values: idle GPUs, stalled steps, and the power limit of GPUs. An *episode* is a
-//! time in which a GPU was idle, a step stalled, or a power limit reduced the clock. A *gauge* is a value such as utilisation.
+//! Writes the advice of `eco2 optimize` that comes from measured values: idle GPUs, stalled steps, and the power limit
+//! of GPUs. An *episode* is a time in which a GPU was idle, a step stalled, or a power limit reduced the clock. A
+//! *gauge* is a value such as utilisation.
+//! utilisation.
 
 use eco2_core::Component;
 use eco2_core::schema::{Device, EpisodeRecord, Report};
@@ -8,9 +10,10 @@ use super::types::{
     Advice, Claim, Evidence, Findings, Saving, Topic, WORTH_PERCENT, command_line, energy_share, quoted,
 };
 
-/// Above this mean utilisation, pauses are too short to matter, percent.
+/// Above this mean utilisation, pauses are too short to matter, percent: their share is below the smallest saving
+/// reported.
 const NEVER_IDLE_PERCENT: f64 = 100.0 - WORTH_PERCENT;
-/// Below this share of its power limit, a GPU is not limited by it, percent.
+/// A GPU whose mean power is below this share of its power limit is not slowed by the limit, percent.
 const NEAR_PERCENT: f64 = 50.0;
 /// A GPU whose peak power is above this share of its limit may be limited by it at times, percent.
 const NEAR_AT_TIMES_PERCENT: f64 = 90.0;
@@ -98,21 +101,21 @@ pub(super) fn stalls(report: &Report, run_name: &str, findings: &mut Findings) {
     });
 }
 
-/// A GPU and its power in relation to its limit.
+/// A GPU, and its power compared with its limit.
 struct LimitedGpu<'a> {
     gpu: &'a Device,
     limit_w: f64,
     mean_w: f64,
     /// Mean power as a share of the limit, percent.
     mean_percent: f64,
-    /// The power that was not exceeded in 99 % of the time, watts.
+    /// The power that was not exceeded in 99 % of the time, watts; `None` if it is not known.
     p99_w: Option<f64>,
     /// Share of the run during which the limit reduced the clock, percent; `None` if the GPU does not report it.
     capped_percent: Option<f64>,
 }
 
 impl<'a> LimitedGpu<'a> {
-    /// Returns `None` if the GPU does not report its limit or has no mean power.
+    /// Returns the GPU's values; `None` if it does not report its limit or has no mean power.
     fn new(report: &Report, gpu: &'a Device) -> Option<Self> {
         let limit_w = gauge_mean(gpu, "power_limit").filter(|watts| *watts > 0.0)?;
         let mean_w = gpu.mean_w?;
@@ -126,11 +129,12 @@ impl<'a> LimitedGpu<'a> {
         })
     }
 
+    /// Returns the power that was not exceeded in 99 % of the time as percent of the limit; `None` if it is not known.
     fn p99_percent(&self) -> Option<f64> {
         self.p99_w.map(|watts| 100.0 * watts / self.limit_w)
     }
 
-    /// Whether the limit may have mattered.
+    /// Whether the power limit may have slowed the GPU.
     fn is_near(&self) -> bool {
         self.mean_percent >= NEAR_PERCENT
             || self.p99_percent().is_some_and(|percent| percent >= NEAR_AT_TIMES_PERCENT)
@@ -152,8 +156,8 @@ impl<'a> LimitedGpu<'a> {
     }
 }
 
-/// Adds advice on a lower power limit, or the reason why there is none. The saving is not known before a trial, so none is
-/// stated.
+/// Adds advice on a lower power limit, or the reason why there is none. The saving is not known before a trial, so none
+/// is stated.
 pub(super) fn power_limit(report: &Report, findings: &mut Findings) {
     let nearest = gpus(report)
         .filter_map(|gpu| LimitedGpu::new(report, gpu))
@@ -192,7 +196,8 @@ pub(super) fn power_limit(report: &Report, findings: &mut Findings) {
     });
 }
 
-/// Returns the share of the run during which a GPU's limit reduced its clock, percent; `None` if the GPU does not report it.
+/// Returns the share of the run during which a GPU's limit reduced its clock, percent; `None` if the GPU does not
+/// report it.
 fn capped_percent(report: &Report, gpu: &Device) -> Option<f64> {
     let episodes =
         episodes_of(report, EpisodeRecord::POWER_CAPPED).into_iter().filter(|episode| episode.device == gpu.id);
@@ -212,7 +217,8 @@ fn gauge_mean(device: &Device, name: &str) -> Option<f64> {
     device.gauges.iter().find(|gauge| gauge.name == name).map(|gauge| gauge.mean)
 }
 
-/// Returns the share of the energy that was used during episodes if it is large enough to report, else the reason why not.
+/// Returns the share of the energy that was used during episodes if it is large enough to report, else the reason why
+/// not.
 fn worthwhile(report: &Report, episodes: &[&EpisodeRecord], what: &str) -> Result<Saving, String> {
     match energy_share(report, episodes) {
         Some(saving) if saving.percent >= WORTH_PERCENT => Ok(saving),
@@ -227,14 +233,17 @@ fn worthwhile(report: &Report, episodes: &[&EpisodeRecord], what: &str) -> Resul
     }
 }
 
+/// Returns the episodes of one kind, of all devices.
 fn episodes_of<'a>(report: &'a Report, kind: &str) -> Vec<&'a EpisodeRecord> {
     report.spells.iter().filter(|episode| episode.kind == kind).collect()
 }
 
+/// Returns the duration of all these episodes together, seconds.
 fn seconds(episodes: &[&EpisodeRecord]) -> f64 {
     episodes.iter().map(|episode| episode.duration_ns as f64 / 1e9).sum()
 }
 
+/// Returns the energy of all these episodes together, joules.
 fn joules(episodes: &[&EpisodeRecord]) -> f64 {
     episodes.iter().filter_map(|episode| episode.energy_uj).map(|uj| uj as f64 / 1e6).sum()
 }

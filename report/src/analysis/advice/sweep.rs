@@ -1,10 +1,11 @@
-//! The sweep of `eco2 optimize --sweep-power-limit`: one command under several power limits, each compared with the old limit.
+//! Compares the runs of `eco2 optimize --sweep-power-limit` (a *sweep*): one command ran under several power limits of
+//! the GPUs, and each limit is compared with the one that applied before (the *old limit*).
 
 use serde_json::{Value, json};
 
 use super::types::percent;
 
-/// The schema of [`Sweep::json`].
+/// The name and version of the schema that [`Sweep::json`] writes.
 const SWEEP_SCHEMA: &str = "eco2.sweep/1";
 
 /// One run of the command under a limit.
@@ -12,13 +13,13 @@ const SWEEP_SCHEMA: &str = "eco2.sweep/1";
 pub struct Trial {
     /// The limit of every GPU, milliwatts; `None`: the old limit of each GPU.
     pub limit_mw: Option<u32>,
-    /// Duration, nanoseconds.
+    /// Duration of the run, nanoseconds.
     pub duration_ns: u64,
-    /// Energy, microjoules.
+    /// Energy of the run, microjoules.
     pub energy_uj: u64,
-    /// Lower bound of the energy.
+    /// Lower bound of the energy, microjoules.
     pub low_uj: u64,
-    /// Upper bound; `None`: unbounded.
+    /// Upper bound of the energy, microjoules; `None`: there is none.
     pub high_uj: Option<u64>,
     /// The part of the energy that a model estimated, microjoules: no sensor shows the effect of the limit on it.
     pub estimated_uj: u64,
@@ -28,34 +29,34 @@ pub struct Trial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SweepVerdict {
-    /// It is the old limit.
+    /// This is the old limit.
     Old,
-    /// Less, outside the uncertainty range.
+    /// The run needs less energy, by more than the uncertainty.
     Less,
-    /// More, outside the uncertainty range.
+    /// The run needs more energy, by more than the uncertainty.
     More,
-    /// The uncertainty ranges overlap.
+    /// The uncertainty ranges overlap, so the difference may be chance.
     Indistinct,
 }
 
 /// All runs under one limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AtLimit {
-    /// The limit, milliwatts; `None`: the old ones.
+    /// The limit of every GPU, milliwatts; `None`: the old limit of each GPU.
     pub limit_mw: Option<u32>,
-    /// Number of runs.
+    /// Number of runs under this limit.
     pub runs: u32,
     /// Mean duration, nanoseconds.
     pub duration_ns: u64,
     /// Mean energy, microjoules.
     pub energy_uj: u64,
-    /// The smallest lower bound of the runs.
+    /// The smallest lower bound of the runs, microjoules.
     pub low_uj: u64,
-    /// The largest upper bound of the runs; `None`: unbounded.
+    /// The largest upper bound of the runs, microjoules; `None`: there is none.
     pub high_uj: Option<u64>,
     /// Energy saved relative to the old limit, percent; negative if it took more.
     pub saved_percent: f64,
-    /// Lower bound of the saving, percent; `None`: unbounded.
+    /// Lower bound of the saving, percent; `None`: there is none.
     pub low_percent: Option<f64>,
     /// Upper bound of the saving, percent.
     pub high_percent: f64,
@@ -65,17 +66,17 @@ pub struct AtLimit {
     pub verdict: SweepVerdict,
 }
 
-/// A finished sweep.
+/// All runs of a sweep, and their comparison by limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
-    /// All runs in order.
+    /// All runs, in the order in which they ran.
     pub trials: Vec<Trial>,
     /// The runs by limit, in the order of their first runs.
     pub limits: Vec<AtLimit>,
 }
 
 impl Sweep {
-    /// Compares trials with those under the old limit; `None` if none ran under the old limit.
+    /// Compares runs with those under the old limit; `None` if none ran under the old limit.
     #[must_use]
     pub fn of(trials: Vec<Trial>) -> Option<Self> {
         let old = mean_at(&trials, None)?;
@@ -89,21 +90,23 @@ impl Sweep {
         Some(Self { trials, limits })
     }
 
-    /// The limit of least energy with a verdict of [`SweepVerdict::Less`]; `None` if there is none.
+    /// Returns the limit with the least energy among those with a verdict of [`SweepVerdict::Less`]; `None` if there is
+    /// none.
     #[must_use]
     pub fn best(&self) -> Option<&AtLimit> {
         let less = self.limits.iter().filter(|limit| limit.verdict == SweepVerdict::Less);
         less.min_by_key(|limit| limit.energy_uj)
     }
 
-    /// Share of all runs' energy that comes from a model, percent.
+    /// Returns the share of all runs' energy that a model estimated, percent.
     #[must_use]
     pub fn estimated_percent(&self) -> f64 {
         let sum = |field: fn(&Trial) -> u64| self.trials.iter().map(field).fold(0, u64::saturating_add);
         percent(sum(|trial| trial.estimated_uj), sum(|trial| trial.energy_uj))
     }
 
-    /// One JSON object with `boards` as the caller describes them, numbers not rounded, ended by a line end.
+    /// Returns the sweep as one JSON object that ends with a line end. It contains `boards` as the caller describes
+    /// them; numbers are not rounded.
     #[must_use]
     pub fn json(&self, boards: &Value) -> String {
         let watts = |limit_mw: Option<u32>| limit_mw.map(|mw| f64::from(mw) / 1e3);
@@ -135,7 +138,7 @@ impl Sweep {
 }
 
 impl SweepVerdict {
-    /// The name in JSON.
+    /// Returns the name of this verdict in JSON.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -147,7 +150,7 @@ impl SweepVerdict {
     }
 }
 
-/// The mean of the runs under one limit, not yet compared.
+/// Returns the mean of the runs under one limit, not yet compared; `None` if there are none.
 fn mean_at(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
     let at_limit: Vec<&Trial> = trials.iter().filter(|trial| trial.limit_mw == limit_mw).collect();
     let runs = u64::try_from(at_limit.len()).ok().filter(|runs| *runs > 0)?;
@@ -174,7 +177,7 @@ fn mean_at(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
     })
 }
 
-/// Adds the comparison with the old limit.
+/// Returns the limit with its comparison with the old limit.
 fn compared(limit: AtLimit, old: &AtLimit) -> AtLimit {
     let saved = |new: u64, old: u64| 100.0 * (old as f64 - new as f64) / (old as f64).max(1.0);
     if limit.limit_mw.is_none() {
@@ -238,7 +241,7 @@ mod tests {
         assert_eq!(verdicts, ["old", "not-told-apart", "less", "less", "more"]);
         let best = sweep.best().unwrap();
         assert_eq!((best.limit_mw, best.saved_percent, best.longer_percent), (Some(400_000), 20.0, 10.0));
-        // 810 of 990, and 790 of 1010.
+        // The saving is at least from 990 to 810 and at most from 1010 to 790.
         assert!((best.low_percent.unwrap() - 100.0 * 180.0 / 990.0).abs() < 1e-9);
         assert!((best.high_percent - 100.0 * 220.0 / 1010.0).abs() < 1e-9);
         assert!((sweep.limits[4].saved_percent + 20.0).abs() < 1e-9);

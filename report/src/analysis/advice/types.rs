@@ -1,9 +1,11 @@
-//! The parts of advice, and the arithmetic that its topics share: shares of energy and combined savings.
+//! Defines the parts of the advice that `eco2 optimize` gives on a run (topic, evidence, saving), and the arithmetic
+//! that the topics share: shares of energy and combined savings. An *episode* is a time in which a GPU was idle or
+//! steps stalled.
 
 use eco2_core::schema::{EpisodeRecord, Report};
 use eco2_core::{Bounded, Ranged};
 
-/// The schema of [`Suggestions::json`].
+/// The name and version of the schema that [`Suggestions::json`] writes.
 pub(super) const ADVICE_SCHEMA: &str = "eco2.advice/1";
 /// Savings below this share of a run's energy are not reported, percent.
 pub(super) const WORTH_PERCENT: f64 = 1.0;
@@ -12,11 +14,11 @@ pub(super) const WORTH_PERCENT: f64 = 1.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Topic {
-    /// Idle GPUs.
+    /// GPUs that were idle.
     IdleGpu,
-    /// Stalled steps.
+    /// Steps that took much longer than usual.
     Stalls,
-    /// The power limit of GPUs.
+    /// A lower power limit of GPUs.
     PowerLimit,
     /// Another start time.
     Hour,
@@ -28,30 +30,30 @@ pub enum Topic {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
-    /// The measured share of the energy is an upper limit of the saving; the saving itself needs another run.
+    /// The measured share of the energy is an upper limit of the saving. Another run has to show the saving itself.
     AtMost,
     /// Computed from the run's power profile and carbon intensities.
     Computed,
-    /// No saving is stated: it needs a sweep or another run.
+    /// No saving is stated, because only a sweep or another run shows it.
     Unknown,
 }
 
 /// A measured or computed value that advice rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
-    /// What the value is.
+    /// Name of the value.
     pub name: &'static str,
     /// The value.
     pub value: f64,
-    /// Its unit: `s`, `J`, `W`, `%`, `g/kWh`, `g`, `1`.
+    /// Unit of the value: `s`, `J`, `W`, `%`, `g/kWh`, `g`, `1`.
     pub unit: &'static str,
 }
 
 /// A share of the run in percent with its bounds, and the same in grams.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Saving {
-    /// Percent of the run's energy for [`Claim::AtMost`] (0 to 100), percent of its grams for [`Claim::Computed`] (at most
-    /// 100).
+    /// The saving in percent: of the run's energy for [`Claim::AtMost`] (0 to 100), of its grams for
+    /// [`Claim::Computed`] (at most 100).
     pub percent: f64,
     /// Lower bound, percent.
     pub low_percent: f64,
@@ -61,20 +63,20 @@ pub struct Saving {
     pub grams: Option<f64>,
 }
 
-/// One suggestion.
+/// One suggestion, with its evidence and the command that tests it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Advice {
-    /// What it is about.
+    /// What the suggestion is about.
     pub topic: Topic,
-    /// A headline.
+    /// Headline of the suggestion.
     pub title: String,
-    /// What was observed, and what follows.
+    /// The observation, and what follows from it.
     pub text: String,
-    /// The values that it rests on.
+    /// The values that the suggestion is based on.
     pub evidence: Vec<Evidence>,
     /// How `saving` was found.
     pub claim: Claim,
-    /// The possible saving; `None` if none is stated.
+    /// The possible saving; `None` if no saving is stated.
     pub saving: Option<Saving>,
     /// A command that tests the suggestion.
     pub command: String,
@@ -85,9 +87,9 @@ pub struct Advice {
 /// A topic that could not be assessed, or that needs no change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAssessed {
-    /// The topic.
+    /// The topic that was not assessed.
     pub topic: Topic,
-    /// The reason.
+    /// The reason why there is no advice.
     pub reason: String,
 }
 
@@ -96,17 +98,17 @@ pub struct NotAssessed {
 pub struct Suggestions {
     /// The run's id.
     pub run: String,
-    /// The advice, the largest saving first.
+    /// The suggestions, the largest saving first.
     pub advice: Vec<Advice>,
     /// Upper bound of all savings together, percent, at most 100; `None` if no advice states a saving.
     pub combined_percent: Option<f64>,
-    /// Topics without advice.
+    /// Topics without advice, each with the reason.
     pub not_assessed: Vec<NotAssessed>,
-    /// Share of the run's energy that comes from a model, percent.
+    /// Share of the run's energy that a model estimated, percent.
     pub estimated_percent: f64,
 }
 
-/// Advice and topics without advice, as the topics add them.
+/// The advice and the topics without advice, collected from all topics.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) advice: Vec<Advice>,
@@ -114,14 +116,14 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Adds a topic without advice.
+    /// Adds a topic without advice, with the reason.
     pub(super) fn skip(&mut self, topic: Topic, reason: impl Into<String>) {
         self.not_assessed.push(NotAssessed { topic, reason: reason.into() });
     }
 }
 
 impl Topic {
-    /// The name in JSON.
+    /// Returns the name of this topic in JSON.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -135,7 +137,7 @@ impl Topic {
 }
 
 impl Claim {
-    /// The name in JSON.
+    /// Returns the name of this claim in JSON.
     #[must_use]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -146,7 +148,7 @@ impl Claim {
     }
 }
 
-/// The run's command as a shell line; `COMMAND` if the report has none.
+/// Returns the run's command as a shell line; `COMMAND` if the report has none.
 pub(super) fn command_line(report: &Report) -> String {
     match report.run.command.as_slice() {
         [] => "COMMAND".to_owned(),
@@ -154,7 +156,7 @@ pub(super) fn command_line(report: &Report) -> String {
     }
 }
 
-/// One word of a shell line, quoted if needed.
+/// Returns one word of a shell line, quoted if needed.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -164,14 +166,13 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
-/// `part` of `whole` in percent, at most 100; 0 if `whole` is 0.
+/// Returns `part` as percent of `whole`, at most 100; 0 if `whole` is 0.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { (100.0 * part as f64 / whole as f64).min(100.0) }
 }
 
-/// The share of a run's energy that was used during episodes, and its grams at the run's mean carbon intensity.
-///
-/// `None` if the energy of an episode or of the run is not known.
+/// Returns the share of a run's energy that was used during episodes, with its grams at the run's mean carbon
+/// intensity; `None` if the energy of an episode or of the run is not known.
 pub(super) fn energy_share(report: &Report, episodes: &[&EpisodeRecord]) -> Option<Saving> {
     let energy = &report.energy;
     if episodes.iter().any(|episode| episode.energy_uj.is_none()) {
@@ -185,7 +186,8 @@ pub(super) fn energy_share(report: &Report, episodes: &[&EpisodeRecord]) -> Opti
     Some(Saving { percent: share, low_percent, high_percent: high_percent.max(share), grams })
 }
 
-/// The upper bound of all savings together, percent: `100 (1 − Π (1 − s))` over their upper bounds, so it never exceeds 100.
+/// Returns the upper bound of all savings together, percent: `100 (1 − Π (1 − s))` over their upper bounds `s`, so it
+/// never exceeds 100.
 ///
 /// Start times and zones exclude each other, so only the largest of them counts. Idle GPUs and stalls can happen at
 /// different times, so their shares add up, to 100 at most.

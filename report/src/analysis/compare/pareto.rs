@@ -1,5 +1,5 @@
-//! Marks the Pareto-optimal runs of `eco2 compare`: those that no other run dominates. A run dominates another if it is at
-//! least as good in every objective and better in one.
+//! Marks the Pareto-optimal runs of `eco2 compare`: those that no other run dominates. A run dominates another if it is
+//! at least as good in every objective and better in one.
 
 use serde::Serialize;
 
@@ -9,21 +9,21 @@ use super::Compared;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Objective {
-    /// Location-based grams.
+    /// Location-based emissions, grams CO2e.
     Grams,
-    /// Kilowatt-hours.
+    /// Energy, kilowatt-hours.
     Energy,
-    /// Time.
+    /// Duration.
     Duration,
-    /// Money.
+    /// Cost of the energy.
     Cost,
 }
 
 impl Objective {
-    /// Every objective.
+    /// All objectives.
     pub const ALL: [Self; 4] = [Self::Grams, Self::Energy, Self::Duration, Self::Cost];
 
-    /// As flags and JSON write it.
+    /// Returns the name of this objective in flags and in JSON.
     #[must_use]
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -47,8 +47,8 @@ impl Objective {
 
 /// Marks the runs that no other dominates.
 ///
-/// Runs with an unknown, synthetic or partly estimated value are left out. No run is marked if the grams are of different kinds
-/// or the costs in different currencies.
+/// Runs with an unknown, synthetic or partly estimated value are left out. No run is marked if the grams are of
+/// different kinds or the costs in different currencies.
 pub(super) fn mark(runs: &mut [Compared], objectives: &[Objective]) {
     if objectives.is_empty() || are_mixed(runs, objectives) {
         return;
@@ -78,10 +78,12 @@ fn are_mixed(runs: &[Compared], objectives: &[Objective]) -> bool {
     })
 }
 
+/// Whether the values are not all equal.
 fn differ<T: PartialEq>(mut each: impl Iterator<Item = T>) -> bool {
     each.next().is_some_and(|first| each.any(|other| other != first))
 }
 
+/// Whether the values of `one` are nowhere larger than those of `other` and at least once smaller.
 fn dominates(one: &[f64], other: &[f64]) -> bool {
     let pairs = || one.iter().zip(other);
     pairs().all(|(one, other)| one <= other) && pairs().any(|(one, other)| one < other)

@@ -1,4 +1,5 @@
-//! The entry of one run in the comparison of `eco2 compare`: values per unit of work, with bounds.
+//! Defines the entry of one run in the comparison of `eco2 compare`: values per unit of work, with bounds. PUE is the
+//! factor of the facility's overhead.
 
 use serde::Serialize;
 
@@ -9,16 +10,16 @@ pub struct Figure {
     pub value: f64,
     /// Lower bound.
     pub low: f64,
-    /// Upper bound; `None`: unbounded.
+    /// Upper bound; `None`: there is none.
     pub high: Option<f64>,
 }
 
 /// One run in a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
-    /// Its id.
+    /// Id of the run.
     pub run_id: String,
-    /// Its name.
+    /// Name of the run.
     pub name: String,
     /// Number of units of work (samples, tokens, steps or 1 run) that the values are divided by; `None`: not counted.
     pub units: Option<u64>,
@@ -38,9 +39,9 @@ pub struct Compared {
     pub estimated_share: Option<f64>,
     /// Whether the values were generated, not measured.
     pub synthetic: bool,
-    /// `provisional` or `final`.
+    /// State of the report: `provisional` or `final`.
     pub state: String,
-    /// Whether no other run is at least as good in every objective and better in one. `None`: there are no objectives, a value
-    /// is not known or not measured, or the values of the runs are not comparable.
+    /// Whether no other run is at least as good in every objective and better in one. `None`: there are no objectives,
+    /// a value is not known or not measured, or the values of the runs are not comparable.
     pub undominated: Option<bool>,
 }

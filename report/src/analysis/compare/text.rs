@@ -1,4 +1,5 @@
-//! The comparison as a table for people.
+//! Text output of `eco2 compare`: a table of runs, then verdicts (how each run differs from the one with the least
+//! energy) and notes (limits of the comparison).
 
 use eco2_core::Bounded;
 use eco2_core::units::UJ_PER_KWH;
@@ -7,7 +8,8 @@ use super::verdict::named;
 use super::{Compared, Comparison, Figure};
 use crate::render::{Page, TextStyle, Tone, number};
 
-/// A table with one row per run, then the verdicts and notes. A run that no other dominates has a `*`.
+/// Returns a table with one row per run, then the verdicts and notes. A `*` marks a run that no other run dominates,
+/// which means that none is at least as good in every objective and better in one.
 #[must_use]
 pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     let synthetic = comparison.runs.iter().any(|run| run.synthetic);
@@ -42,10 +44,12 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     page.finish()
 }
 
+/// Returns the text for a value that is not known.
 fn missing() -> String {
     "not known".to_owned()
 }
 
+/// Returns the value with bounds in the form that the formatting functions take.
 fn shown(figure: Figure) -> Bounded<f64> {
     Bounded::plausible(figure.value, figure.low, figure.high)
 }

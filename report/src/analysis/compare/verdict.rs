@@ -1,4 +1,5 @@
-//! How the energy of two runs differs by their intervals, as data and in words.
+//! Compares the energy of two runs of `eco2 compare` by their intervals, as data and in words, and lists the limits of
+//! the comparison.
 
 use eco2_core::schema::State;
 use serde::Serialize;
@@ -10,29 +11,30 @@ use crate::render::{number, word};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Overlap {
-    /// No value is in both.
+    /// No value is in both intervals.
     Apart,
-    /// Some values are in both.
+    /// Some values are in both intervals.
     Overlap,
-    /// One of them has no upper bound.
+    /// One of the intervals has no upper bound.
     Unknown,
 }
 
 /// A run compared with the one with the least energy per unit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
-    /// The run.
+    /// Id of the run.
     pub run_id: String,
-    /// The run with the least.
+    /// Id of the run with the least energy per unit.
     pub least_run_id: String,
-    /// How much more energy a unit the estimate is, percent; `None` where the least is 0.
+    /// How much more energy per unit this run needs by the estimates, percent; `None` if the least is 0.
     pub more_percent: Option<f64>,
-    /// How the bounds lie.
+    /// Whether the intervals of the two runs overlap.
     pub overlap: Overlap,
-    /// The same in words.
+    /// The comparison in words.
     pub text: String,
 }
 
+/// Returns whether the interval of a smaller value overlaps that of a larger one.
 fn overlap(less: &Figure, more: &Figure) -> Overlap {
     match less.high {
         None => Overlap::Unknown,
@@ -41,6 +43,7 @@ fn overlap(less: &Figure, more: &Figure) -> Overlap {
     }
 }
 
+/// Returns one verdict for each run with a known energy except the one with the least.
 pub(super) fn verdicts(runs: &[Compared]) -> Vec<Verdict> {
     let known = || runs.iter().enumerate().filter_map(|(place, run)| Some((place, run, run.energy_kwh?)));
     let least = known().min_by(|a, b| a.2.value.total_cmp(&b.2.value));
@@ -50,6 +53,7 @@ pub(super) fn verdicts(runs: &[Compared]) -> Vec<Verdict> {
     others.map(|(_, run, figure)| verdict((run, &figure), (least, &least_figure), names(run))).collect()
 }
 
+/// Returns the verdict on a run compared with the one with the least energy; `names` are their names, in this order.
 fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (String, String)) -> Verdict {
     let ((run, figure), (least, least_figure)) = (run, least);
     let more_percent = (least_figure.value > 0.0).then(|| (figure.value / least_figure.value - 1.0) * 100.0);
@@ -77,7 +81,7 @@ pub(super) fn named(run: &Compared, runs: &[Compared]) -> String {
     }
 }
 
-/// Limits of the comparison.
+/// Returns the limits of the comparison as texts for people.
 pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> {
     let mut notes = vec!["only one run per configuration: repeat runs to see the variation between them".to_owned()];
     let some = |is: fn(&Compared) -> bool| runs.iter().any(is);
@@ -103,6 +107,7 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
     notes
 }
 
+/// Returns the number of different currencies.
 fn currencies(runs: &[Compared]) -> usize {
     let mut codes: Vec<&String> =
         runs.iter().filter(|run| run.cost.is_some()).filter_map(|run| run.currency.as_ref()).collect();

@@ -1,5 +1,6 @@
-//! Spans, work and episodes of a merged run. An *episode* is a time in which steps stalled, a GPU was idle, or the like. A
-//! *place* is the machine that a part (the report of one process) ran on.
+//! Merges the spans (named times), work and episodes of the parts of a run. A *part* is the report of one process. An
+//! *episode* is a time in which steps stalled, a GPU was idle, or the like. An *attempt* is one start of the run. A
+//! *place* is the machine that a part ran on.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ use super::devices;
 use super::energy::Measured;
 use super::parts::machine;
 
-/// Work value that holds the first step of an attempt, counted from 0: the number of steps in its checkpoint.
+/// Name of the work value that holds the first step of an attempt, counted from 0: the number of steps in its
+/// checkpoint.
 const FIRST_STEP: &str = "first_step";
 
 /// Sums the spans by name, in the order of names.
@@ -44,6 +46,7 @@ fn empty_sum(span: &SpanRecord) -> SpanRecord {
     SpanRecord { name, sync, high_uj, free_high_uj, range_kind, state: State::Final, ..SpanRecord::default() }
 }
 
+/// Adds a span of a part on one machine to a sum; `names` has the devices' names in the merged report.
 fn add_span(sum: &mut SpanRecord, span: &SpanRecord, place: &str, names: &BTreeMap<CounterKey, String>) {
     sum.count = sum.count.saturating_add(span.count);
     sum.duration_ns = sum.duration_ns.saturating_add(span.duration_ns);
@@ -120,7 +123,7 @@ fn attempt_work(parts: &[Report], attempt: &AttemptParts) -> Work {
         most.extra.extend(part.work.extra.clone());
     }
     let mut sum = Work::default();
-    // The first rank comes last, so its values stay.
+    // Ranks are read from the last to the first, so the values of the first rank remain.
     for work in ranks.into_values().rev() {
         sum.steps = sum.steps.max(work.steps);
         sum.samples = added(sum.samples, work.samples);
@@ -131,14 +134,14 @@ fn attempt_work(parts: &[Report], attempt: &AttemptParts) -> Work {
     sum
 }
 
-/// Episodes by device and kind.
+/// Episodes by device id and kind.
 type Episodes<'a> = BTreeMap<(&'a str, &'a str), EpisodeRecord>;
 
 /// Merges the episodes of all parts.
 ///
-/// Of the records of one attempt and machine the largest counts, because several processes report the same idle GPU and wait
-/// for the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts adds an
-/// episode that the attempts lack, or replaces a shorter one.
+/// Of the records of one attempt and machine the largest counts, because several processes report the same idle GPU and
+/// wait for the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts
+/// adds an episode that the attempts lack, or replaces a shorter one.
 pub(super) fn episodes(parts: &[Report], attempts: &Attempts) -> Vec<EpisodeRecord> {
     let mut all = Episodes::new();
     let mut inside = vec![false; parts.len()];

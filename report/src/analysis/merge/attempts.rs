@@ -1,5 +1,6 @@
-//! Finds the attempts of a merged run. An *attempt* is one start of the run, with its processes and its time on each machine.
-//! A *part* is the report of one process; `place` is the index of a part in the list of parts.
+//! Finds the attempts of a merged run. An *attempt* is one start of the run, with its processes and its time on each
+//! machine. A *part* is the report of one process; `place` is the index of a part in the list of parts. A *window* is a
+//! start and an end time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +11,13 @@ use super::parts::{hull, joined, machine, wall, window, without};
 
 /// One start of the run.
 pub(super) struct AttemptParts {
-    /// Indices of its parts in the list of parts.
+    /// Indices of the attempt's parts in the list of parts.
     pub(super) members: Vec<usize>,
-    /// The ranks among them.
+    /// Ranks that have a record in the attempt.
     pub(super) present: BTreeSet<u32>,
-    /// Ranks that the launcher started.
+    /// Number of ranks that the launcher started; `None` if it is not known.
     pub(super) world_size: Option<u32>,
-    /// Its time on each machine, by the name that `parts::machine` returns.
+    /// Time of the attempt on each machine, by the name that `parts::machine` returns.
     pub(super) windows: BTreeMap<String, Window>,
 }
 
@@ -28,7 +29,7 @@ impl AttemptParts {
 
     /// Returns the ranks without a record.
     pub(super) fn missing(&self) -> Vec<u32> {
-        // The world size comes from another program: the limit bounds the list, at a million ranks.
+        // The world size comes from another program. The limit of a million ranks bounds the list.
         let expected = 0..self.world_size.unwrap_or(0).min(1 << 20);
         expected.filter(|rank| !self.present.contains(rank)).collect()
     }
@@ -75,8 +76,8 @@ impl Attempts {
     }
 }
 
-/// Returns the ids of parts that are the command around ranks. They measured what the ranks measured and more, so they do not
-/// count as ranks, even if the environment has a launcher's variables.
+/// Returns the ids of parts that are the command around ranks. They measured what the ranks measured and more, so they
+/// do not count as ranks, even if the environment has a launcher's variables.
 fn wrappers(parts: &[Report]) -> BTreeSet<&str> {
     let ranks = parts.iter().filter(|part| part.run.rank.is_some());
     ranks.map(|part| part.run.parent.as_str()).filter(|parent| !parent.is_empty()).collect()
@@ -101,8 +102,8 @@ fn attempt(parts: &[Report], members: Vec<usize>) -> AttemptParts {
     AttemptParts { present, world_size, windows, members }
 }
 
-/// Adds machines to attempts in which ranks have no record, because those ranks may have run there. The time on such a machine
-/// is that of the command's own record, limited to the attempt's time by the wall clock.
+/// Adds machines to attempts in which ranks have no record, because those ranks may have run there. The time on such a
+/// machine is that of the command's own record, limited to the attempt's time by the wall clock.
 fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [AttemptParts]) {
     for attempt in list.iter_mut().filter(|attempt| !attempt.missing().is_empty()) {
         let walls: Vec<Window> = attempt.members.iter().map(|place| wall(&parts[*place])).collect();
@@ -119,7 +120,8 @@ fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [AttemptPar
     }
 }
 
-/// Converts a wall-clock window to the clock of a part's machine, limited to the time of the part; `None` if nothing is left.
+/// Converts a wall-clock window to the clock of a part's machine, limited to the time of the part; `None` if nothing is
+/// left.
 fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
     let (there, here) = (wall(part), window(part));
     let (from_ns, to_ns) = (from_ns.max(there.from_ns), to_ns.min(there.to_ns));
@@ -127,8 +129,8 @@ fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
     (from_ns < to_ns).then(|| Window { from_ns: moved(from_ns), to_ns: moved(to_ns) })
 }
 
-/// Ends each attempt on a machine at the start of the next. If the earlier one ended after the next, the next one gets that
-/// time.
+/// Ends each attempt on a machine at the start of the next. If the earlier one ended after the next, the next one gets
+/// that time.
 fn end_at_next_start(list: &mut [AttemptParts]) {
     let machines: BTreeSet<String> = list.iter().flat_map(|attempt| attempt.windows.keys().cloned()).collect();
     for machine in machines {
@@ -177,8 +179,8 @@ fn starts(parts: &[Report], members: Vec<usize>) -> (Vec<Vec<usize>>, bool) {
     (starts, uncounted)
 }
 
-/// Splits by time the processes to which the launcher gave the same count of restarts. The rank that ran most often defines
-/// the starts. Each other process belongs to the start with which it shares most time.
+/// Splits by time the processes to which the launcher gave the same count of restarts. The rank that ran most often
+/// defines the starts. Each other process belongs to the start with which it shares most time.
 fn split_by_time(parts: &[Report], places: Vec<usize>) -> Vec<Vec<usize>> {
     let mut ranks: BTreeMap<Option<u32>, Vec<Window>> = BTreeMap::new();
     for place in &places {

@@ -1,5 +1,6 @@
-//! Emissions and cost of a merged run. A *cell* is one attempt (one start of the run) on one machine. Its energy is priced with
-//! the intensities, prices and PUE (facility overhead) of a part, which is the report of one process.
+//! Computes the emissions and cost of a merged run. A *cell* is one attempt (one start of the run) on one machine. Its
+//! energy is priced with the intensities, prices and PUE (facility overhead) of a part, which is the report of one
+//! process.
 
 use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, Energy, EventKind, EventRecord, PriceTerms, Report};
@@ -22,8 +23,8 @@ pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempt
 
 /// Returns the part whose intensities, prices and PUE apply to an attempt on a machine.
 ///
-/// Parts with priced energy come first, then parts with a carbon section, then any part; each time first the parts of the
-/// attempt, then those of other attempts on the machine. Of several, the longest is used.
+/// Parts with priced energy come first, then parts with a carbon section, then any part; each time first the parts of
+/// the attempt, then those of other attempts on the machine. Of several, the longest is used.
 fn pricing_part<'a>(parts: &'a [Report], attempts: &Attempts, cell: &Cell) -> Option<&'a Report> {
     let is_priced = |part: &Report| part.carbon.as_ref().is_some_and(|carbon| !carbon.segments.is_empty());
     let own = |accepts: fn(&Report) -> bool| longest(cell_parts(parts, attempts, cell).filter(|part| accepts(part)));
@@ -71,6 +72,7 @@ fn longest<'a>(parts: impl Iterator<Item = &'a Report>) -> Option<&'a Report> {
     })
 }
 
+/// Returns the PUE of a part; 1 if the report has no valid one.
 fn pue(part: &Report) -> Pue {
     Pue::new(part.energy.pue).unwrap_or(Pue::ONE)
 }
@@ -87,8 +89,8 @@ pub(super) fn ends<'a>(parts: impl Iterator<Item = &'a Report>) -> (String, Stri
 
 /// Adds embodied emissions, SCI, water and the like to the merged carbon, by the terms on which the parts agree.
 ///
-/// Terms that differ are left out, with an event. Embodied emissions are left out for several machines, because one part's
-/// terms do not cover them. The merged cost has no bounds of its own.
+/// Terms that differ are left out, with an event. Embodied emissions are left out for several machines, because one
+/// part's terms do not cover them. The merged cost has no bounds of its own.
 pub(super) fn add_supplements(report: &mut Report, parts: &[Report], attempts: &Attempts, measured: &Measured) {
     let Some(mut carbon) = report.carbon.take() else { return };
     let places: Vec<Vec<PriceTerms>> = measured.cells.keys().map(|cell| cell_terms(parts, attempts, cell)).collect();
@@ -119,6 +121,7 @@ fn cell_terms(parts: &[Report], attempts: &Attempts, cell: &Cell) -> Vec<PriceTe
     parts.iter().filter(|part| machine(part) == cell.machine).filter_map(part_terms).collect()
 }
 
+/// Returns the price terms of a part; `None` if it has no emissions.
 fn part_terms(part: &Report) -> Option<PriceTerms> {
     part.carbon.as_ref().map(Carbon::price_terms)
 }

@@ -1,5 +1,6 @@
-//! Energy curves (energy over time) of the devices of a merged report. Their time is that of the merged run: the attempts
-//! (starts of the run) follow each other without the pauses between them.
+//! Computes the energy curves (energy over time) of the devices of a merged report. Their time is that of the merged
+//! run: the attempts (starts of the run) follow each other without the pauses between them. A *window* is a start and
+//! an end time; a *union* joins the records of one counter by several processes.
 
 use eco2_core::schema::Device;
 use eco2_core::{Bounded, Curve, CurvePoint, CurveRecord, Merged, Ranged, Window, curve_records};
@@ -33,8 +34,8 @@ pub(super) fn duration_ns(attempt: &AttemptParts) -> u64 {
     attempt.windows.values().map(|window| length_ns(&[*window])).max().unwrap_or(0)
 }
 
-/// Returns the points of a device's curve: the energy of the union of its records up to each instant, through the windows of
-/// all attempts.
+/// Returns the points of a device's curve: the energy of the union of its records up to each instant, through the
+/// windows of all attempts.
 ///
 /// `begins_ns` has the start of each attempt on the time of the merged run.
 fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns: &[u64]) -> Vec<CurvePoint> {
@@ -68,7 +69,8 @@ fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns
     points
 }
 
-/// The index of an attempt among those in which the device counts, then an instant in it, nanoseconds.
+/// An instant of a device's curve: the index of the attempt among those in which the device counts, and the time in it,
+/// nanoseconds.
 type Instant = (usize, u64);
 
 /// Returns at most [`MAX_INSTANTS`] instants in order: starts and ends of a device's windows, and readings within them.

@@ -1,5 +1,6 @@
-//! The devices of all parts of a merge: which of them are summed, and their entries and names in the merged report. A *part*
-//! is the report of one process; `place` is its index in the list of parts.
+//! Collects the devices of all parts of a merge: which of them are summed, and their entries and names in the merged
+//! report. A *part* is the report of one process; `place` is its index in the list of parts. Two devices *overlap* if
+//! they count the same energy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +10,13 @@ use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
 use super::parts::{joined, machine, window};
 
-/// What the parts report about one counter.
+/// The data of all parts about one counter.
 pub(super) struct KnownDevice {
     /// The device in the part that read it best and longest.
     best: Device,
     /// Duration of that part, nanoseconds.
     best_ns: u64,
-    /// Devices that count the same energy, by any part.
+    /// Ids of the devices that count the same energy, by any part.
     overlaps: BTreeSet<String>,
     /// Indices of the parts that read it.
     readers: BTreeSet<usize>,
@@ -24,7 +25,7 @@ pub(super) struct KnownDevice {
 }
 
 impl KnownDevice {
-    /// Whether its energy enters the total: in no part does it overlap another device.
+    /// Whether its energy is added to the total: in no part does it overlap another device.
     pub(super) fn is_summed(&self) -> bool {
         self.overlaps.is_empty()
     }
@@ -39,7 +40,8 @@ impl KnownDevice {
         joined(self.unread.iter().filter_map(|place| parts.get(*place)).map(window).collect())
     }
 
-    /// Whether this device is an estimate of what `other` reads: the component is the same, and no part has both.
+    /// Whether this device is an estimate of the energy that `other` reads: the component is the same, and no part has
+    /// both.
     pub(super) fn yields_to(&self, other: &Self) -> bool {
         let is_estimate = self.best.quality == Quality::Estimated && other.best.quality <= Quality::Derived;
         let is_same = self.best.component == other.best.component && other.is_summed();

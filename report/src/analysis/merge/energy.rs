@@ -1,5 +1,6 @@
-//! The energy of a merged run. Every counter counts once, within the attempts (starts of the run); a device that overlaps
-//! another one, so that both include the same energy, is not added to the sum.
+//! Computes the energy of a merged run. Every counter counts once, within the attempts (starts of the run). A device
+//! that overlaps another one includes energy of the other, so it is not added to the sum. A *part* is the report of one
+//! process; a *window* is a start and an end time; a *cell* is one attempt on one machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use super::attempts::Attempts;
 use super::devices::{self, KnownDevice};
 use super::parts::{Parts, joined, length_ns, without};
 
-/// When a device counts in an attempt.
+/// The times in which a device counts in one attempt.
 pub(super) struct CountedTime {
     /// Index of the attempt.
     pub(super) attempt: usize,
@@ -22,20 +23,20 @@ pub(super) struct CountedTime {
 
 /// A device of the merged report.
 pub(super) struct MeasuredDevice {
-    /// Its counter.
+    /// Identifies the device's counter: machine and device.
     pub(super) key: CounterKey,
-    /// When it counts, in each attempt.
+    /// The times in which it counts, one entry per attempt.
     pub(super) counted: Vec<CountedTime>,
     /// Its entry in the report.
     pub(super) device: Device,
 }
 
-/// An attempt on one machine.
+/// One attempt on one machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
-    /// Index of the attempt.
+    /// Index of the attempt in the order of attempts.
     pub(super) attempt: usize,
-    /// The machine.
+    /// Name of the machine.
     pub(super) machine: String,
 }
 
@@ -89,7 +90,7 @@ impl Measured {
     }
 }
 
-/// A counter and what the parts know of its device.
+/// A counter, and the data of the parts about its device.
 #[derive(Clone, Copy)]
 struct Counter<'a> {
     key: &'a CounterKey,
@@ -121,7 +122,7 @@ pub(super) fn measure(parts: &Parts, attempts: &Attempts) -> Measured {
     measured
 }
 
-/// What the energy is computed from.
+/// The data that the energy is computed from.
 struct Input<'a> {
     parts: &'a Parts,
     attempts: &'a Attempts,
@@ -170,8 +171,8 @@ impl Input<'_> {
         }
     }
 
-    /// Returns a device's energy within windows, and the first instant from which it has no upper bound, because a part lists
-    /// the device without readings and no other record covers that time.
+    /// Returns a device's energy within windows, and the first instant from which it has no upper bound, because a part
+    /// lists the device without readings and no other record covers that time.
     fn energy_within(&self, counter: Counter<'_>, windows: &[Window]) -> (Merged, Option<u64>) {
         let union = &self.parts.union;
         let energy = union.within(counter.key, windows);
@@ -189,8 +190,8 @@ impl Input<'_> {
         }
     }
 
-    /// Returns the windows in which a device is summed: those in which it counts, and no other device is read that includes the
-    /// same energy. A device that overlaps a device without any record is never summed.
+    /// Returns the windows in which a device is summed: those in which it counts, and no other device is read that
+    /// includes the same energy. A device that overlaps a device without any record is never summed.
     fn summed_windows(&self, counter: Counter<'_>, windows: &[Window]) -> Vec<Window> {
         let key = |id: &String| CounterKey { device: id.clone(), ..counter.key.clone() };
         if counter.device.overlaps().iter().any(|id| !self.known.contains_key(&key(id))) {
@@ -218,7 +219,8 @@ impl Input<'_> {
         found
     }
 
-    /// Returns the windows in which a device counts. An estimate does not count while another process read the real value.
+    /// Returns the windows in which a device counts. An estimate does not count while another process read the real
+    /// value.
     fn counted_windows(&self, counter: Counter<'_>, windows: &[Window]) -> Vec<Window> {
         let mut open = windows.to_vec();
         for (other, _) in self.same_machine(counter).filter(|(_, other)| counter.device.yields_to(other)) {

@@ -1,4 +1,5 @@
-//! Identity of a merged run: id, name, labels, command, time, hosts, exit code and attempts; and the states of its sources.
+//! Finds the identity of a merged run (id, name, labels, command, time, hosts, exit code and attempts) and the states
+//! of its sources. An *attempt* is one start of the run; a *part* is the report of one process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use super::carbon::ends;
 use super::curves::duration_ns;
 use super::energy::Measured;
 
-/// Labels that differ between the processes of a run.
+/// Labels that differ between the processes of a run, so they are not labels of the whole run.
 const PROCESS_LABELS: &[&str] =
     &["rank", "local_rank", "node_rank", "slurm.procid", "slurm.nodeid", "container.id", "node", "world_size"];
 /// Longest value of a label after joining the values of several processes, bytes.
@@ -80,6 +81,7 @@ fn by_rank<'a>(parts: &'a [Report], attempt: &'a AttemptParts) -> Vec<&'a Report
     all
 }
 
+/// Returns the record of an attempt; `at` is its index.
 fn attempt(parts: &[Report], at: usize, attempt: &AttemptParts, measured: &Measured) -> schema::Attempt {
     schema::Attempt {
         number: u32::try_from(at).unwrap_or(u32::MAX),

@@ -1,5 +1,5 @@
-//! Prepares sums over several runs, as for totals by label: each run becomes one report ([`whole_runs`]), and a counter that
-//! several runs read at the same time counts once ([`measured_once`]).
+//! Prepares sums over several runs, as for totals by label: each run becomes one report ([`whole_runs`]), and a counter
+//! that several runs read at the same time counts once ([`measured_once`]).
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use eco2_core::schema::{Report, Run};
 use super::merge_without;
 use super::parts::{machine, unnamed, version, window};
 
-/// Returns one report per run, with its ranks, attempts and other records merged. Of several versions of a record, the last
-/// counts.
+/// Returns one report per run, with its ranks, attempts and other records merged. Of several versions of a record, the
+/// last counts.
 ///
 /// The runs keep their order; a record without a run id is a run of its own.
 pub(crate) fn whole_runs(reports: &[Report]) -> Vec<Report> {
@@ -36,8 +36,8 @@ fn keep_last_version<'a>(records: &mut Vec<&'a Report>, report: &'a Report) {
     }
 }
 
-/// Returns reports whose energies can be added: runs on one machine at the same time become one report, with every counter
-/// once.
+/// Returns reports whose energies can be added: runs on one machine at the same time become one report, with every
+/// counter once.
 pub(crate) fn measured_once(runs: &[&Report]) -> Vec<Report> {
     let cluster = |places: Vec<usize>| places.into_iter().filter_map(|place| runs.get(place).copied()).collect();
     let clusters = concurrent(runs).into_iter().map(cluster);
@@ -100,6 +100,7 @@ fn concurrent(runs: &[&Report]) -> Vec<Vec<usize>> {
 struct DisjointSets(Vec<usize>);
 
 impl DisjointSets {
+    /// Returns the smallest index of the set that an index is in.
     fn root(&self, mut place: usize) -> usize {
         while let Some(next) = self.0.get(place).copied().filter(|next| *next != place) {
             place = next;
@@ -107,6 +108,7 @@ impl DisjointSets {
         place
     }
 
+    /// Joins the sets of two indices.
     fn join(&mut self, one: usize, other: usize) {
         let (one, other) = (self.root(one), self.root(other));
         if let Some(root) = self.0.get_mut(one.max(other)) {

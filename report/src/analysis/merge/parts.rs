@@ -1,4 +1,5 @@
-//! The parts of a merge (one report per process, each once), the union of their counter records, and windows of time.
+//! Collects the parts of a merge (one report per process, each once) and the union of their counter records (in which
+//! readings of one counter by several processes count once), and computes with windows (a start and an end time).
 
 use std::collections::BTreeMap;
 
@@ -75,8 +76,8 @@ pub(super) fn version(part: &Report) -> (bool, u64, String) {
     (part.run.state == State::Final, part.run.duration_ns, serde_json::to_string(part).unwrap_or_default())
 }
 
-/// Returns the machine that a part ran on: its boot id if known, else a unique name. The prefix `wall:` marks a part without a
-/// time on the boot's clock.
+/// Returns the machine that a part ran on: its boot id if known, else a unique name. The prefix `wall:` marks a part
+/// without a time on the boot's clock.
 pub(super) fn machine(part: &Report) -> String {
     match (part.run.boot_ns, part.run.host.boot_id.as_str()) {
         (_, "") => format!("unknown:{}", if part.run.part.is_empty() { unnamed(part) } else { part.run.part.clone() }),
@@ -100,7 +101,8 @@ pub(super) fn wall(part: &Report) -> Window {
     Window { from_ns, to_ns: from_ns.saturating_add(part.run.duration_ns) }
 }
 
-/// Makes counter records for a report without any: the totals of its devices, spread evenly over the run except for gaps.
+/// Makes counter records for a report without any: the totals of its devices, spread evenly over the run except for
+/// gaps.
 fn records_of_devices(report: &Report) -> Vec<CounterRecord> {
     let record = |device: &Device| {
         let energy_uj = device.energy_uj.filter(|_| device.quality != Quality::Missing)?;

@@ -1,4 +1,5 @@
-//! Events of a merge: missing ranks, shared or differing names, and records that contradict each other.
+//! Finds the events of a merge: missing ranks, names that machines share or that differ on one, and records that
+//! contradict each other. An *attempt* is one start of the run; a *part* is the report of one process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,10 @@ use eco2_grid::pricing::MergedShares;
 use super::attempts::{AttemptParts, Attempts};
 use super::parts::{Parts, machine, wall, window};
 
-/// Two records of one counter contradict each other if their mean powers differ by more than this share. A fifth is more than
-/// different readings of one counter explain.
+/// Two records of one counter contradict each other if their mean powers differ by more than this share. A fifth is
+/// more than different readings of one counter explain.
 const MAX_DIFFERENCE: f64 = 0.2;
-/// Only records that share at least this part of their time are compared: at other times the power can differ.
+/// Only records that share at least this part of their time are compared, because the power can differ at other times.
 const MIN_SHARED: f64 = 0.9;
 /// Prefix of run ids that are made from the ranks' common parent process.
 const LAUNCH_PREFIX: &str = "launch-";
@@ -49,11 +50,12 @@ pub(super) fn events(
     out
 }
 
+/// Returns an event of the merge, which belongs to no time and no device.
 fn event(kind: EventKind, text: String) -> EventRecord {
     EventRecord::new(0, kind, "", text)
 }
 
-/// Ranks of an attempt without a record.
+/// Returns an event about the ranks of an attempt that have no record; `None` if none is missing.
 fn missing(at: usize, attempt: &AttemptParts) -> Option<EventRecord> {
     let (missing, world) = (attempt.missing(), attempt.world_size?);
     let there = attempt.ranks().unwrap_or(0);
@@ -67,7 +69,7 @@ fn missing(at: usize, attempt: &AttemptParts) -> Option<EventRecord> {
     (!missing.is_empty()).then(|| event(EventKind::RanksMissing, text))
 }
 
-/// Attempts whose number of ranks differs from that of the attempt before.
+/// Returns an event for each attempt whose number of ranks differs from that of the attempt before.
 fn resized(attempts: &Attempts) -> Vec<EventRecord> {
     let sizes = attempts.list.iter().map(|attempt| attempt.world_size).enumerate();
     let known: Vec<(usize, u32)> = sizes.filter_map(|(at, size)| Some((at, size?))).collect();
@@ -76,14 +78,15 @@ fn resized(attempts: &Attempts) -> Vec<EventRecord> {
     changed.map(|pair| event(EventKind::WorldSizeChanged, text(pair))).collect()
 }
 
-/// Records of several run ids in one merge.
+/// Returns an event if the merged records have several run ids.
 fn ids(parts: &[Report]) -> Option<EventRecord> {
     let ids: BTreeSet<&str> = parts.iter().map(|part| part.run.id.as_str()).collect();
     let text = || format!("records of {} run ids were merged: {}", ids.len(), list(&ids));
     (ids.len() > 1).then(|| event(EventKind::RunIdsDiffer, text()))
 }
 
-/// Starts of runs that are known only by their parent process: a shell or a notebook can start several trainings.
+/// Returns an event about a run that is known only by its parent process: a shell or a notebook can start several
+/// trainings.
 fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
     let guessed: BTreeSet<&str> =
         parts.iter().map(|part| part.run.id.as_str()).filter(|id| id.starts_with(LAUNCH_PREFIX)).collect();
@@ -98,6 +101,7 @@ fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
     (attempts.uncounted && !guessed.is_empty()).then(|| event(EventKind::StartsUncounted, text()))
 }
 
+/// Joins words by commas, at most [`MAX_LISTED`] of them.
 fn list(words: &BTreeSet<&str>) -> String {
     let shown: Vec<&str> = words.iter().take(MAX_LISTED).copied().collect();
     shown.join(", ") + if words.len() > MAX_LISTED { ", …" } else { "" }
@@ -108,7 +112,7 @@ fn node(part: &Report) -> &str {
     part.run.labels.get("node").unwrap_or(&part.run.host.hostname)
 }
 
-/// Different names of one machine, such as two SLURM nodes on one host.
+/// Returns an event for each machine with several names, such as two SLURM nodes on one host.
 fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
     let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for part in parts.iter().filter(|part| !part.run.host.boot_id.is_empty()) {
@@ -121,7 +125,7 @@ fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
     several.map(|found| event(EventKind::OneMachine, text(found))).collect()
 }
 
-/// One host name of several machines that ran at the same time.
+/// Returns an event for each host name that several machines had at the same time.
 fn one_name(parts: &[Report]) -> Vec<EventRecord> {
     let mut found = BTreeSet::new();
     for (at, part) in parts.iter().enumerate() {
@@ -138,7 +142,8 @@ fn one_name(parts: &[Report]) -> Vec<EventRecord> {
     found.into_iter().map(|name| event(EventKind::HostNameShared, text(name))).collect()
 }
 
-/// Records of one counter at one time that cannot both be right, as of two machines with one boot id.
+/// Returns an event for each two records of one counter at one time that cannot both be right, as of two machines with
+/// one boot id.
 fn contradictions(parts: &[Report]) -> Vec<EventRecord> {
     let mut found = BTreeMap::new();
     for (at, part) in parts.iter().enumerate() {
@@ -160,6 +165,7 @@ fn contradictions(parts: &[Report]) -> Vec<EventRecord> {
     found.into_iter().map(contradiction).collect()
 }
 
+/// Whether two records share most of their time (at least [`MIN_SHARED`] of the longer one).
 fn are_concurrent(part: &Report, other: &Report) -> bool {
     let (own, others) = (window(part), window(other));
     let shared = own.to_ns.min(others.to_ns).saturating_sub(own.from_ns.max(others.from_ns)) as f64;
@@ -178,7 +184,7 @@ fn contradicts(part: &Report, other: &Report, id: &str) -> Option<String> {
     is_contradiction.then(|| id.to_owned())
 }
 
-/// Records whose machine is not known by its boot id and clock.
+/// Returns an event about records whose machine is not known by its boot id and clock.
 fn unknown_boots(parts: &[Report]) -> Option<EventRecord> {
     let places: Vec<String> = parts.iter().map(machine).collect();
     let without = places.iter().filter(|place| place.starts_with("unknown:") || place.starts_with("wall:")).count();
@@ -190,7 +196,7 @@ fn unknown_boots(parts: &[Report]) -> Option<EventRecord> {
     (without > 0 && parts.len() > 1).then(|| event(EventKind::BootUnknown, text))
 }
 
-/// Records of one machine with different carbon intensities.
+/// Returns an event for each machine whose records have different carbon intensities.
 fn intensities(parts: &[Report]) -> Vec<EventRecord> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for part in parts {

@@ -1,5 +1,5 @@
-//! Emissions by the standards of carbon accounting: the software carbon intensity (SCI) as JSON, and Scope 2 emissions (bought
-//! electricity, GHG Protocol) as a table.
+//! Writes emissions by the standards of carbon accounting: the software carbon intensity (SCI) as JSON, and Scope 2
+//! emissions (those of bought electricity, GHG Protocol) as a table.
 
 use super::super::csv::table;
 use super::super::{finite, presentable, word};
@@ -11,8 +11,9 @@ use eco2_core::{Bounded, Ranged};
 use eco2_grid::carbon::{FunctionalUnit, sci};
 use serde_json::json;
 
-/// The software carbon intensity, `(O + M) per R`, and its terms: O operational emissions, E energy, I carbon intensity, M
-/// embodied emissions and R the functional unit (that of the run, else a step if steps were counted, else the run).
+/// Returns the software carbon intensity, `(O + M) per R`, with its terms: O operational emissions, E energy, I carbon
+/// intensity, M embodied emissions and R the functional unit. The unit is that of the run, else a step if steps were
+/// counted, else the run.
 ///
 /// `complete` is false without embodied emissions, which SCI requires.
 ///
@@ -51,6 +52,7 @@ fn default_unit(report: &Report, embodied: Option<&Embodied>) -> Option<Sci> {
     per(FunctionalUnit::Step).or_else(|| per(FunctionalUnit::Run))
 }
 
+/// The columns of the Scope 2 table, in order.
 const COLUMNS: [&str; 19] = [
     "run_id",
     "method",
@@ -73,11 +75,12 @@ const COLUMNS: [&str; 19] = [
     "state",
 ];
 
-/// Rows `location-based` (one per interval of one intensity), `location-based total` with the bounds, and `market-based` if
-/// there is a contract. Offsets are rows `offset (not subtracted)`. An empty cell is not known.
+/// Returns a table with the rows `location-based` (one per interval of one intensity), `location-based total` with the
+/// bounds, and `market-based` if there is a contract. Offsets are rows `offset (not subtracted)`. An empty cell means
+/// "not known".
 ///
-/// Location-based and market-based emissions are listed separately and never netted (GHG Protocol, *Scope 2 Guidance*, 2015).
-/// For a tenant of the machines, their electricity is Scope 3.
+/// Location-based and market-based emissions are listed separately and never netted (GHG Protocol, *Scope 2 Guidance*,
+/// 2015). For a tenant of the machines, their electricity is Scope 3.
 ///
 /// # Errors
 /// [`Error::NoGrams`], [`Error::Table`].
@@ -96,6 +99,7 @@ pub fn scope2_csv(report: &Report) -> Result<String, Error> {
     table("the Scope 2 table", COLUMNS.map(str::to_owned).to_vec(), rows.into_iter())
 }
 
+/// Returns a row of the table; `figures` are pairs of a column and its text.
 fn row(report: &Report, method: &str, figures: &[(&str, String)]) -> Vec<String> {
     let cell = |column: &str| match column {
         "run_id" => report.run.id.clone(),
@@ -106,6 +110,7 @@ fn row(report: &Report, method: &str, figures: &[(&str, String)]) -> Vec<String>
     COLUMNS.iter().map(|column| cell(column)).collect()
 }
 
+/// Returns the row of one interval of one intensity.
 fn part(report: &Report, segment: &CarbonSegment) -> Vec<String> {
     let zone = report.carbon.as_ref().map(|carbon| carbon.zone.clone()).unwrap_or_default();
     let figures = [
@@ -123,6 +128,7 @@ fn part(report: &Report, segment: &CarbonSegment) -> Vec<String> {
     row(report, "location-based", &figures)
 }
 
+/// Returns the cells about time and energy that the rows of the whole run have in common: pairs of column and text.
 fn energies(report: &Report) -> [(&'static str, String); 6] {
     let energy = &report.energy;
     [
@@ -135,15 +141,18 @@ fn energies(report: &Report) -> [(&'static str, String); 6] {
     ]
 }
 
+/// Returns a number as text; empty if it is not known.
 fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
+/// Returns the cells of emissions with their bounds, in kilograms.
 fn bounded(grams: Bounded<f64>) -> [(&'static str, String); 3] {
     let kg = grams.times(1e-3);
     [("co2e_kg", number(kg.value)), ("co2e_low_kg", kg.low.to_string()), ("co2e_high_kg", number(kg.high))]
 }
 
+/// Returns the row of the total location-based emissions.
 fn total(report: &Report) -> Result<Vec<String>, Error> {
     let (carbon, _) = grams_of(report)?;
     let zone = [("zone", carbon.zone.clone())];
@@ -151,6 +160,7 @@ fn total(report: &Report) -> Result<Vec<String>, Error> {
     Ok(row(report, "location-based total", &figures))
 }
 
+/// Returns the row of the market-based emissions.
 fn market_row(report: &Report, market: &Market) -> Vec<String> {
     let contract = [("instrument", market.instrument.clone()), ("factor_g_per_kwh", market.g_per_kwh.to_string())];
     let figures = [&energies(report)[..], &bounded(market.bounded()), &contract].concat();

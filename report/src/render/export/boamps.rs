@@ -1,8 +1,9 @@
-//! A BoAmps report (Boavizta, `model/report_schema.json`): energy of a machine-learning task, to be published.
+//! Writes a run as a BoAmps report (Boavizta, `model/report_schema.json`), a format to publish the energy of a
+//! machine-learning task. PUE is the factor of the facility's overhead.
 //!
-//! The task, its data and the algorithm come from the run's labels `task_stage`, `task_family`, `algorithm`, `data_type`,
-//! `infra_type`, `cloud_provider`, `cloud_instance`. Fields that the format requires are always present: without a label
-//! they are `not stated`, or `other` in a list of words. The status is `draft`.
+//! The task, its data and the algorithm come from the run's labels `task_stage`, `task_family`, `algorithm`,
+//! `data_type`, `infra_type`, `cloud_provider`, `cloud_instance`. Fields that the format requires are always present:
+//! without a label they are `not stated`, or `other` in a list of words. The status is `draft`.
 
 use eco2_core::Component;
 use eco2_core::schema::{Device, Report};
@@ -13,15 +14,16 @@ use super::super::{finite, word};
 use super::{document, mean_intensity, sensors};
 use crate::Error;
 
-/// A required text that no label gives.
+/// The value of a required text for which there is no label.
 const NOT_STATED: &str = "not stated";
-/// The format's kinds of data.
+/// The words that the format allows for the type of data.
 const DATA_TYPES: [&str; 10] =
     ["tabular", "audio", "boolean", "image", "video", "object", "text", "token", "word", "other"];
-/// The format's kinds of infrastructure.
+/// The words that the format allows for the type of infrastructure.
 const INFRASTRUCTURES: [&str; 4] = ["publicCloud", "privateCloud", "onPremise", "other"];
 
-/// The report in BoAmps' names and units (kilowatt-hours, seconds); `powerConsumption` is energy before PUE.
+/// Returns the report with the names and units of BoAmps (kilowatt-hours, seconds). `powerConsumption` is energy before
+/// PUE.
 ///
 /// # Errors
 /// [`Error::NoEnergy`], as the format requires the figure; [`Error::Encode`].
@@ -47,20 +49,22 @@ pub fn boamps_json(report: &Report) -> Result<String, Error> {
     document("the BoAmps report", &value)
 }
 
-/// `2026-01-02 03:04:05`, as the format has it.
+/// Returns a time as the format requires it: `2026-01-02 03:04:05`.
 fn written(at: &str) -> String {
     at.get(..19).unwrap_or(at).replace('T', " ")
 }
 
+/// Returns the value of the run's label of this name; `None` if it is not set.
 fn label<'a>(report: &'a Report, name: &str) -> Option<&'a String> {
     report.run.labels.get(name)
 }
 
-/// A label's value, where it is one of the format's words.
+/// Returns the value of a label, if it is one of the format's words.
 fn listed<'a>(report: &'a Report, name: &str, words: &[&str]) -> Option<&'a str> {
     label(report, name).map(String::as_str).filter(|value| words.contains(value))
 }
 
+/// Returns the section about the task, from labels.
 fn task(report: &Report) -> Value {
     let work = &report.work;
     let given = listed(report, "data_type", &DATA_TYPES);
@@ -77,6 +81,7 @@ fn task(report: &Report) -> Value {
     })
 }
 
+/// Returns the section about the measured energy.
 fn measure(report: &Report) -> Value {
     let mode = |component| {
         let of = |device: &&Device| device.is_summed() && device.component == component;
@@ -93,6 +98,7 @@ fn measure(report: &Report) -> Value {
     })
 }
 
+/// Returns the section about the infrastructure: its type, the cloud and the hardware.
 fn infrastructure(report: &Report) -> Value {
     let components: Vec<Value> = super::hardware_by_type(report)
         .into_iter()
@@ -114,8 +120,8 @@ fn environment(report: &Report) -> Option<Value> {
     Some(json!({"country": country, "powerSourceCarbonIntensity": mean_intensity(carbon)}))
 }
 
-/// Returns the format's word for the width of the bounds: `high` within 10 %, `medium` within 25 %, else `low`. Unbounded,
-/// estimated and generated values are `low` too.
+/// Returns the format's word for the width of the bounds: `high` within 10 %, `medium` within 25 %, else `low`.
+/// Unbounded, estimated and generated values are `low` too.
 fn quality(report: &Report) -> Option<&'static str> {
     let energy = &report.energy;
     let total_uj = energy.total_uj?;

@@ -1,5 +1,5 @@
-//! Texts about a run for publication: the methods paragraph of a paper, the emissions block of a model card, and the energy
-//! values that Regulation (EU) 2024/1689 (AI Act) asks for.
+//! Writes texts about a run for publication: the methods paragraph of a paper, the emissions block of a model card, and
+//! the energy values that Regulation (EU) 2024/1689 (AI Act) requires.
 
 use super::super::figures::{Spelling, number, percent};
 use super::super::{finite, presentable};
@@ -31,10 +31,11 @@ pub fn methods(report: &Report) -> Result<String, Error> {
     if report.energy.synthetic_uj > 0 {
         sentences.insert(0, "SYNTHETIC: this energy was generated, not measured.".to_owned());
     }
-    // Tables have two spaces before an interval.
+    // Tables have two spaces before an interval; a sentence has one.
     Ok(sentences.join(" ").replace("  [", " [") + "\n")
 }
 
+/// Returns the sentence about duration, hardware and energy.
 fn measured(report: &Report) -> String {
     let energy = &report.energy;
     let used = SPELLING.energy(energy.bounded());
@@ -74,6 +75,7 @@ fn meters(report: &Report) -> Option<String> {
     live.then(|| "Sensors are read by software; no external power meter was used.".to_owned())
 }
 
+/// Returns the shares of the energy by the way in which they were determined, in words.
 fn parts(report: &Report) -> String {
     let energy = &report.energy;
     let share = |uj: u64| percent(uj as f64, energy.total_uj.unwrap_or(0) as f64);
@@ -91,11 +93,13 @@ fn parts(report: &Report) -> String {
     format!("Of this energy: {}{missing}.", words.collect::<Vec<_>>().join(", "))
 }
 
+/// Returns the sentence about the sensors' gain error; `None` if none is declared.
 fn gain(report: &Report) -> Option<String> {
     let most = report.devices.iter().filter_map(|device| device.gain_percent).reduce(f64::max)?;
     Some(format!("The sensors' declared gain error of up to {} % is not in the interval.", number(most)))
 }
 
+/// Returns the sentence about the facility's overhead.
 fn facility(report: &Report) -> String {
     let energy = &report.energy;
     if energy.facility_uj == energy.total_uj {
@@ -105,6 +109,7 @@ fn facility(report: &Report) -> String {
     format!("With facility overhead (PUE {}), this is {facility}.", energy.pue)
 }
 
+/// Returns the sentence about the emissions.
 fn emitted(carbon: &Carbon) -> String {
     let grams = SPELLING.mass(carbon.bounded());
     let intensity = mean_intensity(carbon).map_or_else(String::new, |g| format!("{} g/kWh, ", number(g)));
@@ -123,6 +128,7 @@ fn emitted(carbon: &Carbon) -> String {
     )
 }
 
+/// Returns one sentence for each value in addition to the location-based emissions.
 fn supplements(supplements: &Supplements) -> Vec<String> {
     let market = supplements
         .market
@@ -144,8 +150,8 @@ fn supplements(supplements: &Supplements) -> Vec<String> {
 
 /// Returns the block `co2_eq_emissions` of a model card on the Hugging Face Hub, as YAML, in grams.
 ///
-/// `training_type` is the run's label of that name, `pre-training` or `fine-tuning`. `geographical_location` is the grid zone.
-/// A field without a value is left out.
+/// `training_type` is the run's label of that name, `pre-training` or `fine-tuning`. `geographical_location` is the
+/// grid zone. A field without a value is left out.
 ///
 /// # Errors
 /// [`Error::NoGrams`].
@@ -169,28 +175,29 @@ pub fn model_card(report: &Report) -> Result<String, Error> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// The zone, if the user or the machine named one: neither the world average nor a given intensity is a location.
+/// Returns the zone, if the user or the machine named one. The world average and a given intensity are no location.
 fn location(carbon: &Carbon) -> Option<&str> {
     let replaced = ["default-world", "constant", "unknown"].contains(&carbon.zone_source.as_str());
     Some(carbon.zone.as_str()).filter(|zone| !replaced && !zone.is_empty() && *zone != "WORLD" && *zone != "constant")
 }
 
+/// Whether a label's value is one that the model card permits as training type.
 fn is_stage(text: &str) -> bool {
     matches!(text, "pre-training" | "fine-tuning")
 }
 
-/// A number that every YAML reader accepts: all digits, no exponent.
+/// Formats grams as a number that every YAML reader accepts: all digits, no exponent.
 fn plain(grams: f64) -> String {
     format!("{grams}")
 }
 
-/// A JSON string is a double-quoted YAML scalar.
+/// Returns a text in quotes. A JSON string is also a double-quoted YAML scalar.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The energy that the technical documentation of a general-purpose model requires (Annex XI, section 1, point 2(e), "known or
-/// estimated energy consumption of the model"): megawatt-hours with bounds, method, hardware and time.
+/// Returns the energy that the technical documentation of a general-purpose model requires (Annex XI, section 1, point
+/// 2(e), "known or estimated energy consumption of the model"): megawatt-hours with bounds, method, hardware and time.
 ///
 /// Energy is `null` if it is not known; `energy_basis` states whether it is measured or estimated.
 ///
@@ -225,7 +232,7 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
     document("the energy block", &value)
 }
 
-/// Hours times GPUs; `None` without GPUs.
+/// Returns the duration in hours times the number of GPUs; `None` without GPUs.
 fn device_hours(report: &Report, hours: f64) -> Option<f64> {
     let is_gpu = |device: &&Device| device.is_summed() && device.component == Component::Gpu;
     let gpus = report.devices.iter().filter(is_gpu).count();

@@ -1,8 +1,8 @@
-//! A summary of a run that can be shared: values, hardware models and methods, without name, path, host, id, label, command
-//! or day.
+//! Writes a summary of a run that can be shared: values, hardware models and methods, without name, path, host, id,
+//! label, command or day.
 //!
-//! Schema `eco2.summary/1`, shipped as JSON Schema. It contains only the fields listed here, so a new field of the report is
-//! not shared by accident.
+//! Schema `eco2.summary/1`, shipped as JSON Schema. It contains only the fields listed here, so a new field of the
+//! report is not shared by accident.
 
 use eco2_core::schema::{Carbon, Report};
 use eco2_core::units::kwh;
@@ -16,8 +16,8 @@ use crate::analysis::is_measured;
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");
 
-/// Source texts of carbon intensities from services, as `eco2_grid::provider` writes them. Any other text is the user's own
-/// and could reveal a place.
+/// Source texts of carbon intensities from services, as `eco2_grid::provider` writes them. Any other text is the user's
+/// own and could reveal a place.
 const SERVICES: [&str; 6] = [
     "Carbon Aware SDK web API",
     "Electricity Maps",
@@ -28,12 +28,12 @@ const SERVICES: [&str; 6] = [
 ];
 /// Licences that can follow a source text; empty for a service without one.
 const LICENCES: [&str; 3] = ["", " (CC BY 4.0)", " (commercial)"];
-/// The reason why the summary lacks grams that the report has.
+/// The reason that the summary states if the report has grams and the summary does not.
 const WITHHELD: &str = "the intensity is that of a part of a country, or the user's own, so it and the grams would reveal \
                         where the run was";
 
-/// The summary, with the month instead of the time and the country instead of the zone. Grams whose intensity would reveal
-/// more are left out, with the reason.
+/// Returns the summary, with the month instead of the time and the country instead of the zone. If the intensity would
+/// reveal more than the country, the grams are left out and the reason is stated.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -64,11 +64,13 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
     document("the summary", &value)
 }
 
+/// Returns the hardware models with their numbers.
 fn hardware(report: &Report) -> Vec<Value> {
     let one = |((kind, name), count)| json!({"type": kind, "model": name, "count": count});
     hardware_by_type(report).into_iter().map(one).collect()
 }
 
+/// Returns the emissions of the summary.
 fn carbon(carbon: &Carbon) -> Value {
     json!({
         "grams": carbon.grams, "low": carbon.low, "high": carbon.high,
@@ -84,6 +86,7 @@ fn is_national(carbon: &Carbon) -> bool {
         && carbon.segments.iter().all(|segment| is_published(&segment.source))
 }
 
+/// Whether a source text of an intensity is one of a service or a published table.
 fn is_published(source: &str) -> bool {
     let is_service = |name: &&str| source.strip_prefix(*name).is_some_and(|licence| LICENCES.contains(&licence));
     SERVICES.iter().any(is_service) || eco2_grid::zones().iter().any(|zone| zone.citation() == source)

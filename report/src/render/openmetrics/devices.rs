@@ -1,4 +1,5 @@
-//! The OpenMetrics families (`eco2_…`) of devices and sources. A *family* is a metric with its help text and samples.
+//! Writes the OpenMetrics families (`eco2_…`) of devices and sources. A *family* is a metric with its help text and
+//! samples; a *source* is a program part that reads devices, such as `nvml`.
 
 use std::collections::BTreeMap;
 
@@ -71,8 +72,8 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.family(DEVICE, all().map(|device| (info(device), 1.0)));
 }
 
-/// Returns the seconds without coverage. In a run that goes on, the time since the last reading does not count yet: the next
-/// reading may cover it, and a counter metric must never fall.
+/// Returns the seconds without coverage. In a run that goes on, the time since the last reading does not count yet: the
+/// next reading may cover it, and a counter metric must never fall.
 fn gap_s(report: &Report, device: &Device) -> f64 {
     let lasted_ns = report.run.duration_ns;
     let is_open = |gap: &&GapRecord| report.run.state == State::Provisional && gap.to_ns >= lasted_ns;
@@ -81,6 +82,7 @@ fn gap_s(report: &Report, device: &Device) -> f64 {
     ((1.0 - device.coverage) * (lasted_ns as f64 / 1e9) - open_ns as f64 / 1e9).max(0.0)
 }
 
+/// Adds the energies of the devices.
 fn energies(report: &Report, page: &mut Exposition) {
     let read = || report.devices.iter().filter_map(|device| Some((device, joules(device.energy_uj?))));
     let origin = |device: &Device| [("source", source(&device.source)), ("quality", word(&device.quality))];
@@ -102,15 +104,17 @@ fn is_platform(device: &Device) -> bool {
     device.domain == "psys" && !device.is_summed()
 }
 
+/// Returns the labels of a device's samples: its component and its id.
 fn place(device: &Device) -> Labels {
     vec![("component", word(&device.component)), ("device", device.id.clone())]
 }
 
-/// Names in labels have no hyphens, as metric names have none.
+/// Returns the name of a source as a label value: without hyphens, which names of metrics do not have either.
 fn source(name: &str) -> String {
     name.replace('-', "_")
 }
 
+/// Returns half the width of the energy's bounds by component, joules. A component without an upper bound is left out.
 fn uncertainty(report: &Report) -> Vec<(Labels, f64)> {
     let mut by_component: BTreeMap<String, Option<u64>> = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.is_summed()) {

@@ -1,28 +1,29 @@
-//! Writes the text format of OpenMetrics: families of samples, each with one head.
+//! Writes the text format of OpenMetrics, which Prometheus reads. The text consists of *families*: a metric with a head
+//! (type, unit and help) and its samples, which differ in their labels.
 //!
 //! Source: the OpenMetrics specification, version 1.0.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// What a family's samples are.
+/// The type of a family's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Only grows; its samples end in `_total`.
+    /// The value only grows; the samples' names end in `_total`.
     Counter,
-    /// Goes up and down.
+    /// The value goes up and down.
     Gauge,
-    /// Labels alone; its sample ends in `_info` and is 1.
+    /// Only the labels have a meaning; the sample's name ends in `_info` and its value is 1.
     Info,
 }
 
-/// A family's head.
+/// The head of a family.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Family {
-    /// Name without suffix; ends with `_` and the unit where there is one.
+    /// Name without suffix. If the family has a unit, the name ends with `_` and the unit.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// Unit, or nothing.
+    /// Unit; empty for a family without one.
     pub(super) unit: &'static str,
     pub(super) help: &'static str,
 }
@@ -38,29 +39,29 @@ impl Family {
         Self { name, kind: Kind::Gauge, unit: "", help }
     }
 
-    /// Labels alone.
+    /// Returns a family whose labels are the information.
     pub(super) const fn info(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Info, unit: "", help }
     }
 
-    /// With a unit, on which the name ends.
+    /// Returns the family with a unit, with which its name has to end.
     pub(super) const fn unit(self, unit: &'static str) -> Self {
         Self { unit, ..self }
     }
 }
 
-/// Label names and values of a sample.
+/// The labels of a sample: pairs of a name and a value.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
-/// A page that grows family by family.
+/// The text under construction, family by family.
 #[derive(Debug, Default)]
 pub(super) struct Exposition {
     out: String,
 }
 
 impl Exposition {
-    /// Adds a family. A family without samples is left out, and so is a second sample with the same labels, which readers
-    /// reject.
+    /// Adds a family. A family without samples is left out. So is a second sample with the same labels, because readers
+    /// reject it.
     pub(super) fn family(&mut self, family: Family, samples: impl Iterator<Item = (Labels, f64)>) {
         let mut seen = BTreeSet::new();
         for (labels, value) in samples.filter(|(_, value)| value.is_finite()) {
@@ -74,24 +75,25 @@ impl Exposition {
         }
     }
 
-    /// Adds a family of one sample, where its value is known.
+    /// Adds a family of one sample, if its value is known.
     pub(super) fn one(&mut self, family: Family, labels: &Labels, value: Option<f64>) {
         self.family(family, value.into_iter().map(|value| (labels.clone(), value)));
     }
 
-    /// The page with its end mark.
+    /// Returns the text with its end mark.
     pub(super) fn finish(mut self) -> String {
         self.out.push_str("# EOF\n");
         self.out
     }
 
+    /// Writes the head of a family.
     fn head(&mut self, Family { name, kind, unit, help }: Family) {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
             Kind::Info => "info",
         };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.out, "# TYPE {name} {kind}");
         if !unit.is_empty() {
             let _ = writeln!(self.out, "# UNIT {name} {unit}");
@@ -99,6 +101,7 @@ impl Exposition {
         let _ = writeln!(self.out, "# HELP {name} {}", escaped(help));
     }
 
+    /// Writes one sample of a family.
     fn sample(&mut self, family: Family, labels: &Labels, value: f64) {
         self.out.push_str(family.name);
         self.out.push_str(match family.kind {
@@ -113,6 +116,7 @@ impl Exposition {
     }
 }
 
+/// Returns a label's value with escaped special characters.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -1,4 +1,5 @@
-//! The metrics `hf_training_…` of HF Eco2AI in its units, for existing dashboards.
+//! Writes the metrics `hf_training_…` of HF Eco2AI, in its units, for existing dashboards. They are part of the
+//! OpenMetrics output of a report. A *family* is a metric with its help text and samples.
 
 use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::units::{kwh, watts};
@@ -7,7 +8,7 @@ use eco2_core::{Component, Unit};
 use super::exposition::{Exposition, Family, Labels};
 use crate::render::{export, supplements};
 
-/// Adds these metrics to the page. An unknown value is left out.
+/// Adds the families of these metrics to the page. A value that is not known is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     let labels = common(report);
     let energy = report.energy.total_uj.map(kwh);
@@ -32,12 +33,13 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.one(version, &vec![("version", report.run.tool.version.clone())], Some(1.0));
 }
 
-/// Labels `country` (where the zone is in one) and `region` (the zone).
+/// Returns the labels `country` (if the zone is in one) and `region` (the zone).
 fn place(carbon: &Carbon) -> Labels {
     let country = export::country(carbon).map(|code| ("country", code.to_owned()));
     country.into_iter().chain([("region", carbon.zone.clone())]).collect()
 }
 
+/// Adds the cost of the energy and its mean rate, if the price is in dollars.
 fn cost(report: &Report, labels: &Labels, page: &mut Exposition) {
     let hours = report.run.duration_ns as f64 / 3.6e12;
     let usd = supplements::energy_cost(report).and_then(|cost| cost.usd());
@@ -48,7 +50,7 @@ fn cost(report: &Report, labels: &Labels, page: &mut Exposition) {
     page.one(Family::gauge("hf_training_cost_rate_usd_per_hour", "Mean cost per hour, dollars."), labels, per_hour);
 }
 
-/// The limit on carbon; below zero remains when it is exceeded.
+/// Adds the limit on carbon. The remaining amount is negative if the limit is exceeded.
 fn budget(report: &Report, labels: &Labels, page: &mut Exposition) {
     let limits = report.budget.iter().flat_map(|budget| &budget.limits);
     let Some(carbon) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return };
@@ -63,7 +65,7 @@ fn budget(report: &Report, labels: &Labels, page: &mut Exposition) {
     page.one(family, labels, remaining);
 }
 
-/// When the figures are from, and what failed while measuring.
+/// Adds the time of the values, and the number of failures while measuring.
 fn health(report: &Report, labels: &Labels, page: &mut Exposition) {
     let at = report.run.ended_at.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond() as f64 / 1e3);
     let updated = Family::gauge("hf_training_last_update_timestamp", "Time of the figures, seconds since 1970.");
@@ -77,6 +79,7 @@ fn health(report: &Report, labels: &Labels, page: &mut Exposition) {
     page.family(family, errors.into_iter().map(of));
 }
 
+/// Returns the labels of all these metrics: the project's name, and the model's if a label states it.
 fn common(report: &Report) -> Labels {
     let label = |names: [&str; 2]| names.iter().find_map(|name| report.run.labels.get(*name)).cloned();
     let project = label(["project_name", "project"]).unwrap_or_else(|| report.run.name.clone());
@@ -84,6 +87,7 @@ fn common(report: &Report) -> Labels {
     std::iter::once(("project_name", project)).chain(model).collect()
 }
 
+/// Adds the counted work: samples per kilowatt-hour and per second, steps, loss, learning rate and epochs.
 fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposition) {
     let work = &report.work;
     let seconds = report.run.duration_ns as f64 / 1e9;
@@ -99,6 +103,7 @@ fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposi
     page.one(Family::gauge("hf_training_epoch_count", "Epochs done."), labels, extra("epoch"));
 }
 
+/// Adds power, temperature, memory and utilisation of each GPU, and the mean power of the processors.
 fn gpus(report: &Report, labels: &Labels, page: &mut Exposition) {
     let boards = || report.devices.iter().filter(|d| d.component == Component::Gpu && d.is_summed());
     let own = |device: &Device| {

@@ -1,5 +1,6 @@
-//! The OpenMetrics families (`eco2_…`) of the run: energy, carbon, cost, work, spans, episodes, events and lost samples. A
-//! *family* is a metric with its help text and samples.
+//! Writes the OpenMetrics families (`eco2_…`) of the run: energy, carbon, cost, work, spans (named times), episodes
+//! (times of stalled steps, idle GPUs and the like), events and lost samples. A *family* is a metric with its help text
+//! and samples.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use super::exposition::{Exposition, Family, Labels};
 use crate::analysis::is_measured;
 use crate::render::{supplements, word};
 
-/// Largest number of span names with their own series: those with most energy. The user chooses the names, and there can be
-/// many.
+/// Largest number of span names with their own series: those with most energy. The user chooses the names, and there
+/// can be many.
 const MAX_SPANS: usize = 64;
 
 const ENERGY: Family = Family::counter("eco2_run_energy_joules", "Energy of the run by component.").unit("joules");
@@ -82,6 +83,7 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.one(BUILD, &vec![("version", report.run.tool.version.clone())], Some(1.0));
 }
 
+/// Returns the energy of the run by component.
 fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.is_summed()) {
@@ -93,6 +95,7 @@ fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
     sums.into_iter().map(|(component, uj)| (labels(run, "component", &component), joules(uj))).collect()
 }
 
+/// Adds the spans with most energy.
 fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     let mut spans: Vec<&SpanRecord> = report.spans.iter().collect();
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
@@ -103,6 +106,7 @@ fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));
 }
 
+/// Adds the episodes (times of stalled steps, idle GPUs and the like).
 fn episodes(report: &Report, run: &Labels, page: &mut Exposition) {
     let labels = |episode: &EpisodeRecord| {
         let own = vec![("kind", episode.kind.clone()), ("device", episode.device.clone())];
@@ -113,8 +117,8 @@ fn episodes(report: &Report, run: &Labels, page: &mut Exposition) {
     page.family(EPISODE_ENERGY, episodes.filter_map(|episode| Some((labels(episode), joules(episode.energy_uj?)))));
 }
 
-/// Returns the number of events by kind. Kinds of alerts start at 0, because Prometheus needs a sample before an increase.
-/// Kinds of other versions are counted as `other`.
+/// Returns the number of events by kind. Kinds of alerts start at 0, because Prometheus needs a sample before an
+/// increase. Kinds of other versions are counted as `other`.
 fn events(report: &Report) -> BTreeMap<&'static str, u64> {
     let alerts = EventKind::ALL.iter().filter(|kind| kind.is_alert());
     let mut counts: BTreeMap<&str, u64> = alerts.map(|kind| (kind.name(), 0)).collect();
@@ -124,11 +128,12 @@ fn events(report: &Report) -> BTreeMap<&'static str, u64> {
     counts
 }
 
+/// Returns the labels of the run and one more label.
 fn labels(run: &Labels, name: &'static str, value: &str) -> Labels {
     [run.clone(), vec![(name, value.to_owned())]].concat()
 }
 
-/// The carbon intensity of the last segment.
+/// Returns labels and value of the carbon intensity of the last segment; `None` if there is none.
 fn intensity(carbon: &Carbon) -> Option<(Labels, f64)> {
     let segment = carbon.segments.last()?;
     let marginal = segment.kind.as_deref().is_some_and(|kind| kind.contains("marginal"));
