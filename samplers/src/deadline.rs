@@ -73,13 +73,13 @@ pub struct Deadline {
     /// Processes whose use of devices the next round is to find; `None` for none.
     want_users: Option<Watched>,
     cpu_ns: u64,
-    }
+}
 
 /// What the thread is doing, as far as the asking side knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WorkerState {
-Idle,
-/// A round is under way since `at_ns`.
+    Idle,
+    /// A round is under way since `at_ns`.
     Asked {
         at_ns: u64,
     },

@@ -90,12 +90,12 @@ struct LateSource {
 
 /// How far opening has come.
 enum OpeningState {
-Waiting {
-receive: Receiver<Found>,
-/// When it was first read, and so asked for; `None` before.
-since_ns: Option<u64>,
-/// Whether it was reported as lost.
-lost: bool,
+    Waiting {
+        receive: Receiver<Found>,
+        /// When it was first read, and so asked for; `None` before.
+        since_ns: Option<u64>,
+        /// Whether it was reported as lost.
+        lost: bool,
     },
     /// It was opened and is read.
     Here(Box<dyn Source>),

@@ -97,10 +97,10 @@ impl Collect {
 /// What the schedule keeps of one domain.
 #[derive(Debug)]
 struct ScheduledCounter {
-wraps: bool,
-power: bool,
-/// Whether it shows the power of something whose energy a counter shows. It is read along with that counter, and
-/// neither prevents nor ends a lock.
+    wraps: bool,
+    power: bool,
+    /// Whether it shows the power of something whose energy a counter shows. It is read along with that counter, and
+    /// neither prevents nor ends a lock.
     check: bool,
     raw: Option<u64>,
     read_ns: Option<u64>,

@@ -25,7 +25,7 @@ pub(crate) struct StillGuard {
     /// Whether its part always draws power, so that it must move from every value and not only from 0.
     always: bool,
     state: StillState,
-    }
+}
 
 /// What a counter has shown so far.
 #[derive(Debug, Clone, Copy)]

@@ -75,9 +75,9 @@ impl Default for Options {
 }
 
 enum SourceReader {
-/// On the sampling thread.
-Inline(Box<dyn Source>),
-/// On a thread of its own, because its calls may hang.
+    /// On the sampling thread.
+    Inline(Box<dyn Source>),
+    /// On a thread of its own, because its calls may hang.
     Threaded(Box<Deadline>),
     /// Not at all: it panicked or could not be started. Its index stays taken, so that the others keep theirs.
     Failed,

@@ -54,20 +54,20 @@ pub struct HotClock {
 #[derive(Debug)]
 #[repr(align(128))]
 struct CalibrationShared {
-/// Whether the counter is used now.
-counting: AtomicBool,
-/// Counter value at the first anchor.
-base: AtomicU64,
-/// Nanoseconds a count, times 2^32.
-mult: AtomicU64,
-offset_ns: AtomicU64,
-error_ns: AtomicU64,
-/// Clock that is read while the counter is not used.
-clock: Clock,
-/// Whether the kernel trusts the counter.
-trusted: bool,
-/// Anchors so far, to convert earlier instants.
-history: Mutex<Anchors>,
+    /// Whether the counter is used now.
+    counting: AtomicBool,
+    /// Counter value at the first anchor.
+    base: AtomicU64,
+    /// Nanoseconds a count, times 2^32.
+    mult: AtomicU64,
+    offset_ns: AtomicU64,
+    error_ns: AtomicU64,
+    /// Clock that is read while the counter is not used.
+    clock: Clock,
+    /// Whether the kernel trusts the counter.
+    trusted: bool,
+    /// Anchors so far, to convert earlier instants.
+    history: Mutex<Anchors>,
 }
 
 impl HotClock {

@@ -237,8 +237,8 @@ struct Hwmon {
 
 /// An open sensor.
 struct Sensor {
-/// Its file, or the voltage where power is a product.
-slot: KernelFile,
+    /// Its file, or the voltage where power is a product.
+    slot: KernelFile,
     /// The current where power is a product of voltage and current.
     factor: Option<KernelFile>,
     guard: StillGuard,

@@ -33,7 +33,7 @@ pub(crate) fn behind(inner: Box<dyn Source>, options: &ModelOptions) -> Box<dyn 
 /// The estimates of one source's boards.
 #[derive(Default)]
 struct Boards {
-/// Estimates of boards without a sensor, by the domain's index.
+    /// Estimates of boards without a sensor, by the domain's index.
     dark: BTreeMap<usize, Estimate>,
     /// Boards with sensors.
     lit: Vec<Lit>,
@@ -61,7 +61,7 @@ struct Lit {
     place: Option<usize>,
     /// Whether the estimate counts now, as the sensors do not work.
     acts: bool,
-    }
+}
 
 impl Estimate {
     fn new(board: &str, power: Power) -> Self {

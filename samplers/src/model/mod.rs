@@ -163,7 +163,7 @@ struct Estimate {
     integral: Integral,
     /// Up to when it has counted; `None` before the first reading.
     at_ns: Option<u64>,
-    }
+}
 
 impl Model {
     /// Reads one estimate.

@@ -95,7 +95,7 @@ pub struct HeldLimits {
     changed: bool,
     /// Whether the old limits were put back for good.
     over: bool,
-    }
+}
 
 impl std::fmt::Debug for HeldLimits {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -49,7 +49,7 @@ pub(super) struct Meter {
     every_ns: u64,
     /// When the next reading is due.
     next_ns: u64,
-    }
+}
 
 /// Everything that was found out about a GPU when it was opened.
 pub(super) struct Probe {

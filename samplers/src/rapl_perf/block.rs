@@ -60,13 +60,13 @@ pub(super) struct Site<'a> {
 /// One counter of the block.
 #[derive(Debug)]
 struct PerfCounter {
-event: Event,
-/// Value reported when its present event was opened: added to the event's count.
-offset: u64,
-/// Highest value reported.
-last: u64,
-/// Finds out whether the counter counts at all.
-guard: StillGuard,
+    event: Event,
+    /// Value reported when its present event was opened: added to the event's count.
+    offset: u64,
+    /// Highest value reported.
+    last: u64,
+    /// Finds out whether the counter counts at all.
+    guard: StillGuard,
 }
 
 /// Whether the events are open; if not, why.

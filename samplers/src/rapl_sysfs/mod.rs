@@ -115,14 +115,14 @@ fn show_ranges(roots: &Roots) -> String {
 
 /// The source. Its first three lists have one entry for each zone, in the same order.
 struct RaplSysfs {
-domains: Vec<Domain>,
-/// The zones' files, kept open.
-slots: Vec<KernelFile>,
-/// Find out whether the counters count.
-guards: Vec<StillGuard>,
-/// Counters found not to count, until one note reports them.
-verdicts: Verdicts,
-notes: Vec<SourceEvent>,
+    domains: Vec<Domain>,
+    /// The zones' files, kept open.
+    slots: Vec<KernelFile>,
+    /// Find out whether the counters count.
+    guards: Vec<StillGuard>,
+    /// Counters found not to count, until one note reports them.
+    verdicts: Verdicts,
+    notes: Vec<SourceEvent>,
 }
 
 impl RaplSysfs {
