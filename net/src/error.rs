@@ -64,13 +64,6 @@ pub enum NetError {
 
 impl NetError {
     /// Whether the same request may succeed a moment later.
-    ///
-    /// ```
-    /// use eco2_net::NetError;
-    ///
-    /// assert!(NetError::Status(503).is_passing() && NetError::Timeout.is_passing());
-    /// assert!(!NetError::Status(404).is_passing() && !NetError::Refused(401).is_passing());
-    /// ```
     #[must_use]
     pub(crate) fn is_passing(&self) -> bool {
         match self {

@@ -345,7 +345,13 @@ class Trackers(HfTest):
             loop = Loop(Eco2AICallback(**self.options(**options)))
             loop.begin()
             loop.batches(2)
-            loop.log(loss=1.0)
+
+            def logged() -> bool:
+                """Whether a log has the run's values, which need a first reading."""
+                loop.log(loss=1.0)
+                return "carbon/grid_intensity" in stand_in.log_metrics.call_args.args[0]
+
+            until(logged)
             loop.end()
         return stand_in
 
