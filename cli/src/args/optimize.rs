@@ -48,6 +48,7 @@ pub(crate) struct OptimizeArgs {
     pub(crate) column: Option<String>,
     /// Hours by which the start may move
     #[arg(long, value_name = "H", value_parser = hours, default_value = "24", help_heading = "Elsewhere", requires = "series")]
+    // In nanoseconds, as `hours` converts it.
     pub(crate) within: i64,
     /// Compare with this grid zone, or column of the series; may be repeated
     #[arg(
@@ -76,6 +77,7 @@ pub(crate) struct SweepArgs {
     pub(crate) sweep_power_limit: bool,
     /// Limits to try, watts, separated by commas [default: the allowed range in equal steps]
     #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = watts, requires = "sweep_power_limit")]
+    // In milliwatts, as `watts` converts them.
     pub(crate) limits: Vec<u32>,
     /// Number of limits to try
     #[arg(
@@ -108,11 +110,13 @@ impl OptimizeArgs {
     }
 }
 
+/// Parses hours; returns nanoseconds.
 fn hours(text: &str) -> Result<i64, String> {
     let hours = text.parse().ok().and_then(duration_ns);
     hours.ok_or_else(|| "hours above 0, such as 24 or 0.5".to_owned())
 }
 
+/// Parses watts; returns milliwatts.
 fn watts(text: &str) -> Result<u32, String> {
     let watts = text.trim().parse().ok().filter(|watts: &f64| (1.0..=100_000.0).contains(watts));
     watts.map(|watts| (watts * 1e3).round() as u32).ok_or_else(|| "watts, such as 300 or 300,400".to_owned())
