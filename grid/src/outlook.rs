@@ -73,7 +73,7 @@ impl Series {
     /// # Ok::<(), eco2_grid::FileError>(())
     /// ```
     #[must_use]
-    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
+    pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         outlook(&|at_ns| self.at(at_ns), self.from_ns(), now_ns, to_ns)
     }
 }

@@ -32,7 +32,7 @@ impl Backoff {
 
     /// Returns the wait after a failure that followed `failures` others in a row.
     #[must_use]
-    pub(crate) fn wait(&self, failures: u32) -> Duration {
+    pub fn wait(&self, failures: u32) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         self.first.saturating_mul(factor).min(self.longest)
     }
