@@ -80,6 +80,15 @@ pub trait Source: Send {
 }
 
 /// What happened in a source, for the report's events.
+///
+/// ```
+/// use eco2_core::schema::EventKind;
+/// use eco2_samplers::SourceEvent;
+///
+/// let (kind, device) = (EventKind::SourceNote, "meter-1".to_owned());
+/// let event = SourceEvent { at_ns: 2_000_000_000, kind, device, text: "its cover was opened".to_owned() };
+/// assert_eq!(event.kind.name(), "source-note");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceEvent {
     /// Monotonic nanoseconds.
@@ -93,6 +102,13 @@ pub struct SourceEvent {
 }
 
 /// The processes whose use of devices is wanted.
+///
+/// ```
+/// use eco2_samplers::Watched;
+///
+/// let watched = Watched { pids: vec![std::process::id()], ..Watched::default() };
+/// assert!(watched.visible.is_empty()); // any GPU may be used
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
     /// Their ids, as this process sees them.

@@ -12,6 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A half-open interval of boot time, `[from_ns, to_ns)`, in nanoseconds.
+///
+/// ```
+/// use eco2_core::Window;
+///
+/// let windows = [Window { from_ns: 5, to_ns: 9 }, Window { from_ns: 0, to_ns: 5 }];
+/// assert_eq!(windows.iter().min().map(|first| first.to_ns), Some(5)); // they adjoin
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
     /// First instant of the interval.

@@ -79,6 +79,17 @@ impl EpisodeRecord {
     pub const ANOMALIES: [&str; 2] = [Self::STALLED, Self::HOT];
 
     /// Whether it is a fault, and so an event too.
+    ///
+    /// ```
+    /// use eco2_core::schema::EpisodeRecord;
+    ///
+    /// let text = r#"{"kind": "stalled", "device": "", "count": 2, "duration_ns": 38000000000, "longest_ns": 20000000000,
+    ///     "usual_ns": 500000000, "energy_uj": null, "low_uj": 0, "high_uj": null}"#;
+    /// let stalled: EpisodeRecord = serde_json::from_str(text)?;
+    /// assert!(stalled.is_anomaly());
+    /// assert!(!EpisodeRecord { kind: EpisodeRecord::IDLE.to_owned(), ..stalled }.is_anomaly());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn is_anomaly(&self) -> bool {
         Self::ANOMALIES.contains(&self.kind.as_str())
