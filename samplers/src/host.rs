@@ -31,7 +31,9 @@ pub fn read(roots: &Roots) -> Host {
 pub fn machine(roots: &Roots) -> String {
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let processor = CpuInfo::read(&roots.procfs).model.unwrap_or_default();
-    format!("{}\n{}\n{processor}\n", id.trim(), read(roots).hostname)
+    // Another tree of files (of a container's host, of a test) shows other counters.
+    let tree = format!("{}\n{}", roots.procfs.display(), roots.sysfs.display());
+    format!("{}\n{}\n{processor}\n{tree}\n", id.trim(), read(roots).hostname)
 }
 
 /// What this process has used so far.
