@@ -84,3 +84,15 @@ pub(crate) fn cpu_ns(usage: &libc::rusage) -> u64 {
     let ns = |t: &libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_usec.unsigned_abs() * 1_000;
     ns(&usage.ru_utime) + ns(&usage.ru_stime)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_tree_of_files_is_another_machine() {
+        let there = Roots { sysfs: "/host/sys".into(), ..Roots::default() };
+        assert_eq!(machine(&Roots::default()), machine(&Roots::default()));
+        assert_ne!(machine(&Roots::default()), machine(&there));
+    }
+}
