@@ -94,7 +94,7 @@ pub(crate) fn by_numbers(cpuinfo: &str) -> Option<String> {
 }
 
 /// Returns the first value that is not empty of the lines `key : value`.
-fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let values = text.lines().filter_map(|line| line.split_once(':'));
     values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim()).find(|value| !value.is_empty())
 }

@@ -54,12 +54,8 @@ impl HostGauges {
     /// Reads the memory in use (what is not available to new programs) and in total, bytes.
     fn memory(&self) -> Option<(u64, u64)> {
         let text = fs::read_to_string(self.procfs.join("meminfo")).ok()?;
-        let bytes = |key: &str| {
-            let rest = text.lines().find_map(|line| line.strip_prefix(key))?.trim();
-            rest.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
-        };
-        let total = bytes("MemTotal:")?;
-        Some((total.saturating_sub(bytes("MemAvailable:")?), total))
+        let total = meminfo_bytes(&text, "MemTotal:")?;
+        Some((total.saturating_sub(meminfo_bytes(&text, "MemAvailable:")?), total))
     }
 
     /// Reads the bytes read from and written to all disks since boot.
@@ -116,4 +112,10 @@ impl Source for HostGauges {
             push("disk_written_bytes", "By", written as f64);
         }
     }
+}
+
+/// Returns the bytes that a line of `/proc/meminfo` states in kB (1024 bytes); `None` without such a line.
+pub(crate) fn meminfo_bytes(text: &str, key: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(key))?.trim();
+    rest.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }

@@ -114,11 +114,11 @@ pub struct EmbodiedTerms {
 
 impl PriceTerms {
     /// Collects the terms that the supplements of a report state.
-    pub(super) fn stated_by(beside: &Supplements) -> Self {
-        let price = beside.carbon_price.as_ref();
+    pub(super) fn stated_by(supplements: &Supplements) -> Self {
+        let price = supplements.carbon_price.as_ref();
         let currency = price.and_then(|price| price.currency.as_ref());
-        let water = beside.water.as_ref();
-        let embodied = beside.embodied.as_ref().map(|made| EmbodiedTerms {
+        let water = supplements.water.as_ref();
+        let embodied = supplements.embodied.as_ref().map(|made| EmbodiedTerms {
             total_kg: made.total_kg,
             total_low_kg: made.total_low_kg,
             total_high_kg: made.total_high_kg,
@@ -126,20 +126,20 @@ impl PriceTerms {
             share: made.share,
             source: made.source.clone(),
         });
-        let market = beside
+        let market = supplements
             .market
             .as_ref()
             .map(|market| MarketTerms { instrument: market.instrument.clone(), g_per_kwh: market.g_per_kwh });
         Self {
-            currency: currency.or(beside.cost.as_ref().and_then(|cost| cost.currency.as_ref())).cloned(),
+            currency: currency.or(supplements.cost.as_ref().and_then(|cost| cost.currency.as_ref())).cloned(),
             market,
             embodied,
-            functional_unit: beside.sci.as_ref().map(|sci| sci.per.clone()),
+            functional_unit: supplements.sci.as_ref().map(|sci| sci.per.clone()),
             wue: water.and_then(|water| water.wue),
             ewif: water.and_then(|water| water.ewif),
             carbon_price: price.map(|price| price.per_tonne),
-            offsets: beside.offsets.clone(),
-            equivalents: !beside.equivalents.is_empty(),
+            offsets: supplements.offsets.clone(),
+            equivalents: !supplements.equivalents.is_empty(),
             ..Self::default()
         }
     }

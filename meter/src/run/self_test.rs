@@ -101,8 +101,7 @@ impl SelfTest {
         });
         state.update(&self.counters);
         let stored = |test: &CounterTest| {
-            let of = |other: &&CounterTest| (&other.source, &other.id) == (&test.source, &test.id);
-            state.counters.iter().find(of).cloned().unwrap_or_else(|| test.clone())
+            state.counters.iter().find(|other| other.is_of(test)).cloned().unwrap_or_else(|| test.clone())
         };
         self.counters = self.counters.iter().map(stored).collect();
         self.warnings.extend(state.save(&path).err().map(|error| error.to_string()));

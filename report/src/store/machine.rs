@@ -26,7 +26,7 @@ const MAX_NAME_BYTES: usize = 256;
 pub struct MachineState {
     /// `eco2.machine/1`.
     schema: String,
-    /// The machine: the first part of a SHA-256 of its machine id, host name and processor.
+    /// The machine: the first part of a SHA-256 of its machine id, host name, processor and tree of kernel files.
     machine: String,
     /// The last test of each counter.
     pub counters: Vec<CounterTest>,
@@ -84,7 +84,8 @@ impl CounterTest {
     }
 
     /// Whether both are tests of one counter.
-    fn is_of(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn is_of(&self, other: &Self) -> bool {
         (&self.source, &self.id) == (&other.source, &other.id)
     }
 }

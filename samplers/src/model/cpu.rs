@@ -41,7 +41,7 @@ const OF_SERVERS: Factors = Factors { idle: IDLE, busy: [0.5, 3.6] };
 const CLIENT: Factors = Factors { idle: [0.1, 3.0], busy: [0.5, 3.0] };
 const OF_CLIENTS: Factors = Factors { idle: [0.1, 6.0], busy: [0.2, 6.0] };
 
-/// What is known of the CPUs, coarsest first.
+/// What is known of the CPUs; of what can be read from the machine, coarsest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     Nothing,

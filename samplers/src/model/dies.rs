@@ -5,7 +5,7 @@
 //! sell one die at very different powers per thread; the base frequency distinguishes them (`data/cpu_products.csv`).
 
 use super::identity::CpuFacts;
-use super::table::{Class, fields};
+use super::table::{Class, fields, weighted_median};
 
 const FAMILIES: &str = include_str!("../../data/cpu_families.csv");
 const WATTS: &str = include_str!("../../data/watts_per_thread.csv");
@@ -126,24 +126,6 @@ impl Die {
     }
 }
 
-/// Returns the value of `(value, weight)` at which half of the weight is reached; the mean of two where it is reached
-/// exactly between them.
-fn weighted_median(mut values: Vec<(f64, f64)>) -> f64 {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = values.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
-    let mut reached = 0.0;
-    for (at, (value, weight)) in values.iter().enumerate() {
-        reached += weight;
-        if reached > half {
-            return *value;
-        }
-        if reached == half {
-            return values.get(at + 1).map_or(*value, |(next, _)| (value + next) / 2.0);
-        }
-    }
-    0.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,12 +203,5 @@ mod tests {
         let Some(AtFrequency::PowerLaw(watts)) = milan.at_frequency(3.35) else { panic!("no product is near") };
         assert!((watts - 6.397).abs() < 0.01, "{watts}");
         assert_eq!(milan.at_frequency(9.0), None, "beyond the fastest");
-    }
-
-    #[test]
-    fn half_of_the_weight_decides() {
-        assert_eq!(weighted_median(vec![(3.0, 1.0), (1.0, 1.0), (2.0, 1.0)]), 2.0);
-        assert_eq!(weighted_median(vec![(1.0, 2.0), (5.0, 2.0)]), 3.0);
-        assert_eq!(weighted_median(vec![(1.0, 1.0), (5.0, 9.0)]), 5.0);
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::table::Class;
+use crate::cpuinfo::field;
+use crate::host_gauges::meminfo_bytes;
 
 /// The processor as the kernel describes it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,9 +49,9 @@ impl CpuFacts {
 
     /// Parses the text of `/proc/cpuinfo`.
     pub(crate) fn parse(text: &str) -> Self {
-        let fields = || text.lines().filter_map(|line| line.split_once(':'));
-        let value = |key: &str| fields().find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned());
-        let threads = fields().filter(|(name, _)| name.trim() == "processor").count();
+        let value = |key: &str| field(text, key).map(str::to_owned);
+        let keys = text.lines().filter_map(|line| line.split_once(':'));
+        let threads = keys.filter(|(name, _)| name.trim() == "processor").count();
         let power = value("cpu").and_then(|cpu| power_name(&cpu));
         let x86 = value("cpu family").is_some();
         let bogomips = value("bogomips").and_then(|text| text.parse::<f64>().ok());
@@ -93,9 +95,7 @@ fn power_name(cpu: &str) -> Option<String> {
 /// Reads the main memory of this machine in bytes; `None` where the kernel does not show it.
 pub(crate) fn memory_bytes(procfs: &Path) -> Option<u64> {
     let text = fs::read_to_string(procfs.join("meminfo")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kib.checked_mul(1_024).filter(|bytes| *bytes > 0)
+    meminfo_bytes(&text, "MemTotal:").filter(|bytes| *bytes > 0)
 }
 
 #[cfg(test)]

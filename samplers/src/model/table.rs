@@ -126,9 +126,26 @@ pub(crate) fn tdp_per_thread(class: Class) -> [f64; 2] {
     let of = |row: CpuRow| Some(row.tdp_w / f64::from(row.threads?));
     let mut watts: Vec<f64> = cpus().filter(|row| row.class == class).filter_map(of).collect();
     watts.sort_by(f64::total_cmp);
-    let middle = watts.len() / 2;
-    let median = if watts.len() % 2 == 1 { watts[middle] } else { (watts[middle - 1] + watts[middle]) / 2.0 };
+    let median = weighted_median(watts.iter().map(|watts| (*watts, 1.0)).collect());
     [median, watts[watts.len() * 95 / 100]]
+}
+
+/// Returns the value of `(value, weight)` at which half of the weight is reached; the mean of two where it is reached
+/// exactly between them.
+pub(crate) fn weighted_median(mut values: Vec<(f64, f64)>) -> f64 {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = values.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+    let mut reached = 0.0;
+    for (at, (value, weight)) in values.iter().enumerate() {
+        reached += weight;
+        if reached > half {
+            return *value;
+        }
+        if reached == half {
+            return values.get(at + 1).map_or(*value, |(next, _)| (value + next) / 2.0);
+        }
+    }
+    0.0
 }
 
 #[cfg(test)]
@@ -231,5 +248,12 @@ mod tests {
         assert_eq!(gpu(Some("NVIDIA Unheard Of"), ""), None, "rows without a number are not all that have none");
         assert_eq!(gpu(None, "10de:1eb8").map(|row| row.tdp_w), Some(70.0));
         assert_eq!(gpu(Some("NVIDIA Unheard Of"), "10de:ffff"), None);
+    }
+
+    #[test]
+    fn half_of_the_weight_decides() {
+        assert_eq!(weighted_median(vec![(3.0, 1.0), (1.0, 1.0), (2.0, 1.0)]), 2.0);
+        assert_eq!(weighted_median(vec![(1.0, 2.0), (5.0, 2.0)]), 3.0);
+        assert_eq!(weighted_median(vec![(1.0, 1.0), (5.0, 9.0)]), 5.0);
     }
 }
