@@ -1,7 +1,7 @@
 //! A folder with fake hardware, and the program pointed at it with an environment of its own.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ const GROWTH_UJ: u64 = 100_000;
 const EVERY: Duration = Duration::from_millis(5);
 /// Where the fake counters begin: the number of digits never changes, so a writer replaces them in one write.
 const FIRST_UJ: u64 = 100_000_000_000;
+
+/// Name of the copy of the program that other users can run.
+const COPY: &str = "eco2-copy";
 
 /// The folder; gone when dropped, and its counters stand still then.
 pub(crate) struct Rig {
@@ -98,11 +101,20 @@ impl Rig {
         amd_smi_fake::install(&folder, &format!("[gpu {address}]\npower=300\n")).unwrap().display().to_string()
     }
 
+    /// Opens the rig's folder for other users, with a copy of the program: the built one may lie in a folder that they may
+    /// not enter.
+    pub(crate) fn open_for_others(&self) {
+        fs::copy(env!("CARGO_BIN_EXE_eco2"), self.path(COPY)).unwrap();
+        fs::set_permissions(self.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// The program, with no hardware but what its arguments name.
     /// Signals have their default effect, also where the tests were started by nohup or in the background.
     pub(crate) fn bin(&self) -> Command {
         let mut command = Command::new("env");
-        command.args(["--default-signal=HUP,INT,QUIT,TERM", env!("CARGO_BIN_EXE_eco2")]);
+        let copy = self.path(COPY);
+        let program = if copy.exists() { copy } else { env!("CARGO_BIN_EXE_eco2").into() };
+        command.arg("--default-signal=HUP,INT,QUIT,TERM").arg(program);
         self.dress(&mut command);
         command
     }
