@@ -71,8 +71,9 @@ impl Ledger {
         let contradiction::CrossCheckResult { sources, events } = self.cross_check(&mut devices, end_ns);
         let energy = total(&devices, end_ns - begin_ns);
         let spans = self.spans(&devices, &sources);
-        let waits =
-            |(at, edge): (usize, &Edge)| !edge.settled && !self.is_silent(at) && !overlap::is_left_out(&devices[at]);
+        let waits = |(at, edge): (usize, &Edge)| {
+            !edge.settled && self.is_waited_for(at) && !self.is_silent(at) && !overlap::is_left_out(&devices[at])
+        };
         let settled = !ends.iter().enumerate().any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
         let start_uj = starts.iter().map(|edge| edge.uj).collect();
@@ -179,7 +180,7 @@ fn step_energy(bin: &StepBin, account: &Account) -> Bounded<u64> {
 }
 
 /// Returns the record of the spans of one name. `sources`: for each device the index of the domain whose energy it reports.
-fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord {
+pub(crate) fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord {
     let (mut sums, mut by_device) = (Vec::new(), BTreeMap::new());
     for (at, device) in devices.iter().enumerate().filter(|(_, device)| device.is_summed()) {
         let (Some(own), Some(sum)) = (total.by_domain.get(at), total.by_domain.get(sources[at])) else { continue };

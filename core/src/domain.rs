@@ -108,7 +108,8 @@ pub struct Domain {
     pub id: String,
     /// The part it belongs to.
     pub component: Component,
-    /// Kind of sensor, by the usual technical names: `package`, `dram`, `core`, `uncore`, `psys`, `board`, `module`.
+    /// Kind of sensor, by the usual technical names: `package`, `dram`, `core`, `uncore`, `psys`, `board`, `module`,
+    /// `host`.
     pub domain: String,
     /// Name that reports show to people: `AMD EPYC, package 0`, `NVIDIA H200`.
     pub name: String,
@@ -176,6 +177,10 @@ impl CounterFault {
 }
 
 impl Domain {
+    /// Value of the field `domain` for the whole machine as its BMC or power supply shows it; see
+    /// [`Domain::is_host_total`].
+    pub const HOST: &str = "host";
+
     /// Value of the field `domain` for a stand-in: an estimate that counts only while no other domain of its component
     /// is read.
     pub const STAND_IN: &str = "stand-in";
@@ -231,6 +236,26 @@ impl Domain {
         Self { kind, quality: Quality::Derived, ..Self::counter(id, component, domain, source) }
     }
 
+    /// Whether it is a *host total*: a sensor of the whole machine, or of its platform (`psys`). It contains the machine's
+    /// other parts and is in no sum; reports compare it with their sum ([`crate::schema::HostTotal`]).
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain};
+    ///
+    /// let bmc = Domain::power("bmc-1", Component::Other, Domain::HOST, "redfish");
+    /// assert!(bmc.is_host_total());
+    /// ```
+    #[must_use]
+    pub fn is_host_total(&self) -> bool {
+        is_host_total(&self.domain)
+    }
+
+    /// Whether ended spans, and the run's end, wait for the next reading. They do not wait for the power of the whole
+    /// machine: it is in no sum, and it is read too seldom.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !(self.is_host_total() && self.kind == Kind::Power)
+    }
+
     /// Returns the hardware's model: `AMD EPYC 7763` of `AMD EPYC 7763, package 0`. `None` for parts other than
     /// processors and GPUs, and where the name is only the domain's.
     #[must_use]
@@ -253,6 +278,11 @@ impl Domain {
         let stated = self.max_uw.map(|max| max.saturating_mul(HEADROOM));
         stated.or(self.ceiling_uw).unwrap_or_else(|| self.component.most_uw())
     }
+}
+
+/// Whether a sensor of this kind shows the whole machine or its platform.
+pub(crate) fn is_host_total(domain: &str) -> bool {
+    matches!(domain, Domain::HOST | "psys")
 }
 
 /// Returns the model in a device's name, the text before `, <domain> <number>`; see [`Domain::model`].

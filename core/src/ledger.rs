@@ -9,9 +9,11 @@
 
 mod deputies;
 mod edges;
+mod host_windows;
 mod now;
 mod step_bins;
 mod threads;
+mod window;
 
 use std::collections::VecDeque;
 
@@ -24,6 +26,7 @@ pub(crate) use now::TotalNow;
 pub(crate) use step_bins::StepBin;
 use step_bins::StepBins;
 use threads::{EdgeIndex, Pending, SpanPlace, StepStart, Threads};
+use window::HostWindow;
 
 /// Takes readings and spans, and keeps the energy of the run and of its spans.
 ///
@@ -78,6 +81,8 @@ pub struct Ledger {
     pub(crate) parts: Vec<Vec<DeputyPart>>,
     /// For each domain the index of the domain whose deputy it is.
     pub(crate) chiefs: Vec<Option<usize>>,
+    /// For each domain the time that its readings cover; set for host totals only.
+    host_windows: Vec<HostWindow>,
 }
 
 /// The start of a span that is kept open by the caller, as `eco2 replay` does.
@@ -113,6 +118,7 @@ impl Ledger {
             end: None,
             parts: Vec::new(),
             chiefs: Vec::new(),
+            host_windows: Vec::new(),
         };
         ledger.run = ledger.add_edge(opened_ns, 0);
         ledger
@@ -120,6 +126,7 @@ impl Ledger {
 
     /// Adds a domain and returns its index. A domain may be added at any time; until then its energy is not known.
     pub fn add_domain(&mut self, domain: Domain) -> usize {
+        let is_waited_for = domain.is_waited_for();
         self.tracks.push(Track::new(domain));
         self.histories.push(History::new(self.opened_ns));
         self.parts.push(Vec::new());
@@ -127,7 +134,7 @@ impl Ledger {
         let mut waiting: Vec<EdgeIndex> = Vec::new();
         for (index, edge) in self.edges.iter_mut().enumerate().filter(|(_, edge)| edge.references > 0) {
             edge.seen.push(Edge::default());
-            edge.missing += 1;
+            edge.missing += usize::from(is_waited_for);
             waiting.push(index as EdgeIndex);
         }
         waiting.sort_unstable_by_key(|&index| self.edges[index as usize].at_ns);
@@ -176,6 +183,9 @@ impl Ledger {
                 }
             }
         }
+        if !matches!(outcome, Outcome::Implausible | Outcome::Failed(_)) {
+            self.note_host_reading(domain, reading);
+        }
         if !matches!(outcome, Outcome::Same | Outcome::Failed(_)) {
             self.resolve(domain);
             chief.into_iter().for_each(|chief| self.resolve(chief));
@@ -208,6 +218,7 @@ impl Ledger {
         }
         self.steps = self.steps.take().map(|steps| StepBins::new(steps.name, opened_ns));
         self.release(old);
+        self.restart_host_windows();
     }
 
     /// Marks the run's end. Its energy is then determined by the next knots, however much is read later.
@@ -338,8 +349,13 @@ impl Ledger {
     /// Whether the energies of all ended spans, and at the instant `at_ns`, are settled.
     #[must_use]
     pub fn settled(&self, at_ns: u64) -> bool {
-        self.closed.is_empty()
-            && (0..self.tracks.len()).all(|domain| self.is_silent(domain) || self.resolvable(domain, at_ns))
+        let is_known = |domain| self.is_silent(domain) || self.resolvable(domain, at_ns);
+        self.closed.is_empty() && (0..self.tracks.len()).all(|domain| !self.is_waited_for(domain) || is_known(domain))
+    }
+
+    /// Whether ended spans, and the run's end, wait for the next reading of a domain.
+    pub(crate) fn is_waited_for(&self, domain: usize) -> bool {
+        self.tracks[domain].domain.is_waited_for()
     }
 
     /// Returns the number of spans that have ended and are not settled.

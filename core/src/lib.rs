@@ -34,6 +34,7 @@ mod events;
 mod fold;
 mod forecast;
 mod histogram;
+mod host_total;
 #[cfg(all(test, loom))]
 mod interleavings;
 mod knot;

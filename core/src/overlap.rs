@@ -8,7 +8,7 @@
 //! - A parent that is not read has no effect on its parts.
 //! - A *stand-in* (an estimate for a component without a sensor) is summed only while no other domain of its component
 //!   is read.
-//! - `psys`, Intel's counter of the whole platform, is never summed.
+//! - A *host total* (`psys`, Intel's counter of the platform, and the power that a BMC shows) is never summed.
 //!
 //! A processor's counter that never moves, as in many virtual machines, is not used as a sensor. Another domain that
 //! shows the same package (processor socket) takes its place: a second sensor if there is one, else a model's estimate.
@@ -148,7 +148,7 @@ fn promoted<'a>(at: usize, domains: &[&'a Domain], replaced: &[Option<usize>]) -
 
 /// Returns the ids of the domains among `seen` (those that are read) that a domain overlaps with.
 fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
-    if domain.domain == "psys" || domain.id == "psys" || domain.id.starts_with("psys-") {
+    if domain.is_host_total() || domain.id == "psys" || domain.id.starts_with("psys-") {
         return vec!["platform".to_owned()];
     }
     if domain.domain == Domain::STAND_IN {

@@ -9,6 +9,7 @@ mod device;
 mod energy;
 mod event_kind;
 mod events;
+mod host_total;
 mod ranges;
 mod run;
 mod supplements;
@@ -21,6 +22,7 @@ pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles, Replace
 pub use energy::{Attribution, Consumer, DeviceSync, Energy, SpanRecord, StepCurve};
 pub use event_kind::EventKind;
 pub use events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus, Status};
+pub use host_total::{Compared, HostTotal};
 pub use ranges::stated;
 pub use run::{Attempt, Host, Run, State, Tool, Work};
 pub use supplements::{CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Supplements, Water};

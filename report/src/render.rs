@@ -11,6 +11,7 @@ mod exporter;
 mod figures;
 mod groups;
 mod hf;
+mod host_total;
 mod json;
 mod openmetrics;
 mod page;

@@ -18,9 +18,7 @@ impl Ledger {
                     break;
                 }
                 let seen = Edge { settled: true, ..self.energy_at(domain, at_ns, error_ns) };
-                let edge = &mut self.edges[index as usize];
-                edge.seen[domain] = seen;
-                edge.missing -= 1;
+                self.store(index, domain, seen);
                 self.waiting[domain].pop_front();
             }
         }
@@ -39,7 +37,8 @@ impl Ledger {
         for (_, waiting) in seen.iter().zip(&mut self.waiting).filter(|(seen, _)| !seen.settled) {
             waiting.push_back(index);
         }
-        let missing = seen.iter().filter(|seen| !seen.settled).count();
+        let is_missing = |(domain, seen): &(usize, &Edge)| !seen.settled && self.is_waited_for(*domain);
+        let missing = seen.iter().enumerate().filter(is_missing).count();
         self.edges[index as usize] = Pending { at_ns, error_ns, missing, references: 1, seen };
         self.sort_back(index, at_ns);
         index
@@ -68,15 +67,21 @@ impl Ledger {
             if !seen.settled {
                 break;
             }
-            let edge = &mut self.edges[index as usize];
-            edge.seen[domain] = seen;
-            edge.missing -= 1;
-            completes_edge |= edge.missing == 0;
+            completes_edge |= self.store(index, domain, seen);
             self.waiting[domain].pop_front();
         }
         if completes_edge {
             self.settle();
         }
+    }
+
+    /// Stores the settled energy of a domain in an edge that waited for it; returns whether the edge waits for nothing more.
+    fn store(&mut self, index: EdgeIndex, domain: usize, seen: Edge) -> bool {
+        let was_missing = self.is_waited_for(domain);
+        let edge = &mut self.edges[index as usize];
+        edge.seen[domain] = seen;
+        edge.missing -= usize::from(was_missing);
+        was_missing && edge.missing == 0
     }
 
     /// Adds the ended spans to their totals, in order, until one has an edge that is not settled.
@@ -108,7 +113,7 @@ impl Ledger {
         if edge.references > 0 {
             return;
         }
-        if edge.missing > 0 {
+        if edge.seen.iter().any(|seen| !seen.settled) {
             for waiting in &mut self.waiting {
                 waiting.retain(|&other| other != index);
             }

@@ -71,7 +71,7 @@ impl Ledger {
     }
 
     /// Returns a stored edge for each domain; where it is not settled, as it is known now.
-    fn edges_now(&self, index: EdgeIndex) -> Vec<Edge> {
+    pub(super) fn edges_now(&self, index: EdgeIndex) -> Vec<Edge> {
         let edge = &self.edges[index as usize];
         let now = |domain| self.energy_at(domain, edge.at_ns, edge.error_ns);
         let seen = edge.seen.iter().enumerate();

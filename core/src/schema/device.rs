@@ -88,6 +88,12 @@ impl Device {
         self.overlaps.is_empty()
     }
 
+    /// Whether it shows the whole machine or its platform: see [`crate::Domain::is_host_total`].
+    #[must_use]
+    pub fn is_host_total(&self) -> bool {
+        crate::domain::is_host_total(&self.domain)
+    }
+
     /// Returns the hardware's model for exports: `model`; in reports of older versions, which have none, the part of
     /// `name` before the method; else the domain.
     #[must_use]

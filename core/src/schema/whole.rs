@@ -5,6 +5,7 @@ use super::carbon::Carbon;
 use super::device::{Device, GaugeSummary};
 use super::energy::{Attribution, Energy, SpanRecord, StepCurve};
 use super::events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus};
+use super::host_total::HostTotal;
 use super::run::{Run, Work};
 use crate::{CurveRecord, Finish, Spent, Stretch};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,10 @@ pub struct Report {
     pub energy: Energy,
     /// One entry per domain (one sensor of a device), overlapping ones included.
     pub devices: Vec<Device>,
+    /// The whole machine as sensors outside its parts show it, each compared with the sum of the parts; in no total. Empty
+    /// without such a sensor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_totals: Vec<HostTotal>,
     /// Totals by span name.
     pub spans: Vec<SpanRecord>,
     /// The work that was done with the energy.
@@ -81,6 +86,7 @@ impl Report {
             run,
             energy: Energy { pue: 1.0, ..Energy::default() },
             devices: Vec::new(),
+            host_totals: Vec::new(),
             spans: Vec::new(),
             work: Work::default(),
             attribution: None,

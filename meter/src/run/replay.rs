@@ -209,6 +209,7 @@ fn report(
     events.extend(said);
     let curves = curves.records(&account.devices, &carbon, pricing.price_borders(when), when);
     let step_curve = history.ledger.step_curve(&account);
+    let host_totals = history.ledger.host_totals(&account);
     let mut devices = account.devices;
     leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
     let run = Run {
@@ -227,6 +228,7 @@ fn report(
     Report {
         energy,
         devices,
+        host_totals,
         spans: account.spans,
         work,
         carbon: Some(carbon),

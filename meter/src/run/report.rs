@@ -60,6 +60,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         true => Vec::new(),
         false => curves::counter_records(&engine.boot, &account, &curves().devices, boot_id),
     };
+    let host_totals = engine.ledger.host_totals(&account);
     let (spells, unusual) = match ending.lean {
         true => Default::default(),
         false => episode_records(&engine.episodes, &account, curves(), !went_well),
@@ -108,6 +109,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         attribution: measured.attribution,
         energy,
         devices,
+        host_totals,
         spans,
         work,
         carbon: Some(carbon),

@@ -74,6 +74,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
         energy: carbon::with_facility(measured.energy(), &parts.list, &attempts, &measured),
         devices: measured.devices.iter().map(|measured| measured.device.clone()).collect(),
+        host_totals: measured.host_totals(),
         spans: activity::spans(&parts.list, &attempts),
         work: activity::work(&parts.list, &attempts),
         carbon: carbon.map(|priced| priced.carbon),

@@ -3,7 +3,7 @@
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
-use super::{budget, presentable, sections};
+use super::{budget, host_total, presentable, sections};
 use eco2_core::schema::{Attempt, Merge, Report, State};
 
 /// Returns the report as a summary for people; every line ends with `\n`.
@@ -16,6 +16,7 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     let mut page = Page::new(*style, is_synthetic(&report));
     head(&report, &mut page);
     sections::energy(&report, &mut page);
+    host_total::host_totals(&report, &mut page);
     sections::devices(&report, &mut page);
     sections::missing(&report, &mut page);
     sections::attribution(&report, &mut page);

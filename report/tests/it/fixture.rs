@@ -14,6 +14,7 @@ pub(crate) fn report() -> Report {
         run: run(),
         energy: energy(),
         devices: vec![package(), gpu(), psys()],
+        host_totals: vec![host_total()],
         spans: vec![
             span("step", 3000, 1_000_000_000, Some(1_060_000_000)),
             span("load, \"data\"", 12, 30_000_000, Some(40_000_000)),
@@ -302,6 +303,26 @@ fn gpu() -> Device {
         overlaps: Vec::new(),
         gauges: Vec::new(),
         ..package()
+    }
+}
+
+/// A BMC that showed 2 kJ in 54 s, in which the parts used 1.2 kJ.
+fn host_total() -> HostTotal {
+    HostTotal {
+        device: "bmc-1".into(),
+        source: "redfish".into(),
+        from_ns: 5_300_000_000,
+        to_ns: 59_300_000_000,
+        energy_uj: Some(2_000_000_000),
+        low_uj: 1_960_000_000,
+        high_uj: Some(2_040_000_000),
+        parts_uj: Some(1_200_000_000),
+        remainder_uj: Some(800_000_000),
+        remainder_low_uj: Some(740_000_000),
+        remainder_high_uj: Some(860_000_000),
+        quality: Quality::Estimated,
+        range_kind: Some(RangeKind::Plausible),
+        range_percent: Some(90.0),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::fixture;
 mod attempts;
 mod curves;
 mod groups;
+mod host_totals;
 mod oracle;
 mod priced;
 mod supplements;

@@ -110,6 +110,31 @@ fn m43_a_device_without_readings_is_missing_and_never_zero() {
     assert!(json(&report).unwrap().contains("\"energy_uj\": null"));
 }
 
+/// The rows of a host total with this remainder and this highest remainder.
+fn host_rows(remainder_uj: Option<i64>, remainder_high_uj: Option<i64>) -> String {
+    let mut report = report();
+    let total = &mut report.host_totals[0];
+    (total.remainder_uj, total.remainder_low_uj) = (remainder_uj, remainder_uj.map(|uj| uj - 60_000_000));
+    total.remainder_high_uj = remainder_high_uj;
+    let text = text(&report, &PLAIN);
+    let rows = text.lines().skip_while(|line| !line.starts_with("Host total")).take_while(|line| *line != "Devices");
+    rows.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn remainder_of_a_host_total_is_never_more_certain_than_it_is() {
+    assert!(
+        host_rows(Some(30_000_000), Some(90_000_000)).contains("30.0 J  [0.0 – 90.0], estimated"),
+        "a part is not negative"
+    );
+    assert!(host_rows(Some(30_000_000), None).contains("at least 0.0 J (estimate 30.0 J)"));
+    assert!(host_rows(Some(-30_000_000), Some(30_000_000)).contains("none: the parts show 30.0 J more"));
+    assert!(host_rows(None, Some(90_000_000)).contains("at most 90.0 J: a part or the total was not read"));
+    for unknown in [None, Some(-1)] {
+        assert!(host_rows(None, unknown).contains("Unexplained not known"));
+    }
+}
+
 #[test]
 fn csv_tables() {
     insta::assert_snapshot!(csv(&report()).unwrap());

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::schema::{Device, Energy};
-use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
+use eco2_core::schema::{Compared, Device, Energy, HostTotal};
+use eco2_core::{Bounded, CounterKey, Domain, Merged, Quality, Ranged, Window};
 
 use super::attempts::Attempts;
 use super::devices::{self, KnownDevice};
@@ -76,6 +76,36 @@ impl Measured {
             pue: 1.0,
             ..Energy::default().with_total(Bounded { high, ..sum.energy })
         }
+    }
+
+    /// Returns the host totals (sensors of a whole machine), each compared with the sum of its machine's parts over all
+    /// attempts.
+    pub(super) fn host_totals(&self) -> Vec<HostTotal> {
+        let totals =
+            self.devices.iter().filter(|total| total.device.is_host_total() && total.device.energy_uj.is_some());
+        let platforms = |machine: &str| {
+            let on = self.devices.iter().filter(|other| other.key.boot_id == machine && other.device.is_host_total());
+            on.filter(|other| other.device.domain != Domain::HOST).count()
+        };
+        let record = |total: &MeasuredDevice| {
+            let machine = &total.key.boot_id;
+            let cells = self.cells.iter().filter(|(cell, _)| cell.machine == *machine);
+            let summed = || self.devices.iter().filter(|part| part.key.boot_id == *machine && part.device.is_summed());
+            let is_read = |part: &MeasuredDevice| part.device.energy_uj.is_some() && part.device.coverage >= 1.0;
+            let lasted_ns =
+                total.counted.iter().map(|counted| length_ns(&counted.windows)).fold(0, u64::saturating_add);
+            let parts = cells.map(|(_, merged)| merged.energy).sum::<Bounded<u64>>();
+            let is_open = summed().any(|part| part.device.energy_uj.is_none());
+            let compared = Compared {
+                total: total.device.bounded(),
+                parts: if is_open { Bounded { high: None, ..parts } } else { parts },
+                is_complete: is_read(total) && summed().all(is_read),
+                is_whole: total.device.domain == Domain::HOST || platforms(machine) < 2,
+            };
+            let quality = summed().map(|part| part.device.quality).fold(total.device.quality, Quality::max);
+            HostTotal { to_ns: lasted_ns, quality, ..HostTotal::of(&total.device) }.with_energies(compared)
+        };
+        totals.map(record).collect()
     }
 
     /// Returns the covered time outside the attempts, summed over machines, nanoseconds.

@@ -88,20 +88,15 @@ fn energies(report: &Report, page: &mut Exposition) {
     let origin = |device: &Device| [("source", source(&device.source)), ("quality", word(&device.quality))];
     let summed = read().filter(|(device, _)| device.is_summed());
     page.family(ENERGY, summed.map(|(device, joules)| ([place(device), origin(device).to_vec()].concat(), joules)));
-    let overlapping = read().filter(|(device, _)| !device.is_summed() && !is_platform(device));
+    let overlapping = read().filter(|(device, _)| !device.is_summed() && !device.is_host_total());
     let domain = |device: &Device| vec![("domain", device.domain.clone())];
     page.family(
         DOMAIN,
         overlapping.map(|(device, joules)| ([place(device), domain(device), origin(device).to_vec()].concat(), joules)),
     );
-    let platform = read().filter(|(device, _)| is_platform(device));
+    let hosts = read().filter(|(device, _)| device.is_host_total());
     let labels = |device: &Device| vec![("source", source(&device.source)), ("device", device.id.clone())];
-    page.family(HOST, platform.map(|(device, joules)| (labels(device), joules)));
-}
-
-/// Whether a device is the sensor of the whole platform, `psys`; a machine has at most one.
-fn is_platform(device: &Device) -> bool {
-    device.domain == "psys" && !device.is_summed()
+    page.family(HOST, hosts.map(|(device, joules)| (labels(device), joules)));
 }
 
 /// Returns the labels of a device's samples: its component and its id.
