@@ -9,6 +9,7 @@ mod merge;
 mod optimize;
 mod plan;
 mod run;
+mod runs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
+pub(crate) use runs::{ListFormat, RunsArgs, ShowArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +34,8 @@ Examples:
   eco2 run --json r.json -- make       and keep the report as JSON
   eco2 doctor                          which sensors this machine has, and how to enable the rest
   eco2 demo                            what a summary looks like, with synthetic data
+  eco2 runs                            the stored runs
+  eco2 show last~1                     the run before the last
   eco2 report last --format csv        the last run as a table
 
 Settings come from flags, then ECO2_* variables, then ./eco2.toml, then
@@ -61,7 +65,7 @@ Examples:
 A span file has the columns name,begin_ns,end_ns, on the clock of the trace.";
 
 const REPORT: &str = "\
-RUN is the path of a run log or of a JSON report, a run's id or its first characters, or `last`.
+RUN is the path of a run log or of a JSON report, an ID or name of `eco2 runs`, `last` or `last~1`.
 The records of a run of several processes are merged, as `eco2 merge` does.
 A run that was killed has a provisional report: the last one in its log.
 
@@ -105,6 +109,10 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Recompute a report from a recorded trace
     Replay(Box<ReplayArgs>),
+    /// List the stored runs
+    Runs(Box<RunsArgs>),
+    /// Show a stored run
+    Show(ShowArgs),
     /// Render runs as text, JSON or CSV
     Report(Box<ReportArgs>),
     /// Compare the energy and emissions of runs (per step, sample or token)
@@ -184,7 +192,7 @@ impl OptionFlags for StartTimeFlags {
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT)]
 pub(crate) struct ReportArgs {
-    /// Log or report file, run id or its first characters, or `last`
+    /// Log or report file, ID or name of a run, `last` or `last~1`
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<OsString>,
     /// Output format

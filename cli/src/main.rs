@@ -21,6 +21,7 @@ mod plan;
 mod replay;
 mod report;
 mod run;
+mod runs;
 mod settings;
 mod sink;
 
@@ -48,6 +49,8 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Demo(demo) => demo::demo(demo),
         Command::Doctor(doctor) => doctor::doctor(doctor),
         Command::Replay(replay) => replay::replay(replay),
+        Command::Runs(list) => runs::runs(list),
+        Command::Show(show) => runs::show(show),
         Command::Report(report) => report::report(report),
         Command::Compare(compare) => compare::compare(compare),
         Command::Merge(merge) => merge::merge(merge),

@@ -33,8 +33,10 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
         return sweep::sweep(args);
     }
     let options = settings::resolve(args.layer()?)?;
-    let run =
-        args.run.as_deref().ok_or_else(|| UsageError("RUN is missing: give a file, a run id, or `last`".into()))?;
+    let run = args
+        .run
+        .as_deref()
+        .ok_or_else(|| UsageError("RUN is missing: give a file, an ID or name of `eco2 runs`, or `last`".into()))?;
     let mut report = eco2::read_whole(run, &options, Unrelated::Refused)?;
     if args.run_zone.is_some() {
         report = eco2::reprice(report, &options)?;

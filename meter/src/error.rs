@@ -87,12 +87,12 @@ pub enum Error {
         /// The run's id.
         run: String,
     },
-    /// Several run ids begin with the given text.
-    #[error("'{run}' is the beginning of several run ids: {candidates}; give more of it")]
+    /// Several runs match the given text.
+    #[error("{}", several(run, candidates))]
     SeveralRuns {
         /// The text that was given.
         run: String,
-        /// The ids that begin with it.
+        /// The runs that match.
         candidates: Candidates,
     },
     /// A folder has records of several runs.
@@ -117,13 +117,31 @@ pub enum Error {
         folder: PathBuf,
     },
     /// No run has that id, and no file has that path.
-    #[error("no run '{run}': give a file, a run id, or `last`; runs are kept in {folder}", folder = folder.display())]
+    #[error(
+        "no run '{run}': give a file, an ID or name of `eco2 runs`, or `last`; runs are kept in {folder}",
+        folder = folder.display()
+    )]
     NoRun {
         /// The id or path that was given.
         run: String,
         /// The folder that was searched.
         folder: PathBuf,
     },
+}
+
+/// Returns the message for a text that several runs match.
+fn several(run: &str, candidates: &Candidates) -> String {
+    match candidates {
+        Candidates::Ids(_) => format!("'{run}' is the beginning of several run ids: {candidates}; give more of it"),
+        Candidates::Named(runs) => {
+            let newest = runs.first().map_or("ID", |(id, _)| id);
+            format!(
+                "'{run}' is the name of {} runs: {candidates}; name one by its ID, e.g. `eco2 show {newest}`, or list them with \
+                 `eco2 runs --name '{run}'`",
+                runs.len()
+            )
+        }
+    }
 }
 
 impl From<PriceError> for Error {

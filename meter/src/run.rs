@@ -19,6 +19,7 @@ mod recover;
 mod replay;
 mod report;
 mod reprice;
+mod run_name;
 pub mod runs;
 mod self_test;
 mod shared;

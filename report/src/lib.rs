@@ -2,6 +2,7 @@
 //!
 //! - `store`: the files of runs: run logs, traces, reports, and the folder they are in.
 //! - `analysis`: merging and comparing reports, advice, and the emissions of a run against a budget.
+//! - `history`: the stored runs as a list, with filters and sums, and the search for a run by name.
 //! - `render`: a report as text, JSON, CSV, OpenMetrics and in the formats of other tools.
 //!
 //! The crate takes data from `eco2-core` and returns files or text. It reads no hardware and prints nothing. An [`Error`]
@@ -12,6 +13,7 @@
 mod analysis;
 pub mod clean;
 mod error;
+mod history;
 mod render;
 mod store;
 
@@ -20,18 +22,21 @@ pub use analysis::{
     comparison_json, comparison_text, merge, merge_without, read_hf_footprint,
 };
 pub use error::Error;
+pub use history::{
+    Candidates, RunEnd, RunFilter, RunTotals, StoredRun, age_ago, moment, records_of, scan_runs, short_id,
+};
 pub use render::{
-    AbsentSource, Exporter, Group, MetricNames, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json, by_label,
-    codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,
-    quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
+    AbsentSource, Exporter, Group, MetricNames, RunList, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json,
+    by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card,
+    openmetrics, quality_text, runs_csv, runs_json, runs_markdown, runs_text, sci_json, scope2_csv, spans_csv,
+    spent_text, summary_json, text,
 };
 pub use store::{
-    BLOCK_TICKS, Candidates, CounterResult, CounterTest, Disk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION,
-    LONGEST_SPACING_NS, LineFault, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES,
-    MAX_LOG_BYTES, MAX_POINTS, MachineState, NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot,
-    Trace, TraceSpan, TraceWriter, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report,
-    parse_spans, private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, records_of,
-    visit_readings, write_file,
+    BLOCK_TICKS, CounterResult, CounterTest, Disk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS,
+    LineFault, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES,
+    MAX_POINTS, MachineState, NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan,
+    TraceWriter, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans,
+    private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, visit_readings, write_file,
 };
 
 /// The report's JSON Schema (2020-12): every field with its description and unit.

@@ -14,8 +14,10 @@ pub use log::{
     LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES, MAX_POINTS, Pace, PolicyRecord, PricingRecord, PricingSlot,
     parse_log, read_log, read_run, read_summary, visit_readings,
 };
+pub(crate) use log::{RecordEnd, read_end};
 pub use machine::{CounterResult, CounterTest, MachineState};
 pub use output::{Output, check_output, check_output_folder};
 pub use report_file::{parse_report, read_report};
-pub use runs::{Candidates, LOG_EXTENSION, log_path, new_run_id, private_folder, records_at, records_of};
+pub use runs::{LOG_EXTENSION, log_path, new_run_id, private_folder, records_at};
+pub(crate) use runs::{runs_in, stem};
 pub use trace::{LineFault, MAX_LINE_BYTES, NumberFault, Trace, TraceSpan, TraceWriter, parse_spans, read_spans};

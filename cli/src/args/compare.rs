@@ -8,7 +8,7 @@ use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::Objective;
 
 const COMPARE: &str = "\
-RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Values are per
+RUN is a run log, a JSON report, an ID or name of `eco2 runs`, `last` or `last~1`. Values are per
 sample, token or step, whichever every run has counted, else of the whole run. Only these runs are
 compared with each other. One run per configuration does not show the variation between runs.
 
@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = COMPARE)]
 pub(crate) struct CompareArgs {
-    /// Log or report file, run id or its first characters, or `last`; two or more
+    /// Log or report file, ID or name of a run, `last` or `last~1`; two or more
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     pub(crate) runs: Vec<OsString>,
     /// Unit of work to divide by [default: the one that every run has counted]

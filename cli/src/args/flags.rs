@@ -239,7 +239,7 @@ fn values_of(row: &Row, matches: &ArgMatches) -> Vec<Input> {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a label is KEY=VALUE, such as team=nlp")?;
     Ok((name.to_owned(), value.to_owned()))
 }

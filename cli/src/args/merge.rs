@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 const MERGE: &str = "\
-RUN is a run log, a JSON report, a folder of them, a run's id or its first characters, or `last`.
+RUN is a run log, a JSON report, a folder of them, an ID or name of `eco2 runs`, or `last`.
 All of them are merged as records of one run: its ranks, its restarts, the command that started
 them, an agent. A folder with records of several runs is refused without --force. Each counter
 counts once, also if several processes read it. The result can be merged again, in any order.
@@ -29,7 +29,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = MERGE)]
 pub(crate) struct MergeArgs {
-    /// Log, report, folder of them, run id or its first characters, or `last`
+    /// Log, report, folder of them, ID or name of a run, `last` or `last~1`
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<OsString>,
     /// Print JSON, schema eco2.report/1
@@ -47,7 +47,7 @@ pub(crate) struct MergeArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = CHECK_BUDGET)]
 pub(crate) struct CheckBudgetArgs {
-    /// Report or log file, run id or its first characters, or `last`
+    /// Report or log file, ID or name of a run, `last` or `last~1`
     #[arg(value_name = "RUN", required_unless_present = "report")]
     run: Option<OsString>,
     /// RUN as a flag, as in `hf-eco2ai check-budget`

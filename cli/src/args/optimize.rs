@@ -10,7 +10,7 @@ use eco2_grid::plan::duration_ns;
 use super::flags::{FlagValues, SensorFlags};
 
 const OPTIMIZE: &str = "\
-RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Suggestions use what
+RUN is a run log, a JSON report, an ID or name of `eco2 runs`, or `last`. Suggestions use what
 was measured in the run: idle GPUs, stalled steps, power near its limit. With --series or --region
 they also compare other hours and places, using the run's energy over time. Percentages are upper
 limits of what can be saved. Only a sweep measures what a power limit saves: it runs COMMAND once
@@ -31,7 +31,7 @@ Examples:
     override_usage = "eco2 optimize [OPTIONS] RUN\n       eco2 optimize --sweep-power-limit [OPTIONS] -- COMMAND..."
 )]
 pub(crate) struct OptimizeArgs {
-    /// Log or report file, run id or its first characters, or `last`
+    /// Log or report file, ID or name of a run, `last` or `last~1`
     #[arg(value_name = "RUN", required_unless_present = "sweep_power_limit")]
     pub(crate) run: Option<OsString>,
     /// The command of a sweep and its arguments

@@ -2,8 +2,21 @@
 
 use crate::rig::{Rig, snapshots};
 
-const COMMANDS: [&str; 11] =
-    ["run", "demo", "doctor", "replay", "report", "compare", "merge", "check-budget", "grid", "plan", "optimize"];
+const COMMANDS: [&str; 13] = [
+    "run",
+    "demo",
+    "doctor",
+    "replay",
+    "runs",
+    "show",
+    "report",
+    "compare",
+    "merge",
+    "check-budget",
+    "grid",
+    "plan",
+    "optimize",
+];
 const README: &str = include_str!("../../../README.md");
 /// Lines and columns of a small terminal.
 const SCREEN: (usize, usize) = (36, 100);

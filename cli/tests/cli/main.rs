@@ -20,6 +20,7 @@ mod report;
 mod repriced;
 mod rig;
 mod run;
+mod runs;
 mod self_test;
 mod sensors;
 mod signals;

@@ -29,6 +29,7 @@ use crate::run::budget::BudgetMonitor;
 use crate::run::identity::{self, Identity};
 use crate::run::labels;
 use crate::run::pricing::RunPricing;
+use crate::run::run_name;
 use crate::run::runs;
 use crate::run::shared::{RunSink, Shared, WorkCounters};
 
@@ -100,7 +101,7 @@ pub(crate) fn identity(options: &Options, command: Vec<String>, found: &Discover
     let below = labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() };
     let surroundings = labels::find(std::env::vars_os(), &below);
     let started = wall::now();
-    let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
+    let name = options.name.clone().or_else(|| run_name::of_command(&command)).unwrap_or_else(|| "run".to_owned());
     let command =
         if options.redact { identity::without_arguments(&command) } else { identity::without_secrets(&command) };
     let mut launch = surroundings.launch.clone();
@@ -122,11 +123,6 @@ pub(crate) fn identity(options: &Options, command: Vec<String>, found: &Discover
         started_ns: clock::monotonic_ns(),
         boot_ns: clock::boottime_ns(),
     }
-}
-
-fn named_after(command: &[String]) -> Option<String> {
-    let program = std::path::Path::new(command.first()?).file_name()?;
-    Some(program.to_string_lossy().into_owned())
 }
 
 /// Starts the sampling thread and waits until every source has been read once.

@@ -75,16 +75,26 @@ fn no_run(run: &OsStr, folder: &Path) -> Error {
 pub fn find_records(run: impl AsRef<OsStr>, options: &Options) -> Result<Vec<PathBuf>, Error> {
     let run = run.as_ref();
     let path = Path::new(run);
-    if let Some(found) = records_at(path) {
-        return Some(found).filter(|found| !found.is_empty()).ok_or_else(|| no_run(run, path));
+    let at_path = || records_at(path).map(|found| if found.is_empty() { Err(no_run(run, path)) } else { Ok(found) });
+    if !may_be_a_name(path)
+        && let Some(found) = at_path()
+    {
+        return found;
     }
     let folder = runs_folder(options)?;
-    // Ids are ASCII, so text that is not UTF-8 is none.
+    // Ids and names are text, so what is not UTF-8 is neither.
     match run.to_str().map(|id| records_of(id, &folder, wall::now())) {
         Some(Ok(found)) if !found.is_empty() => Ok(found),
         Some(Err(candidates)) => Err(Error::SeveralRuns { run: run.to_string_lossy().into_owned(), candidates }),
-        _ => Err(no_run(run, &folder)),
+        _ => at_path().unwrap_or_else(|| Err(no_run(run, &folder))),
     }
+}
+
+/// Whether the text is rather the name of a run than a path: a run has the name of its script by default, and the script is
+/// often in the current folder.
+fn may_be_a_name(path: &Path) -> bool {
+    let is_record = path.extension().is_some_and(|found| found == LOG_EXTENSION || found == "json");
+    path.components().count() == 1 && path.is_file() && !is_record
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! The folder of runs: names of runs and their logs, finding a run again, and the notice when the folder grows large.
+//! The folder of runs: names of runs and their logs, and the notice when the folder grows large.
 //!
 //! A *run* is one training with an id. Each of its processes writes one *record*, a run log. A single process's log is in
 //! the folder of runs; the logs of several processes are in a folder with the run's id.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -13,29 +12,12 @@ use jiff::Timestamp;
 
 /// Extension of run logs.
 pub const LOG_EXTENSION: &str = "eco2log";
-/// Largest number of ids that a message about an ambiguous id lists.
-const MAX_CANDIDATES: usize = 8;
-/// A run whose id is later than now by more than this was named while the clock was wrong, seconds. A day covers every time
-/// zone that a clock can be set to by mistake.
-const AHEAD_S: i64 = 86_400;
 /// Size of the folder of runs from which the user is notified, once.
 const NOTICE_BYTES: u64 = 1 << 30;
 /// File in the folder that records the notice.
 const NOTICE_MARKER: &str = ".size-noticed";
 /// Most entries that are counted; a folder with more counts as large.
 const MAX_ENTRIES: usize = 1_000_000;
-
-/// The run ids that match an abbreviated id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidates(pub Vec<String>);
-
-impl fmt::Display for Candidates {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(MAX_CANDIDATES));
-        out.write_str(&shown.join(", "))?;
-        if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }
-    }
-}
 
 /// Creates a folder with mode 0700 in a folder that all users share; `None` if it exists and another user owns it or can
 /// write to it.
@@ -74,42 +56,8 @@ pub fn records_at(path: &Path) -> Option<Vec<PathBuf>> {
     path.is_dir().then(|| records_in(path))
 }
 
-/// The logs of a run, given as an id, the beginning of one, or `last`; empty if there is none.
-///
-/// # Errors
-/// The matching ids, if the beginning of an id matches several runs.
-pub fn records_of(run: &str, folder: &Path, now: Timestamp) -> Result<Vec<PathBuf>, Candidates> {
-    let mut runs = runs(folder);
-    if run == "last" {
-        return Ok(last(runs.into_values(), now));
-    }
-    if let Some(exact) = runs.remove(run) {
-        return Ok(exact);
-    }
-    // A record of a run of several processes can be given by its own id.
-    let is_match = |log: &&PathBuf| stem(log).starts_with(run);
-    let mut single: Vec<PathBuf> = runs.values().flatten().filter(is_match).cloned().collect();
-    let mut named: Vec<(String, Vec<PathBuf>)> = runs.into_iter().filter(|(id, _)| id.starts_with(run)).collect();
-    match (named.len(), single.len()) {
-        (1, _) => Ok(named.remove(0).1),
-        (0, 0) => Ok(Vec::new()),
-        (0, 1) => Ok(vec![single.remove(0)]),
-        (0, _) => Err(Candidates(single.iter().map(|log| stem(log)).collect())),
-        _ => Err(Candidates(named.into_iter().map(|(id, _)| id).collect())),
-    }
-}
-
-/// The newest run. Ids contain the time, and one from a clock that was far ahead would otherwise stay the newest, so runs
-/// from the future count only if there are no others.
-fn last(runs: impl Iterator<Item = Vec<PathBuf>>, now: Timestamp) -> Vec<PathBuf> {
-    let soon = Timestamp::from_second(now.as_second().saturating_add(AHEAD_S)).unwrap_or(Timestamp::MAX);
-    let limit = soon.strftime("%Y%m%d-%H%M%S").to_string();
-    let newest = |logs: &Vec<PathBuf>| logs.iter().map(|log| stem(log)).max().unwrap_or_default();
-    runs.max_by_key(|logs| (newest(logs) <= limit, newest(logs))).unwrap_or_default()
-}
-
 /// The logs in a folder of runs by run id, oldest first (their names begin with the time).
-fn runs(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
+pub(crate) fn runs_in(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut runs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in entries(folder) {
         if path.is_dir() {
@@ -154,7 +102,7 @@ fn is_file(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension) && path.is_file()
 }
 
-fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -203,25 +151,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn k11_run_from_a_clock_far_ahead_does_not_stay_the_last() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str| {
-            let path = folder.path().join(format!("{name}.eco2log"));
-            fs::write(&path, "").unwrap();
-            path
-        };
-        let ahead = put("36110601-120000-1-1");
-        let last = |now: &str| records_of("last", folder.path(), now.parse().unwrap()).unwrap();
-        assert_eq!(last("3611-06-01T12:00:01Z"), std::slice::from_ref(&ahead));
-        assert_eq!(last("2026-06-01T12:00:00Z"), [ahead], "there is no other");
-        let today = put("20260601-110000-1-1");
-        assert_eq!(last("2026-06-01T12:00:00Z"), std::slice::from_ref(&today));
-        assert_eq!(last("2026-06-01T10:59:00Z"), [today], "a clock that was set back a little");
-        let at_the_epoch = put("19700101-000500-1-1");
-        assert_eq!(last("1970-01-01T00:06:00Z"), [at_the_epoch], "as long as the clock stays there");
-    }
-
-    #[test]
     fn k17_folder_in_a_shared_place_is_used_only_if_private() {
         use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
         let shared = tempfile::tempdir().unwrap();
@@ -252,10 +181,8 @@ mod tests {
         for name in ["job/2.eco2log", "job/3.json", "4.eco2log"] {
             std::os::unix::fs::symlink("/dev/null", folder.path().join(name)).unwrap();
         }
-        let now = "2026-06-01T12:00:00Z".parse().unwrap();
-        for run in ["job", "last"] {
-            assert_eq!(records_of(run, folder.path(), now).unwrap(), std::slice::from_ref(&log), "{run}");
-        }
+        let runs: Vec<_> = runs_in(folder.path()).into_values().flatten().collect();
+        assert_eq!(runs, std::slice::from_ref(&log));
         for place in [log.parent().unwrap(), folder.path()] {
             assert_eq!(records_at(place).unwrap(), std::slice::from_ref(&log), "{place:?}");
         }

@@ -16,6 +16,8 @@ mod generator;
 #[cfg(test)]
 mod hf;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod log;

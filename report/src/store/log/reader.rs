@@ -50,6 +50,42 @@ pub fn read_summary(path: &Path) -> Result<LogSummary, Error> {
     }
 }
 
+/// How the log of one process ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RecordEnd {
+    /// The summary. Of a log that ended before its first report, only the start is known.
+    pub(crate) summary: LogSummary,
+    /// Whether the log has its final report. Otherwise the process runs or was killed.
+    pub(crate) is_closed: bool,
+}
+
+/// Reads how a log ends. Reads only the end of a log that has a summary.
+///
+/// # Errors
+/// As [`parse_log`].
+pub(crate) fn read_end(path: &Path) -> Result<RecordEnd, Error> {
+    let mut file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
+    if let Some(summary) = read_last_summary(&mut file).map_err(|e| Error::io("read", path, e))? {
+        return Ok(RecordEnd { summary, is_closed: true });
+    }
+    match find_last_report(&mut file, path) {
+        Ok((report, is_closed)) => Ok(RecordEnd { summary: LogSummary::of(&report), is_closed }),
+        Err(Error::NoReport { .. }) => Ok(RecordEnd { summary: read_start(&mut file, path)?, is_closed: false }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the first frame of a log.
+fn read_start(file: &mut (impl Read + Seek), path: &Path) -> Result<LogSummary, Error> {
+    let io = |e| Error::io("read", path, e);
+    let mut scanner = Scanner::new(file, MAX_LOG_BYTES).map_err(io)?;
+    let (mut payload, mut meta) = (Vec::new(), None);
+    if scanner.next(|kind| kind == FrameKind::Meta, &mut payload).map_err(io)?.is_some() {
+        parse_meta(&mut meta, &payload, path)?;
+    }
+    Ok(meta.map_or_else(LogSummary::default, |meta| LogSummary::of_start(meta.run)))
+}
+
 /// Reads the summary that ends a log; `None` if the last frame is another one.
 fn read_last_summary(file: &mut (impl Read + Seek)) -> io::Result<Option<LogSummary>> {
     let mut scanner = Scanner::at_end(file, MAX_LOG_BYTES, TAIL_BYTES)?;
@@ -99,6 +135,11 @@ pub fn read_run(path: &Path) -> Result<Report, Error> {
 /// # Errors
 /// As [`parse_log`], and [`Error::NoReport`].
 pub(crate) fn find_report(input: impl Read + Seek, path: &Path) -> Result<Report, Error> {
+    find_last_report(input, path).map(|(report, _)| report)
+}
+
+/// Reads the report of a log, and returns whether it is the final one.
+fn find_last_report(input: impl Read + Seek, path: &Path) -> Result<(Report, bool), Error> {
     let io = |e| Error::io("read", path, e);
     let mut scanner = Scanner::new(input, MAX_LOG_BYTES).map_err(io)?;
     let (mut payload, mut any_frame) = (Vec::new(), false);
@@ -115,8 +156,9 @@ pub(crate) fn find_report(input: impl Read + Seek, path: &Path) -> Result<Report
     if !any_frame {
         return Err(no_frame_error(path, scanner.end()));
     }
+    let is_final = reports.final_report.is_some();
     let found = reports.final_report.or(reports.checkpoint).ok_or_else(|| Error::NoReport { path: path.to_owned() })?;
-    report_at(&mut scanner, &found, path)
+    Ok((report_at(&mut scanner, &found, path)?, is_final))
 }
 
 /// Reads all contents of a log except reports that a later report replaces.

@@ -1,7 +1,7 @@
 //! Records of a run log that are stored as JSON: meta (the first frame), summary (the last), policies (how sources are read)
 //! and pricing (the factors of emissions and cost).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::schema::{Carbon, Energy, Host, PriceTerms, Report, Run, State};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ impl LogMeta {
 /// Last record of a log, for lists of runs and as a check of the final report.
 ///
 /// It repeats values of the final report, so that a list of ten thousand runs reads a few kilobytes per run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LogSummary {
     /// Id of the run.
     pub run_id: String,
@@ -67,9 +67,39 @@ pub struct LogSummary {
     /// Grid zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
+    /// Steps that the run counted; `None`: not counted, or written by a version without this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Samples that it counted; `None` as for `steps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// Tokens that it counted; `None` as for `steps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Kinds of the intensities behind the grams, such as `lifecycle-average-production`, each once; empty in logs of
+    /// versions that did not write them. Grams of different kinds cannot be added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
 }
 
 impl LogSummary {
+    /// Returns the summary of a run of which only the start is known: nothing was read.
+    #[must_use]
+    pub fn of_start(run: Run) -> Self {
+        Self {
+            run_id: run.id,
+            part: run.part,
+            parent: run.parent,
+            name: run.name,
+            labels: run.labels,
+            started_at: run.started_at,
+            host: run.host,
+            rank: run.rank,
+            energy: Energy { pue: 1.0, ..Energy::default() },
+            ..Self::default()
+        }
+    }
+
     /// Returns the summary of a report.
     #[must_use]
     pub fn of(report: &Report) -> Self {
@@ -91,8 +121,19 @@ impl LogSummary {
             grams_low: carbon.map(|carbon| carbon.low),
             grams_high: carbon.and_then(|carbon| carbon.high),
             zone: carbon.map(|carbon| carbon.zone.clone()),
+            steps: report.work.steps,
+            samples: report.work.samples,
+            tokens: report.work.tokens,
+            kinds: carbon.map(intensity_kinds).unwrap_or_default(),
         }
     }
+}
+
+/// Returns the kinds of the intensities behind the grams, each once.
+fn intensity_kinds(carbon: &Carbon) -> Vec<String> {
+    let kinds: BTreeSet<&str> =
+        carbon.segments.iter().map(|segment| segment.kind.as_deref().unwrap_or("unknown")).collect();
+    kinds.into_iter().map(str::to_owned).collect()
 }
 
 /// How a source, or one domain of it, is read from `at_ns` on.
