@@ -44,8 +44,9 @@ Colours follow NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE.
 Exit codes: 0 ok, 1 failure, 2 usage; those of `run` and `doctor` are in their --help.";
 
 const DOCTOR: &str = "\
-Exit codes: 0 every source that was looked for reads, 3 some are missing, 4 nothing can be measured
-(an estimate by the model does not count). rapl-perf and rapl-sysfs read the same counters: one is enough.
+Exit codes: 0 every source that was looked for reads, 1 the calibration failed, 3 some are missing,
+4 nothing can be measured (an estimate by the model does not count). rapl-perf and rapl-sysfs read
+the same counters: one is enough.
 
 Each energy counter is tested while all CPUs are busy; GPUs are only watched. The result is kept for this
 machine, and runs do not trust a counter that failed (docs/self-test.md).
@@ -53,6 +54,7 @@ machine, and runs do not trust a counter that failed (docs/self-test.md).
 Examples:
   eco2 doctor
   eco2 doctor --self-test                      also compare counters with power sensors
+  eco2 doctor --calibrate                      on an idle machine with counters, once
   eco2 doctor --source rapl-perf,rapl-sysfs    a machine without GPUs
   eco2 doctor --fix-script > fix.sh            read it, then run it";
 
@@ -153,6 +155,9 @@ pub(crate) struct DoctorArgs {
     /// Test the counters for six seconds, to compare them with power sensors [default: about a second]
     #[arg(long)]
     pub(crate) self_test: bool,
+    /// Measure the idle machine and two loads of its own for two minutes, for estimates when counters cannot be read
+    #[arg(long, conflicts_with = "fix_script")]
+    pub(crate) calibrate: bool,
     #[command(flatten)]
     pub(crate) hardware: FlagValues<SensorFlags>,
 }

@@ -54,9 +54,9 @@ pub use eco2_samplers::clock::monotonic_ns;
 pub use error::{Error, RunNames};
 pub use options::Options;
 pub use run::{
-    Alert, LateSpan, Meter, MeterBuilder, Now, Patience, Records, SelfTest, Span, Step, TestLength, Unrelated,
-    intensities, labels, merge_read, read_records, read_run, read_whole, record_hash, replay, reprice, reprice_of,
-    runs,
+    Alert, CalibrationStep, LateSpan, Meter, MeterBuilder, NotCalibrated, Now, Patience, Records, SelfTest, Span, Step,
+    StoredCalibration, TestLength, Unrelated, calibrate, intensities, labels, merge_read, read_records, read_run,
+    read_whole, record_hash, replay, reprice, reprice_of, runs, stored_calibration,
 };
 
 pub mod render {

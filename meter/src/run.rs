@@ -4,7 +4,9 @@
 pub(crate) mod alerts;
 pub(crate) mod budget;
 mod builder;
+mod calibration;
 mod closing;
+mod cpu_load;
 pub(crate) mod curves;
 pub(crate) mod episodes;
 mod identity;
@@ -27,8 +29,10 @@ mod watch;
 
 pub use alerts::Alert;
 pub use builder::MeterBuilder;
+pub use calibration::{CalibrationStep, NotCalibrated, calibrate};
 pub use closing::Patience;
 pub use intensity::intensities;
+pub use machine::{StoredCalibration, stored_calibration};
 pub use meter::Meter;
 pub use record::{LateSpan, Span, Step};
 pub use recover::{Records, Unrelated, merge_read, read_records, read_run, read_whole, record_hash};

@@ -32,11 +32,12 @@ pub use render::{
     spent_text, summary_json, text,
 };
 pub use store::{
-    BLOCK_TICKS, CounterResult, CounterTest, Disk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS,
-    LineFault, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES,
-    MAX_POINTS, MachineState, NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan,
-    TraceWriter, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans,
-    private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, visit_readings, write_file,
+    BLOCK_TICKS, CalibratedLoad, CalibratedPart, Calibration, CounterResult, CounterTest, Disk, GaugeReading,
+    HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS, LineFault, LogContents, LogEncoder, LogMeta, LogStatus,
+    LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS, MachineState, NumberFault, Output, Pace,
+    PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_output, check_output_folder,
+    log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder, read_log, read_report, read_run,
+    read_spans, read_summary, records_at, visit_readings, write_file,
 };
 
 /// The report's JSON Schema (2020-12): every field with its description and unit.

@@ -1,5 +1,6 @@
 //! The files of runs: run logs, traces, reports, the folder of runs, and how files are read and written.
 
+mod calibration;
 pub(crate) mod files;
 mod log;
 mod machine;
@@ -8,6 +9,7 @@ pub(crate) mod report_file;
 pub(crate) mod runs;
 mod trace;
 
+pub use calibration::{CalibratedLoad, CalibratedPart, Calibration};
 pub use files::write_file;
 pub use log::{
     BLOCK_TICKS, Disk, GaugeReading, HISTORY_STEP_BYTES, LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta,

@@ -25,6 +25,8 @@ pub const NAMES: [&str; 8] =
 const REPLAY: &str = "replay";
 /// Sources that read the same counters of the CPU: one of them is used.
 pub const RAPL: [&str; 2] = [rapl_perf::NAME, rapl_sysfs::NAME];
+/// Sources that may read the CPUs or memory.
+pub const OF_CPUS: [&str; 3] = [rapl_perf::NAME, rapl_sysfs::NAME, hwmon::NAME];
 /// Sources that are read only when named: they measure nothing.
 pub const SYNTHETIC: [&str; 2] = [REPLAY, synthetic::NAME];
 

@@ -18,6 +18,7 @@ pub mod discover;
 mod fork;
 pub mod found;
 mod governor;
+pub mod hardware;
 mod health;
 pub mod host;
 pub mod host_gauges;

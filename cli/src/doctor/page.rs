@@ -7,6 +7,7 @@ use eco2_core::Quality;
 use eco2_core::schema::{Device, SourceStatus, Status};
 use eco2_report::{CounterResult, CounterTest, TextStyle};
 
+use super::calibration;
 use super::verdict::{self, DoctorVerdict, MachineCheck};
 
 /// Width of a source's name and a space; the longest is `accelerators`.
@@ -32,6 +33,13 @@ pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
     }
     for warning in &found.warnings {
         out.push_str(&format!("The self-test's result: {}\n\n", one_line(warning)));
+    }
+    if let Some(stored) = &found.calibration.stored {
+        out.push_str(&calibration::table(&stored.calibration));
+    }
+    for sentence in found.calibration.sentences() {
+        wrap(&sentence, style.width.max(40)).iter().for_each(|line| out.push_str(&format!("{line}\n")));
+        out.push('\n');
     }
     for line in wrap(&conclusion(found), style.width.max(40)) {
         out.push_str(&(line + "\n"));
@@ -205,6 +213,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::calibration::CalibrationCheck;
 
     #[test]
     fn text_wraps_at_spaces_and_keeps_long_words() {
@@ -228,7 +237,8 @@ mod tests {
         ];
         let verdict = DoctorVerdict::NoneMeasurable;
         let (devices, counters, warnings) = (Vec::new(), Vec::new(), Vec::new());
-        let script = fix_script(&MachineCheck { sources, devices, counters, warnings, verdict });
+        let calibration = CalibrationCheck::default();
+        let script = fix_script(&MachineCheck { sources, devices, counters, warnings, calibration, verdict });
         let commands: Vec<&str> = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert_eq!(commands, ["set -eu", "sudo chmod a+r x"]);
     }

@@ -10,6 +10,8 @@ use eco2_report::{CounterResult, CounterTest};
 use eco2_samplers::discover::{RAPL, SYNTHETIC};
 use eco2_samplers::model;
 
+use super::calibration::CalibrationCheck;
+
 /// Result of checking this machine.
 pub(super) struct MachineCheck {
     pub(super) sources: Vec<SourceStatus>,
@@ -18,6 +20,7 @@ pub(super) struct MachineCheck {
     pub(super) counters: Vec<CounterTest>,
     /// Faults of the file that keeps the result.
     pub(super) warnings: Vec<String>,
+    pub(super) calibration: CalibrationCheck,
     pub(super) verdict: DoctorVerdict,
 }
 

@@ -1,11 +1,13 @@
-//! Finds the file of this machine in the state folder: its name, and the result of the self-test of `eco2 doctor` that
-//! it stores.
+//! Finds the file of this machine in the state folder: its name, and the results of `eco2 doctor` that it stores: of the
+//! self-test and of the calibration.
 
 use std::path::PathBuf;
 
 use eco2_grid::Sha256;
-use eco2_report::MachineState;
+use eco2_report::{CalibratedLoad, CalibratedPart, Calibration, MachineState};
+use eco2_samplers::hardware::Hardware;
 use eco2_samplers::host;
+use eco2_samplers::model::{LoadPower, MeasuredMachine, MeasuredPower};
 
 use crate::Error;
 use crate::live::stored_test::StoredTest;
@@ -25,16 +27,81 @@ pub(crate) fn file(options: &Options) -> Result<(String, PathBuf), Error> {
     Ok((name, path))
 }
 
-/// Returns the stored result of the self-test; an empty one if this machine was not tested.
-pub(crate) fn stored_test(options: &Options) -> StoredTest {
+/// What is known of this machine from earlier calls of `eco2 doctor`.
+#[derive(Debug, Default)]
+pub(crate) struct StoredMachine {
+    pub(crate) self_test: StoredTest,
+    calibration: Option<Calibration>,
+}
+
+/// A stored calibration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredCalibration {
+    /// What was measured.
+    pub calibration: Calibration,
+    /// Why estimates do not use it; `None` if they do.
+    pub unused: Option<String>,
+}
+
+/// Returns what is stored of this machine; nothing if it was not tested.
+pub(crate) fn stored(options: &Options) -> StoredMachine {
     // To find the machine's name takes longer than to find that there is no folder.
     if !folder(options).is_ok_and(|folder| folder.is_dir()) {
-        return StoredTest::default();
+        return StoredMachine::default();
     }
     match file(options).and_then(|(name, path)| Ok(MachineState::load(&path, &name)?)) {
-        Ok(state) => StoredTest::of(state.counters),
-        Err(error) => StoredTest { unreadable: Some(error.to_string()), ..StoredTest::default() },
+        Ok(MachineState { counters, calibration, .. }) => {
+            StoredMachine { self_test: StoredTest::of(counters), calibration }
+        }
+        Err(error) => {
+            let self_test = StoredTest { unreadable: Some(error.to_string()), ..StoredTest::default() };
+            StoredMachine { self_test, calibration: None }
+        }
     }
+}
+
+/// Returns the stored calibration of this machine; `None` where there is none, or where the machine's file cannot be
+/// read.
+///
+/// ```
+/// if let Some(stored) = eco2::stored_calibration(&eco2::Options::default()) {
+///     println!("calibrated at {}", stored.calibration.measured_at);
+/// }
+/// ```
+#[must_use]
+pub fn stored_calibration(options: &Options) -> Option<StoredCalibration> {
+    let calibration = stored(options).calibration?;
+    let unused = difference(&calibration, &Hardware::read(&open::roots(options)));
+    Some(StoredCalibration { calibration, unused })
+}
+
+impl StoredMachine {
+    /// Returns the measured powers that estimates use; `None` where the machine was not calibrated, or was another one
+    /// then.
+    pub(crate) fn measured(&self, options: &Options) -> Option<MeasuredMachine> {
+        let calibration = self.calibration.as_ref()?;
+        if difference(calibration, &Hardware::read(&open::roots(options))).is_some() {
+            return None;
+        }
+        let load = |load: CalibratedLoad| {
+            let CalibratedLoad { utilization, watts, low_w, high_w, .. } = load;
+            LoadPower { utilization, watts, low_w, high_w }
+        };
+        let power = |part: &CalibratedPart| {
+            let [idle, half, full] = part.loads().map(load);
+            MeasuredPower { idle, half, full }
+        };
+        Some(MeasuredMachine { cpu: power(&calibration.cpu), memory: calibration.memory.as_ref().map(power) })
+    }
+}
+
+/// Returns how the machine differs from the one that was calibrated; `None` if it is the same.
+fn difference(calibration: &Calibration, hardware: &Hardware) -> Option<String> {
+    let text = |what: &str, then: &str, now: &str| (then != now).then(|| format!("{what} was '{then}', is '{now}'"));
+    text("the processor", &calibration.processor, &hardware.processor)
+        .or_else(|| text("the number of CPUs", &calibration.cpus.to_string(), &hardware.cpus.to_string()))
+        .or_else(|| text("the firmware", &calibration.firmware, &hardware.firmware))
+        .or_else(|| hardware.is_guest.then(|| "it is now a virtual machine".to_owned()))
 }
 
 /// Returns the folder `machine` in the state folder.

@@ -100,8 +100,9 @@ impl Meter {
 
     /// Opens a meter with the program's own sources and a command; both may be empty.
     pub(crate) fn open_all(options: &Options, own: Vec<Box<dyn Source>>, command: Vec<String>) -> Result<Self, Error> {
-        let found = open::find(options)?;
-        Self::open_found(options, found, own, command, machine::stored_test(options))
+        let stored = machine::stored(options);
+        let found = open::find(options, stored.measured(options))?;
+        Self::open_found(options, found, own, command, stored.self_test)
     }
 
     /// Opens a meter with sources that were found before and the result of an earlier self-test. The program's own

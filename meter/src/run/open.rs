@@ -10,7 +10,7 @@ use eco2_grid::carbon::CloudPower;
 use eco2_samplers::clock::{self, Clock};
 use eco2_samplers::discover::{self, Discovery, Selection};
 use eco2_samplers::host_gauges::HostGauges;
-use eco2_samplers::model::{ModelOptions, ThreadWatts};
+use eco2_samplers::model::{MeasuredMachine, ModelOptions, ThreadWatts};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{self as samplers, Roots, Sampler, Source, host, usage};
@@ -54,23 +54,29 @@ pub(crate) struct Started {
     pub(crate) log: Option<PathBuf>,
 }
 
-/// Looks for the sources that the options select.
-pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
+/// Looks for the sources that the options select. Estimates use what was `measured` on this machine.
+pub(crate) fn find(options: &Options, measured: Option<MeasuredMachine>) -> Result<Discovery, Error> {
     let roots = roots(options);
     let selection = match &options.sources {
         Some(names) => Selection::parse(&names.join(","))?,
         None => Selection::default(),
     };
+    let mut found =
+        discover::discover_visible(&roots, &selection, &model_options(options, measured), &visible(options));
+    found.sources.push(Box::new(HostGauges::new(&roots)));
+    Ok(found)
+}
+
+/// Returns the options of the estimates.
+pub(crate) fn model_options(options: &Options, measured: Option<MeasuredMachine>) -> ModelOptions {
     let thread = |cloud: CloudPower| ThreadWatts { idle_w: cloud.idle_w, busy_w: cloud.busy_w, of: cloud.of };
-    let model = ModelOptions {
+    ModelOptions {
         enabled: options.estimate,
         cpu_watts: options.cpu_watts,
         cpu_thread: options.cloud.map(thread),
+        measured,
         gpu_watts: options.gpu_watts,
-    };
-    let mut found = discover::discover_visible(&roots, &selection, &model, &visible(options));
-    found.sources.push(Box::new(HostGauges::new(&roots)));
-    Ok(found)
+    }
 }
 
 /// The GPUs that the measured process sees: this one and what it starts, or the one that is attached to. Of that one it may

@@ -5,9 +5,7 @@
 //! the rule of `eco2_core`'s account. RAPL is the energy counter of a processor. The result is stored per machine
 //! ([`MachineState`]).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use eco2_core::schema::{Report, Status};
@@ -19,6 +17,7 @@ use eco2_samplers::discover::Discovery;
 use crate::live::stored_test::StoredTest;
 use crate::live::wall;
 use crate::options::{Log, Options};
+use crate::run::cpu_load::CpuLoad;
 use crate::run::{machine, open};
 use crate::{Error, Meter};
 
@@ -69,11 +68,11 @@ impl SelfTest {
     pub fn run(options: &Options, length: TestLength) -> Result<Self, Error> {
         let interval = options.interval.or(Some(INTERVAL));
         let options = Options { log: Log::Off, trace: None, interval, ..options.clone() };
-        let mut found = open::find(&options)?;
+        let mut found = open::find(&options, machine::stored(&options).measured(&options))?;
         let checks = watch_counters(&mut found);
         let counters = || checks.iter().flat_map(CheckedCounters::counters);
         let is_cpu = |counter: &CheckedCounter| matches!(counter.domain.component, Component::Cpu | Component::Memory);
-        let load = counters().any(|counter| is_cpu(&counter)).then(CpuLoad::start);
+        let load = counters().any(|counter| is_cpu(&counter)).then(CpuLoad::of_all_cpus);
         let meter = Meter::open_found(&options, found, Vec::new(), Vec::new(), StoredTest::default())?;
         let lasted = sample(&meter, || counters().next().is_some(), length);
         drop(load);
@@ -180,38 +179,6 @@ fn judge(counter: &CheckedCounter, report: &Report, lasted: Duration, tested_at:
         smallest_step_uj: counter.smallest_step_uj,
         read_cpu_us: counter.read_cpu_ns.map(|ns| ns as f64 / 1e3),
         tested_at: tested_at.to_owned(),
-    }
-}
-
-/// Threads that keep every CPU busy until this value is dropped.
-struct CpuLoad {
-    is_over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl CpuLoad {
-    /// Starts one busy thread for each CPU.
-    fn start() -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let busy = |is_over: Arc<AtomicBool>| {
-            // Relaxed: one loop too many does no harm.
-            move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            }
-        };
-        let start = |_| thread::Builder::new().spawn(busy(Arc::clone(&is_over))).ok();
-        let cpus = thread::available_parallelism().map_or(1, usize::from);
-        let threads = (0..cpus).filter_map(start).collect();
-        Self { is_over, threads }
-    }
-}
-
-impl Drop for CpuLoad {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
 

@@ -1,8 +1,8 @@
-//! What is known of one machine over its runs: the result of the self-test of `eco2 doctor`, one file per machine in the
-//! state folder.
+//! What is known of one machine over its runs: the result of the self-test of `eco2 doctor` and its calibration, one file
+//! per machine in the state folder.
 //!
-//! A run reads the file at its start, so that a counter that failed is not trusted; see docs/self-test.md. A file that
-//! cannot be read is reported and ignored.
+//! A run reads the file at its start, so that a counter that failed is not trusted and an estimate uses measured powers;
+//! see docs/self-test.md. A file that cannot be read is reported and ignored.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -12,6 +12,7 @@ use eco2_core::CounterFault;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::store::calibration::Calibration;
 use crate::store::files;
 
 /// The schema of the file.
@@ -30,6 +31,9 @@ pub struct MachineState {
     machine: String,
     /// The last test of each counter.
     pub counters: Vec<CounterTest>,
+    /// The last calibration; `None` if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// The self-test of one energy counter.
@@ -94,7 +98,7 @@ impl MachineState {
     /// A machine of which nothing is known.
     #[must_use]
     pub fn new(machine: &str) -> Self {
-        Self { schema: SCHEMA.to_owned(), machine: machine.to_owned(), counters: Vec::new() }
+        Self { schema: SCHEMA.to_owned(), machine: machine.to_owned(), ..Self::default() }
     }
 
     /// Reads a machine's file; one that is not there is empty.
@@ -126,7 +130,10 @@ impl MachineState {
         }
         let is_long =
             |test: &CounterTest| test.id.len().max(test.source.len()).max(test.tested_at.len()) > MAX_NAME_BYTES;
-        self.counters.iter().any(is_long).then(|| format!("a name is longer than {MAX_NAME_BYTES} bytes"))
+        if self.counters.iter().any(is_long) {
+            return Some(format!("a name is longer than {MAX_NAME_BYTES} bytes"));
+        }
+        self.calibration.as_ref().and_then(Calibration::fault).map(str::to_owned)
     }
 
     /// Replaces the tests of these counters. A difference from integrated power that is known from an earlier, longer test
@@ -202,6 +209,26 @@ mod tests {
         assert_eq!(faults, [Some(CounterFault::Still), None]);
     }
 
+    /// A file of a version without calibration has none; a self-test keeps the calibration that there is.
+    #[test]
+    fn calibration_is_optional_and_stays_in_the_file() {
+        let old = br#"{"schema":"eco2.machine/1","machine":"abc","counters":[]}"#;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abc.json");
+        fs::write(&path, old).unwrap();
+        let mut state = MachineState::load(&path, "abc").unwrap();
+        assert_eq!(state.calibration, None);
+        state.calibration = Some(Calibration::example());
+        state.save(&path).unwrap();
+        let mut state = MachineState::load(&path, "abc").unwrap();
+        state.update(&[test("GPU-1", CounterResult::Passed)]);
+        state.save(&path).unwrap();
+        assert_eq!(MachineState::load(&path, "abc").unwrap().calibration, Some(Calibration::example()));
+        let torn = fs::read(&path).unwrap();
+        fs::write(&path, &torn[..torn.len() - 20]).unwrap();
+        assert!(MachineState::load(&path, "abc").unwrap_err().to_string().contains("EOF"));
+    }
+
     #[test]
     fn short_test_keeps_what_a_longer_one_found_out_about_power() {
         let mut state = MachineState::new("abc");
@@ -228,8 +255,10 @@ mod tests {
         let long = format!(r#"{{"schema":"eco2.machine/1","machine":"abc","counters":[{}]}}"#, {
             serde_json::to_string(&test(&"x".repeat(300), CounterResult::Still)).unwrap()
         });
+        let powerless = br#"{"schema":"eco2.machine/1","machine":"abc","counters":[],"calibration":{"cpu":null}}"#;
         for (bytes, reason) in [
             (&b"\xff\xfe not json"[..], "abc.json"),
+            (powerless, "invalid type"),
             (b"", "EOF"),
             (b"[1e999]", "abc.json"),
             (&[b'['; 100_000], "invalid type"),

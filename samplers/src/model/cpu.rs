@@ -3,6 +3,7 @@
 //! | level | what is known | full load of a thread | 90 % range under load | idle |
 //! | --- | --- | --- | --- | --- |
 //! | given | watts of all CPUs, from the user | those | 0.5 to 1.55 times | 0.12 to 3 times |
+//! | calibrated | power of this machine's counters at three loads (`measured.rs`) | that | by the loads | by the loads |
 //! | cloud | a provider's published watts of an average thread, with the option `cloud` | those | 0.55 to 3.3 | 0.1 to 3 |
 //! | name | TDP and threads of the package | 0.95 TDP (Intel), 0.80 TDP (AMD) | 0.5 to 1.55 | 0.12 to 3 |
 //! | frequency | die and base frequency | the same, of the listed products within 4 % | 0.5 to 1.55 | 0.1 to 3 |
@@ -22,6 +23,7 @@
 use super::cpu_name::{cores, normalise};
 use super::dies::{self, AtFrequency, Die};
 use super::identity::CpuFacts;
+use super::measured::MeasuredMachine;
 use super::options::ThreadWatts;
 use super::power::{Factors, Power, Shape};
 use super::table::{self, Class, CpuRow};
@@ -52,6 +54,8 @@ pub(crate) enum Level {
     /// What a cloud provider publishes of an average thread.
     Rented,
     Name,
+    /// What this machine's counters measured when they could be read.
+    Calibrated,
     Given,
 }
 
@@ -65,6 +69,7 @@ impl Level {
             Self::PowerLaw | Self::Frequency => "its die and base frequency",
             Self::Rented => "its cloud provider's average",
             Self::Name => "its name",
+            Self::Calibrated => "its calibration",
             Self::Given => "its given watts",
         }
     }
@@ -92,6 +97,19 @@ struct Candidate {
     watts: [f64; 2],
     factors: Factors,
     method: String,
+}
+
+impl CpuEstimate {
+    /// Returns the estimate by this machine's own measurement; unchanged where the user gave watts.
+    pub(super) fn calibrated(self, measured: Option<MeasuredMachine>) -> Self {
+        match measured {
+            Some(MeasuredMachine { cpu, .. }) if self.level < Level::Given => {
+                let power = cpu.power(self.power.factors);
+                Self { power, method: cpu.method(), level: Level::Calibrated, ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// Returns what to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows
@@ -244,6 +262,7 @@ fn rounded(watts: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::measured::{LoadPower, MeasuredPower};
 
     fn facts(vendor: &str, family: &str, model: &str, base_ghz: f64) -> CpuFacts {
         let (vendor, family, model) = (vendor.to_owned(), family.to_owned(), model.to_owned());
@@ -318,6 +337,30 @@ mod tests {
                 assert!(of(&full).0 < Level::Frequency || widths[0].0 <= 3.5, "{full:?}: {widths:?}");
                 assert!(widths[2].0 <= 7.0, "vendor alone: {widths:?}");
             }
+        }
+    }
+
+    /// Each level that is read from the machine, and a provider's average, gives way; the user's watts do not.
+    #[test]
+    fn measurement_replaces_every_level_but_given_watts() {
+        let at = |utilization, watts| LoadPower { utilization, watts, low_w: watts, high_w: watts };
+        let cpu = MeasuredPower { idle: at(0.0, 40.0), half: at(0.5, 70.0), full: at(1.0, 100.0) };
+        let measured = Some(MeasuredMachine { cpu, memory: None });
+        let levels = [
+            CpuFacts { threads: 4, guest: true, ..CpuFacts::default() },
+            CpuFacts { vendor: "GenuineIntel".into(), threads: 4, guest: true, ..CpuFacts::default() },
+            CpuFacts { name: "AMD EPYC 7763 64-Core Processor".into(), threads: 128, ..CpuFacts::default() },
+        ];
+        for facts in levels {
+            let above = estimate(&facts, None, None);
+            let own = above.clone().calibrated(measured);
+            assert_eq!((own.level, own.power.full_uw, &own.name), (Level::Calibrated, 100_000_000, &above.name));
+            let width = |[low, high]: [f64; 2]| high / low;
+            let (own, above) = (own.power.factors, above.power.factors);
+            assert!(width(own.busy) <= width(above.busy) && width(own.idle) <= width(above.idle), "{facts:?}");
+            assert_eq!(estimate(&facts, None, None).calibrated(None).power.factors, above);
+            let given = estimate(&facts, Some(65.0), None);
+            assert_eq!(given.clone().calibrated(measured), given);
         }
     }
 

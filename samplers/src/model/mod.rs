@@ -17,6 +17,7 @@ pub(crate) mod dies;
 pub(crate) mod gpu;
 pub(crate) mod identity;
 mod load;
+mod measured;
 mod memory;
 mod options;
 mod power;
@@ -32,6 +33,7 @@ use cpu::{CpuEstimate, Level};
 use gpu::{BareGpu, BoardEstimate};
 use identity::CpuFacts;
 use load::Load;
+pub use measured::{LoadPower, MeasuredMachine, MeasuredPower};
 pub use options::{ModelOptions, NAME, ThreadWatts};
 use options::{UPDATE_NS, plausible};
 use power::{Integral, Power};
@@ -63,10 +65,10 @@ pub(crate) fn discover_for(roots: &Roots, unread: Unread<'_>, options: &ModelOpt
     let mut level = None;
     if unread.cpus {
         let facts = CpuFacts::read(&roots.procfs);
-        let estimate = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
+        let estimate = cpu_estimate(&facts, options);
         let load = || Load::cpus(&roots.procfs, facts.threads);
         let bytes = identity::memory_bytes(&roots.procfs).filter(|_| unread.memory);
-        let memory = bytes.map(|bytes| memory::estimate(bytes, estimate.class));
+        let memory = bytes.map(|bytes| memory_estimate(bytes, estimate.class, options));
         level = Some(estimate.level);
         model.add_cpu(cpu_domain("cpu-estimate"), estimate, load());
         if let Some((power, method)) = memory {
@@ -88,6 +90,20 @@ pub(crate) fn discover_for(roots: &Roots, unread: Unread<'_>, options: &ModelOpt
     found(model, &without, level)
 }
 
+/// Returns the estimate of all CPUs: by this machine's calibration if there is one, else by what is known of them.
+fn cpu_estimate(facts: &CpuFacts, options: &ModelOptions) -> CpuEstimate {
+    cpu::estimate(facts, plausible(options.cpu_watts), options.cpu_thread).calibrated(options.measured)
+}
+
+/// Returns the estimate of main memory, and how it was calculated: by calibration, else by its size.
+fn memory_estimate(bytes: u64, class: table::Class, options: &ModelOptions) -> (Power, String) {
+    let (power, method) = memory::estimate(bytes, class);
+    match options.measured.and_then(|measured| measured.memory) {
+        Some(measured) => (measured.power(power.factors), measured.method()),
+        None => (power, method),
+    }
+}
+
 fn found(model: Model, without: &[String], level: Option<Level>) -> Found {
     let mut reason = match model.domains.is_empty() {
         true => "nothing to estimate".to_owned(),
@@ -105,7 +121,9 @@ fn found(model: Model, without: &[String], level: Option<Level>) -> Found {
         remedy = "give the GPU's board power in watts";
     } else if !model.domains.is_empty() {
         remedy = match level {
-            Some(Level::Given | Level::Name) | None => "make a sensor readable: see the other sources",
+            Some(Level::Given | Level::Calibrated | Level::Name) | None => {
+                "make a sensor readable: see the other sources"
+            }
             Some(_) => "a sensor, the processor's full name or its watts under full load would narrow the range",
         };
     }
@@ -121,7 +139,7 @@ fn found(model: Model, without: &[String], level: Option<Level>) -> Found {
 pub(crate) fn stand_by(roots: &Roots, packages: &[String], options: &ModelOptions) -> Option<Model> {
     let first = packages.first().filter(|_| options.enabled)?;
     let facts = CpuFacts::read(&roots.procfs);
-    let estimate = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
+    let estimate = cpu_estimate(&facts, options);
     let load = || Load::cpus(&roots.procfs, facts.threads);
     let mut model = Model::default();
     // In a guest either every counter works or none does, and the packages that it is shown are not the host's.

@@ -1,4 +1,6 @@
-//! Options of the estimates: whether to estimate, and the watts that the user states.
+//! Options of the estimates: whether to estimate, the watts that the user states, and those that a calibration measured.
+
+use super::measured::MeasuredMachine;
 
 /// Name of the source in options and reports.
 pub const NAME: &str = "model";
@@ -22,13 +24,15 @@ pub struct ModelOptions {
     pub cpu_watts: Option<f64>,
     /// What a thread of a rented machine draws, where its owner's average is known and no watts were given.
     pub cpu_thread: Option<ThreadWatts>,
+    /// What this machine's counters measured, if it was calibrated; the user's watts precede it.
+    pub measured: Option<MeasuredMachine>,
     /// Watts of each GPU that nothing reads, instead of the table's.
     pub gpu_watts: Option<f64>,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        Self { enabled: true, cpu_watts: None, cpu_thread: None, gpu_watts: None }
+        Self { enabled: true, cpu_watts: None, cpu_thread: None, measured: None, gpu_watts: None }
     }
 }
 

@@ -16,6 +16,14 @@ pub(crate) enum Shape {
     /// Of a processor package, whose frequency and caches wake first: a third of the way at 20 %, then straight.
     /// A compromise of measured curves; see docs/estimates.md.
     Package,
+    /// As measured on this machine at one load between idle and full: like [`Shape::Package`] up to there, then
+    /// straight. Both in parts per million.
+    Measured {
+        /// The utilisation that was measured, above 0 and below [`FULL`].
+        half: u64,
+        /// The part of the way from idle to full power there.
+        part: u64,
+    },
 }
 
 impl Shape {
@@ -26,6 +34,10 @@ impl Shape {
             Self::Straight => ppm,
             Self::Package if ppm <= FULL / 5 => ppm * 5 / 3,
             Self::Package => FULL - (FULL - ppm) * 5 / 6,
+            Self::Measured { half, part } if ppm <= half => {
+                part * Self::Package.at(ppm) / Self::Package.at(half).max(1)
+            }
+            Self::Measured { half, part } => part + (FULL - part) * (ppm - half) / (FULL - half).max(1),
         }
     }
 }
