@@ -233,6 +233,8 @@ impl ReportArgs {
 pub(crate) enum Format {
     /// A summary for people
     Text,
+    /// A page with charts, in one file that requests nothing
+    Html,
     /// Every digit, schema eco2.report/1
     Json,
     /// One row per device

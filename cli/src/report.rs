@@ -73,6 +73,7 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::AiAct => documents(reports, eco2_report::ai_act_json),
         Format::Summary => documents(reports, eco2_report::summary_json),
         Format::Scope2 => tables(reports, eco2_report::scope2_csv),
+        Format::Html => Ok(eco2_report::html(single(reports, format)?)),
         Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),
         Format::Methods => eco2_report::methods(single(reports, format)?).map_err(Into::into),
         Format::Csv => tables(reports, eco2_report::csv),

@@ -34,6 +34,12 @@ impl Sha256 {
         }
     }
 
+    /// Returns the 32 bytes of the hash.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     fn from(digest: &Digest) -> Self {
         let mut hash = [0; 32];
         hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);

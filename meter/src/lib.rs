@@ -87,8 +87,8 @@ pub mod render {
     //! ```
 
     pub use eco2_report::{
-        Error, Exporter, MetricNames, TextStyle, ai_act_json, boamps_json, codecarbon_csv, csv, hf_json, json, methods,
-        model_card, openmetrics, sci_json, scope2_csv, spans_csv, summary_json, text,
+        Error, Exporter, MetricNames, TextStyle, ai_act_json, boamps_json, codecarbon_csv, csv, hf_json, html, json,
+        methods, model_card, openmetrics, sci_json, scope2_csv, spans_csv, summary_json, text,
     };
 }
 

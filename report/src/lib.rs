@@ -27,7 +27,7 @@ pub use history::{
 };
 pub use render::{
     AbsentSource, Exporter, Group, MetricNames, RunList, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json,
-    by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card,
+    by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, html, json, methods, model_card,
     openmetrics, quality_text, runs_csv, runs_json, runs_markdown, runs_text, sci_json, scope2_csv, spans_csv,
     spent_text, summary_json, text,
 };

@@ -61,7 +61,7 @@ fn hardware(report: &Report) -> BTreeMap<String, usize> {
 }
 
 /// Returns the hardware in words: `2 × NVIDIA H200, 1 × AMD EPYC`.
-fn hardware_words(report: &Report) -> String {
+pub(super) fn hardware_words(report: &Report) -> String {
     hardware(report).iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
@@ -75,12 +75,12 @@ fn sensors(report: &Report) -> Vec<&str> {
 }
 
 /// Returns the kinds of the intensities behind the grams, each once.
-fn kinds(carbon: &Carbon) -> Vec<&str> {
+pub(super) fn kinds(carbon: &Carbon) -> Vec<&str> {
     distinct(carbon.segments.iter().filter_map(|segment| segment.kind.as_deref()))
 }
 
 /// Returns the sources of the intensities with their year, each once.
-fn factor_sources(carbon: &Carbon) -> Vec<String> {
+pub(super) fn factor_sources(carbon: &Carbon) -> Vec<String> {
     let cited = |segment: &eco2_core::schema::CarbonSegment| {
         segment.year.map_or_else(|| segment.source.clone(), |year| format!("{}, {year}", segment.source))
     };
@@ -97,7 +97,7 @@ fn distinct<T: Ord>(list: impl Iterator<Item = T>) -> Vec<T> {
 
 /// Returns the mean carbon intensity over all segments, weighted by energy, g/kWh; `None` for intensities of different
 /// kinds.
-fn mean_intensity(carbon: &Carbon) -> Option<f64> {
+pub(super) fn mean_intensity(carbon: &Carbon) -> Option<f64> {
     if kinds(carbon).len() > 1 {
         return None;
     }

@@ -71,7 +71,7 @@ fn to_the_second(at: &str) -> String {
 const MAX_COMMAND_CHARS: usize = 300;
 
 /// Returns the command line, cut if it is long.
-fn command_line(command: &[String]) -> String {
+pub(super) fn command_line(command: &[String]) -> String {
     let bytes = command.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     let mut shown = String::new();
     for word in command {

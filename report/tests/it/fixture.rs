@@ -143,6 +143,16 @@ pub(crate) fn bare() -> Report {
     Report { energy: nothing_read(), work, own, ..Report::empty(run) }
 }
 
+/// The parts of the full report that other fixtures use.
+pub(crate) struct Parts {
+    pub(crate) run: Run,
+    pub(crate) sources: Vec<SourceStatus>,
+}
+
+pub(crate) fn parts() -> Parts {
+    Parts { run: run(), sources: sources() }
+}
+
 fn run() -> Run {
     Run {
         parent: "outer".into(),

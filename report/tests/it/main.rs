@@ -20,6 +20,8 @@ mod history;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod html;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod merge;

@@ -1,0 +1,141 @@
+//! Writes a report as one HTML page that needs nothing else: no request, no library, and no script to be read. Charts are SVG.
+//!
+//! Data flow: the report → [`bins`] (power per bin with bounds) → [`plot`] (SVG) → the sections → [`frame`] (the document). Sections
+//! read the report only; nothing here computes energy or emissions other than sums and differences.
+
+mod bins;
+mod emissions;
+mod frame;
+mod head;
+mod intensity;
+mod numbers;
+mod plot;
+mod tables;
+mod tracks;
+
+use eco2_core::Quality;
+use eco2_core::schema::Report;
+use maud::{Markup, html};
+
+use super::presentable;
+use frame::Kind;
+
+/// The page of one run.
+const REPORT: Kind = Kind {
+    style: concat!(include_str!("html/base.css"), include_str!("html/report.css")),
+    script: include_str!("html/report.js"),
+};
+
+/// Returns the report as an HTML page: one file without requests, for any browser, screen and printer.
+///
+/// The page shows energy, emissions and power over time with their ranges, devices, spans, attribution, sources and events, and
+/// how the values came about. It is complete without scripts. Text from the report is escaped.
+///
+/// ```
+/// use eco2_core::schema::{Report, Run};
+///
+/// let run = Run { id: "a".to_owned(), name: "<b>train</b>".to_owned(), ..Run::default() };
+/// let page = eco2_report::html(&Report::empty(run));
+/// assert!(page.contains("&lt;b&gt;train") && page.contains("not measured"));
+/// ```
+#[must_use]
+pub fn html(report: &Report) -> String {
+    let report = presentable(report);
+    let power = bins::power_over_time(&report);
+    let tracks = power.as_ref().map(|power| tracks::section(&report, power));
+    let (power_section, data) = tracks.unzip();
+    let priced = report.carbon.as_ref();
+    let cumulative = priced.and_then(|carbon| intensity::cumulative(&report, carbon, emissions::budget_g(&report)));
+    let energy = power.as_ref().and_then(|_| intensity::cumulative_energy(&report));
+    let sections = [
+        ("power", "Power", power.is_some()),
+        ("where", "Devices", !report.devices.is_empty()),
+        ("use", "Use", true),
+        ("co2", "Emissions", true),
+        ("provenance", "Method", true),
+        ("details", "Details", true),
+    ];
+    let sections: Vec<(&str, &str)> =
+        sections.iter().filter(|(.., has)| *has).map(|(id, name, _)| (*id, *name)).collect();
+    let body = html! {
+        (patterns())
+        a.skip href="#main" { "Skip to the content" }
+        @if is_synthetic(&report) { div.sample role="note" { b { "Synthetic data." } " These numbers were generated and are not a measurement." } }
+        (head::header(&report, &sections))
+        main id="main" {
+            @if let Some(section) = power_section { (section) } @else {
+                section id="power" { h2 { "Power over time" } p.dim { "Not available: this report has no power history." } }
+            }
+            (head::findings(&report))
+            @if !report.devices.is_empty() {
+                section id="where" { div.sh { h2 { "Energy by device" } } (tables::devices(&report, power.as_ref())) }
+            }
+            section.two id="use" {
+                @if !report.spans.is_empty() { div { div.sh { h2 { "Energy by span" } } (tables::spans(&report)) } }
+                div { div.sh { h2 { "Who used it" } } (tables::attribution(&report)) }
+            }
+            @if energy.is_some() || cumulative.is_some() {
+                section.two id="trend" {
+                    @if let Some(energy) = energy { (energy) }
+                    @if let Some(grams) = cumulative { (grams) }
+                }
+            }
+            (emissions::section(&report))
+            (emissions::statement(&report))
+            (emissions::provenance(&report))
+            section.two id="details" {
+                div { div.sh { h2 { "Sensors" } } (tables::sources(&report)) }
+                div { div.sh { h2 { "Events" } } (tables::events(&report)) (tables::overhead(&report)) }
+            }
+        }
+        footer { span { "eco2 " (report.run.tool.version) " · schema " (report.schema) } span.noprint { button.jsonly id="pr" type="button" { "Print or save as PDF" } } }
+    };
+    frame::document(&REPORT, &format!("{} · eco2 report", head::title(&report)), &data, &body)
+}
+
+/// Whether a part of the energy was generated for demonstrations and tests.
+fn is_synthetic(report: &Report) -> bool {
+    report.energy.synthetic_uj > 0 || report.devices.iter().any(|device| device.quality == Quality::Synthetic)
+}
+
+/// Returns how the larger part of the energy came about.
+fn main_quality(report: &Report) -> Quality {
+    let energy = &report.energy;
+    let parts = [
+        (Quality::Measured, energy.measured_uj),
+        (Quality::Derived, energy.derived_uj),
+        (Quality::Estimated, energy.estimated_uj),
+    ];
+    match (energy.total_uj, is_synthetic(report)) {
+        (None, _) => Quality::Missing,
+        (_, true) => Quality::Synthetic,
+        _ => parts.into_iter().rev().max_by_key(|(_, uj)| *uj).map_or(Quality::Missing, |(quality, _)| quality),
+    }
+}
+
+/// Returns the mark of a quality: a square and the word.
+fn quality(quality: Quality) -> Markup {
+    let word = if quality == Quality::Missing { "not measured" } else { quality.name() };
+    html! { span class=(format!("q {}", quality.name())) { (word) } }
+}
+
+/// Returns the hatches: for estimates, for what is not attributed and for what was not measured.
+fn patterns() -> Markup {
+    html! {
+        svg id="defs" aria-hidden="true" {
+            defs {
+                @for color in ["cpu", "memory", "gpu", "other", "total"] {
+                    pattern id={ "h-" (color) } width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                        rect width="5" height="5" class={ "k-" (color) } fill-opacity=".18" {}
+                        rect width="2" height="5" class={ "k-" (color) } {}
+                    }
+                }
+                pattern id="h-unattr" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" { rect.k-idle width="1.6" height="5" {} }
+                pattern id="h-gap" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)" {
+                    rect.k-idle width="6" height="6" fill-opacity=".12" {}
+                    rect.k-idle width="1.2" height="6" {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+'use strict';
+(()=>{const $=s=>document.querySelector(s),D=JSON.parse($('#eco2-data').textContent);
+document.querySelectorAll('.exp').forEach(b=>{const kids=document.querySelectorAll('[data-k="'+b.dataset.g+'"]'),set=x=>{b.setAttribute('aria-expanded',x);kids.forEach(r=>r.classList.toggle('off',!x))};set(false);b.addEventListener('click',()=>set(b.getAttribute('aria-expanded')!=='true'))});
+const cp=$('#cp');if(cp)cp.addEventListener('click',()=>{const done=()=>{cp.textContent='Copied';setTimeout(()=>cp.textContent='Copy text',1500)},t=$('#mt').textContent;
+if(navigator.clipboard&&isSecureContext)navigator.clipboard.writeText(t).then(done,()=>0);else{const a=document.createElement('textarea');a.value=t;document.body.append(a);a.select();document.execCommand('copy');a.remove();done()}});
+$('#pr').addEventListener('click',()=>print());
+if(!D)return;
+const tr=$('#tracks'),rv=$('#rv'),cur=$('#cur'),sel=$('#sel'),whole=[...rv.childNodes],N=D.energy_j.length-1,NB='\u00a0';
+const sig=x=>{if(!x)return'0';const y=+x.toPrecision(3);return y.toFixed(Math.max(0,Math.min(8,2-Math.floor(Math.log10(Math.abs(y))))))};
+const W=w=>w==null?'not measured':w>=1e3?sig(w/1e3)+NB+'kW':sig(w)+NB+'W';
+const J=j=>j>=3.6e5?sig(j/3.6e6)+NB+'kWh':j>=360?sig(j/3600)+NB+'Wh':j>=1?sig(j)+NB+'J':sig(j*1e3)+NB+'mJ';
+const T=b=>{const s=Math.round(D.end_s*b/N),p=n=>String(n).padStart(2,'0');return D.end_s<300?sig(D.end_s*b/N)+NB+'s':Math.floor(s/3600)+':'+p(Math.floor(s/60)%60)+':'+p(s%60)};
+const put=parts=>{rv.replaceChildren(...parts.map(([b,t])=>{const s=document.createElement('span'),e=document.createElement('b');e.textContent=b;s.append(e,' '+t);return s}))};
+let c=null,a=null,b=null,drag=false;
+const box=()=>{const r=$('.tc>svg').getBoundingClientRect(),o=tr.getBoundingClientRect();return{x:r.left-o.left,w:r.width,l:r.left}};
+const paint=()=>{const r=box(),at=n=>r.x+r.w*n/N;cur.hidden=c==null;sel.hidden=a==null;
+if(c!=null)cur.style.left=at(c+.5)+'px';
+if(a!=null){const[f,t]=[Math.min(a,b),Math.max(a,b)+1];sel.style.left=at(f)+'px';sel.style.width=at(t)-at(f)+'px';
+const x=D.energy_j[f],y=D.energy_j[t],h=D.high_j[t],e=x==null||y==null?null:y-x;
+put([[T(f)+' – '+T(t),''],[e==null?'not measured':J(e),e==null?'':h==null?'no upper bound':J(Math.max(0,D.low_j[t]-(D.high_j[f]??D.low_j[t])))+' – '+J(h-D.low_j[f])],['mean',e==null?'':W(e/(D.end_s*(t-f)/N))]])}
+else if(c!=null)put([[T(c),''],...D.tracks.map(k=>[k.name,W(k.w[c])+(k.w[c]==null?'':k.high[c]==null?', no upper bound':' ('+W(k.low[c])+' – '+W(k.high[c])+')')])]);
+else rv.replaceChildren(...whole)};
+const bin=e=>{const r=box();return Math.max(0,Math.min(N-1,Math.floor((e.clientX-r.l)/r.w*N)))};
+tr.addEventListener('pointerdown',e=>{if(e.button)return;drag=true;a=b=null;c=bin(e);const s=c;tr.setPointerCapture(e.pointerId);tr.onpointermove=m=>{b=bin(m);if(b!==s){a=s;c=null}else{a=null;c=s}paint()};paint()});
+const up=()=>{drag=false;tr.onpointermove=null};tr.addEventListener('pointerup',up);tr.addEventListener('pointercancel',up);
+tr.addEventListener('mousemove',e=>{if(drag||a!=null)return;c=bin(e);paint()});tr.addEventListener('mouseleave',()=>{if(drag)return;c=null;paint()});
+tr.addEventListener('keydown',e=>{const d={ArrowLeft:-1,ArrowRight:1}[e.key];if(e.key==='Escape'){c=a=b=null}else if(d){e.preventDefault();const o=c==null?b==null?d>0?-1:N:b:c,n=Math.max(0,Math.min(N-1,o+d*(e.ctrlKey?10:1)));if(e.shiftKey){if(a==null)a=Math.max(0,Math.min(N-1,o));b=n;c=null}else{a=b=null;c=n}}else return;paint();$('#spoken').textContent=rv.textContent});
+addEventListener('resize',paint);addEventListener('beforeprint',()=>{c=a=b=null;paint()})})();
