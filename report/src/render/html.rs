@@ -8,14 +8,14 @@ mod emissions;
 mod frame;
 mod head;
 mod intensity;
+mod marks;
 mod numbers;
 mod plot;
 mod tables;
 mod tracks;
 
-use eco2_core::Quality;
 use eco2_core::schema::Report;
-use maud::{Markup, html};
+use maud::html;
 
 use super::presentable;
 use frame::Kind;
@@ -58,9 +58,9 @@ pub fn html(report: &Report) -> String {
     let sections: Vec<(&str, &str)> =
         sections.iter().filter(|(.., has)| *has).map(|(id, name, _)| (*id, *name)).collect();
     let body = html! {
-        (patterns())
+        (marks::patterns())
         a.skip href="#main" { "Skip to the content" }
-        @if is_synthetic(&report) { div.sample role="note" { b { "Synthetic data." } " These numbers were generated and are not a measurement." } }
+        @if marks::is_synthetic(&report) { div.sample role="note" { b { "Synthetic data." } " These numbers were generated and are not a measurement." } }
         (head::header(&report, &sections))
         main id="main" {
             @if let Some(section) = power_section { (section) } @else {
@@ -91,51 +91,4 @@ pub fn html(report: &Report) -> String {
         footer { span { "eco2 " (report.run.tool.version) " · schema " (report.schema) } span.noprint { button.jsonly id="pr" type="button" { "Print or save as PDF" } } }
     };
     frame::document(&REPORT, &format!("{} · eco2 report", head::title(&report)), &data, &body)
-}
-
-/// Whether a part of the energy was generated for demonstrations and tests.
-fn is_synthetic(report: &Report) -> bool {
-    report.energy.synthetic_uj > 0 || report.devices.iter().any(|device| device.quality == Quality::Synthetic)
-}
-
-/// Returns how the larger part of the energy came about.
-fn main_quality(report: &Report) -> Quality {
-    let energy = &report.energy;
-    let parts = [
-        (Quality::Measured, energy.measured_uj),
-        (Quality::Derived, energy.derived_uj),
-        (Quality::Estimated, energy.estimated_uj),
-    ];
-    match (energy.total_uj, is_synthetic(report)) {
-        (None, _) => Quality::Missing,
-        (_, true) => Quality::Synthetic,
-        _ => parts.into_iter().rev().max_by_key(|(_, uj)| *uj).map_or(Quality::Missing, |(quality, _)| quality),
-    }
-}
-
-/// Returns the mark of a quality: a square and the word.
-fn quality(quality: Quality) -> Markup {
-    let word = if quality == Quality::Missing { "not measured" } else { quality.name() };
-    html! { span class=(format!("q {}", quality.name())) { (word) } }
-}
-
-/// Returns the hatches: for estimates, for what is not attributed and for what was not measured.
-fn patterns() -> Markup {
-    html! {
-        svg id="defs" aria-hidden="true" {
-            defs {
-                @for color in ["cpu", "memory", "gpu", "other", "total"] {
-                    pattern id={ "h-" (color) } width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                        rect width="5" height="5" class={ "k-" (color) } fill-opacity=".18" {}
-                        rect width="2" height="5" class={ "k-" (color) } {}
-                    }
-                }
-                pattern id="h-unattr" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" { rect.k-idle width="1.6" height="5" {} }
-                pattern id="h-gap" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)" {
-                    rect.k-idle width="6" height="6" fill-opacity=".12" {}
-                    rect.k-idle width="1.2" height="6" {}
-                }
-            }
-        }
-    }
 }

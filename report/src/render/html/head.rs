@@ -103,7 +103,7 @@ fn range(amount: Amount, range: &Bounded<f64>, is_estimate: bool) -> Markup {
 }
 
 fn energy(report: &Report) -> Markup {
-    let (energy, quality) = (as_f64(report.energy.bounded()), super::main_quality(report));
+    let (energy, quality) = (as_f64(report.energy.bounded()), super::marks::main_quality(report));
     let total = energy.value.unwrap_or(0.0);
     let facts = match quality {
         Quality::Missing => html! { "no readable sensor, and estimates are off" },
@@ -135,7 +135,7 @@ fn emissions(report: &Report) -> Markup {
         "location-based, PUE " (report.energy.pue)
         @if kinds(carbon).len() > 1 { ", several kinds of intensity" }
     };
-    let is_estimate = super::main_quality(report) == Quality::Estimated;
+    let is_estimate = super::marks::main_quality(report) == Quality::Estimated;
     let grams = carbon.bounded();
     headline(
         "Emissions",
@@ -162,7 +162,7 @@ fn per_unit(report: &Report) -> Markup {
         (count(number)) " " (unit) "s"
         @if let Some(samples) = per_kwh { br; (large_count(samples)) " samples/kWh" }
     };
-    let is_estimate = super::main_quality(report) == Quality::Estimated;
+    let is_estimate = super::marks::main_quality(report) == Quality::Estimated;
     let name = format!("Energy per {unit}");
     headline(
         &name,
@@ -215,7 +215,7 @@ fn quality_row(report: &Report) -> Markup {
         div.quality {
             span { "Source of the energy value" }
             @for (quality, uj) in parts.into_iter().filter(|(_, uj)| *uj > 0) {
-                span.nb { (super::quality(quality)) " " (share(uj as f64, total as f64)) (NB) "%" }
+                span.nb { (super::marks::quality(quality)) " " (share(uj as f64, total as f64)) (NB) "%" }
             }
             @if let Some((kind, percent)) = range { span { "Range: " (super::super::word(&kind)) ", " (axis(percent)) (NB) "%" } }
             span { "Not included: network, storage, other parts of the machines" @if energy.pue == 1.0 { ", cooling (PUE 1)" } }

@@ -131,7 +131,7 @@ pub(super) fn cumulative(report: &Report, carbon: &Carbon, limit_g: Option<f64>)
     let shown_limit = limit_g.filter(|limit| *limit < 4.0 * most);
     let most = most.max(shown_limit.unwrap_or(0.0));
     let unit = Amount::Mass.unit(most);
-    let quality = super::main_quality(report);
+    let quality = super::marks::main_quality(report);
     let point = |grams: &Bounded<f64>| {
         let scaled = grams.times(1.0 / unit.size);
         let value = scaled.value.unwrap_or(0.0);
@@ -166,7 +166,7 @@ pub(super) fn cumulative_energy(report: &Report) -> Option<Markup> {
     let most = total.high.map_or(value_uj, |high| high as f64).min(3.0 * value_uj);
     let unit = Amount::Energy.unit(value_uj);
     let relative = RelativeRange::of(&as_f64(total));
-    let (curve, end_ns, quality) = (report.curve(), report.run.duration_ns, super::main_quality(report));
+    let (curve, end_ns, quality) = (report.curve(), report.run.duration_ns, super::marks::main_quality(report));
     let point = |at: u64| {
         let at_ns = (u128::from(end_ns) * u128::from(at) / u128::from(POINTS)) as u64;
         let energy = ranged(as_f64(curve.at(at_ns)), relative.as_ref()).times(1.0 / unit.size);

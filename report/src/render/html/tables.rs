@@ -38,7 +38,7 @@ pub(super) fn devices(report: &Report, power: Option<&PowerOverTime>) -> Markup 
                 td.r { @if let Some(uj) = range.value.filter(|_| first.is_summed()) { (share(uj, total)) } }
                 td.barc.hm { (bar(&range, most, first.component.name(), first.quality == eco2_core::Quality::Estimated)) }
                 td.hm { (spark(devices, power)) }
-                td { (super::quality(first.quality)) }
+                td { (super::marks::quality(first.quality)) }
             }
         }
     };

@@ -143,7 +143,7 @@ fn row(report: &Report, grid: Grid, track: &Track<'_>, has_axis: bool) -> Markup
                 b { (track.name) }
                 span { (unit.name) @if let Some(mean) = mean { ", mean " (digits(mean / unit.size, 3)) } }
                 @if devices > 1 { span { (devices) " devices" @if track.is_each { ", and their mean" } } }
-                @for quality in marked_qualities(&track.bins) { (super::quality(quality)) }
+                @for quality in marked_qualities(&track.bins) { (super::marks::quality(quality)) }
             }
             div.tc { (plot.svg()) }
         }
@@ -206,7 +206,7 @@ fn marks(report: &Report) -> Markup {
 /// Returns the values of the whole run, which the script replaces by those at the pointer.
 fn whole_run(report: &Report) -> Markup {
     let energy = as_f64(report.energy.bounded());
-    let range = Amount::Energy.range(&energy, super::main_quality(report) == Quality::Estimated);
+    let range = Amount::Energy.range(&energy, super::marks::main_quality(report) == Quality::Estimated);
     html! {
         span { b { "Whole run" } " " (duration(report.run.duration_ns)) }
         @if let Some(uj) = energy.value {
