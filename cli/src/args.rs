@@ -200,12 +200,12 @@ pub(crate) struct ReportArgs {
     /// Log or report file, ID or name of a run, `last` or `last~1`
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<OsString>,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// Output format [default: by FILE's suffix, else text]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
-    pub(crate) json: bool,
+    json: bool,
     /// Sum the runs by the value of a label
     #[arg(long, value_name = "LABEL")]
     pub(crate) by: Option<String>,
@@ -222,9 +222,10 @@ pub(crate) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// The format, from `--format` or `--json`.
+    /// The format, from `--format`, `--json` or the suffix of the output file.
     pub(crate) fn chosen(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
+        let by_suffix = || Format::of_suffix(self.output.as_deref()?.extension()?.to_str()?);
+        if self.json { Format::Json } else { self.format.or_else(by_suffix).unwrap_or(Format::Text) }
     }
 }
 
@@ -235,6 +236,8 @@ pub(crate) enum Format {
     Text,
     /// A page with charts, in one file that requests nothing
     Html,
+    /// The same page as PDF, printed by an installed Chromium or Chrome; needs -o FILE or a pipe
+    Pdf,
     /// Every digit, schema eco2.report/1
     Json,
     /// One row per device
@@ -263,6 +266,20 @@ pub(crate) enum Format {
     Methods,
     /// A summary to share: no names, hosts, ids, labels, commands or days
     Summary,
+}
+
+impl Format {
+    /// Returns the format that a file's suffix means.
+    fn of_suffix(suffix: &str) -> Option<Self> {
+        Some(match suffix {
+            "html" => Self::Html,
+            "pdf" => Self::Pdf,
+            "json" => Self::Json,
+            "csv" => Self::Csv,
+            "prom" => Self::Openmetrics,
+            _ => return None,
+        })
+    }
 }
 
 /// Flags of `eco2 grid`.

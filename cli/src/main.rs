@@ -17,6 +17,7 @@ mod live;
 mod merge;
 mod optimize;
 mod out;
+mod pdf;
 mod plan;
 mod replay;
 mod report;

@@ -26,6 +26,15 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(marked)
 }
 
+/// Writes a document that is not text to standard output.
+///
+/// # Errors
+/// As [`data`].
+pub(crate) fn bytes(document: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(document).and_then(|()| out.flush()).map_err(marked)
+}
+
 /// The cause of an error of standard output whose reader has closed the pipe. A pipe or a socket that breaks elsewhere
 /// is a failure.
 #[derive(Debug)]

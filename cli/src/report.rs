@@ -11,7 +11,7 @@ use eco2_report::MetricNames;
 
 use crate::args::{Format, ReportArgs};
 use crate::failure::UsageError;
-use crate::{out, settings, sink};
+use crate::{out, pdf, settings, sink};
 
 /// Runs the command.
 ///
@@ -30,6 +30,11 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         let again =
             |(report, run): (Report, &OsString)| eco2::reprice_of(report, eco2::record_hash(run, &options), &options);
         reports = reports.into_iter().zip(&args.runs).map(again).collect::<Result<_, _>>()?;
+    }
+    if args.chosen() == Format::Pdf && args.by.is_none() {
+        let pdf = pdf::print(&eco2_report::html(single(&reports, Format::Pdf)?))?;
+        sink::write_bytes(args.output.as_deref(), &pdf)?;
+        return Ok(0);
     }
     let text = match &args.by {
         Some(label) => grouped(&reports, label, args.chosen())?,
@@ -73,7 +78,8 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::AiAct => documents(reports, eco2_report::ai_act_json),
         Format::Summary => documents(reports, eco2_report::summary_json),
         Format::Scope2 => tables(reports, eco2_report::scope2_csv),
-        Format::Html => Ok(eco2_report::html(single(reports, format)?)),
+        // Its bytes are no text; they are printed before this is called.
+        Format::Html | Format::Pdf => Ok(eco2_report::html(single(reports, format)?)),
         Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),
         Format::Methods => eco2_report::methods(single(reports, format)?).map_err(Into::into),
         Format::Csv => tables(reports, eco2_report::csv),

@@ -1,5 +1,6 @@
 //! Writes the output files of every command (`--json FILE`, `-o FILE`); `-` is standard output.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use crate::failure::UsageError;
@@ -30,4 +31,18 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         return Ok(out::data(text)?);
     }
     Ok(eco2_report::write_file(path, text.as_bytes())?)
+}
+
+/// Writes bytes that are no text; to standard output if `path` is `None` or `-`.
+///
+/// # Errors
+/// As [`write`], and [`UsageError`] if standard output is a terminal.
+pub(crate) fn write_bytes(path: Option<&Path>, bytes: &[u8]) -> anyhow::Result<()> {
+    match path.filter(|path| !is_stdout(path)) {
+        Some(path) => Ok(eco2_report::write_file(path, bytes)?),
+        None if std::io::stdout().is_terminal() => {
+            Err(UsageError("this format is not text: write it to a file with -o FILE".to_owned()).into())
+        }
+        None => Ok(out::bytes(bytes)?),
+    }
 }

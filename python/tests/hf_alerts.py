@@ -259,7 +259,7 @@ class Places(HfTest):
         self.assertFalse(CarbonConfig.from_env({"REPORT_FORMAT": "json"}).export_csv)
         with self.warnings() as heard:
             CarbonConfig(report_format="pdf")
-        self.assertIn("not built", heard[0])
+        self.assertEqual(heard, [])
         with self.assertRaisesRegex(ConfigurationError, "report_format"):
             CarbonConfig(report_format="docx")
 

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import socket
 import struct
 import sys
@@ -22,7 +23,7 @@ import eco2
 from hf_rig import HfTest, Loop, until
 
 import hf_eco2ai as h
-from hf_eco2ai import CarbonReport, Eco2AICallback, PrometheusExporter, ReportExporter, errors, prometheus, trackers
+from hf_eco2ai import CarbonReport, ConfigurationError, Eco2AICallback, PrometheusExporter, ReportExporter, errors, prometheus, trackers
 from hf_eco2ai.report import COLUMNS
 
 SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps total_epochs
@@ -150,9 +151,28 @@ class Files(HfTest):
         report, exporter = self.run_with(), ReportExporter("there")
         for path in (exporter.export_json(report), exporter.export_csv(report), exporter.export_summary(report)):
             self.assertTrue(Path(path).read_text(encoding="utf-8"))
-        for what in (lambda: exporter.export_html_dashboard(report), report.to_html, report.to_pdf):
-            with self.assertRaises(eco2.NotBuilt):
-                what()
+        page = Path(exporter.export_html_dashboard(report)).read_text(encoding="utf-8")
+        self.assertIn("Energy by device", page)
+        self.assertEqual(page, report.to_html())
+
+    def test_report_format_writes_the_page_next_to_the_report(self) -> None:
+        self.run_with(save_report=True, report_format="html")
+        self.assertIn("Energy by device", Path("carbon_report.html").read_text(encoding="utf-8"))
+
+    @unittest.skipUnless(any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "needs Chromium or Chrome")
+    def test_pdf_of_a_report(self) -> None:
+        pdf = self.run_with().to_pdf("report.pdf")
+        self.assertTrue(pdf.startswith(b"%PDF-"))
+        self.assertEqual(Path("report.pdf").read_bytes(), pdf)
+
+    def test_pdf_without_a_browser_names_the_remedy(self) -> None:
+        report = self.run_with()
+        with mock.patch.dict(os.environ, {"PATH": "/nowhere", "CHROME_PATH": ""}), self.assertRaisesRegex(eco2.Error, "--format html"):
+            report.to_pdf()
+
+    def test_page_needs_the_measurements(self) -> None:
+        with self.assertRaisesRegex(ConfigurationError, "without the measurements"):
+            CarbonReport({"summary": {}}).to_html()
 
 
 class Prometheus(HfTest):

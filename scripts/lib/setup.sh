@@ -44,6 +44,17 @@ rust_component() {
     fi
 }
 
+# axe: brings the script that checks pages for accessibility, and names it in ECO2_AXE; tests skip without it.
+axe() {
+    local version=4.14.1 folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/axe
+    export ECO2_AXE=$folder/package/axe.min.js
+    [[ -s $ECO2_AXE ]] && return
+    if ! have npm || ! mkdir -p "$folder" || ! (cd "$folder" && npm pack --silent "axe-core@$version" && tar xzf axe-core-*.tgz) >/dev/null 2>&1; then
+        echo "setup: axe-core $version could not be fetched; its test is skipped" >&2
+        unset ECO2_AXE
+    fi
+}
+
 # fetch: downloads the locked crates, so that later gates do not depend on the network.
 fetch() {
     local try
@@ -64,6 +75,7 @@ setup() {
         exit 1
     }
     install_missing cc=gcc ld=binutils python3=python3 git=git "$@"
+    axe
     rust_component rustfmt cargo fmt --version
     rust_component clippy cargo clippy --version
     fetch

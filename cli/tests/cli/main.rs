@@ -14,6 +14,7 @@ mod identity;
 mod intensity;
 mod live;
 mod optimize;
+mod pages;
 mod plan;
 mod ranks;
 mod replay;

@@ -71,6 +71,22 @@ def render(report: Mapping, format: str = "text") -> str:
     return done.stdout
 
 
+def render_file(report: Mapping, format: str, path: str | os.PathLike) -> None:
+    """Writes a report to a file in a format that the command renders; `pdf` needs an installed Chromium or Chrome.
+
+    Raises:
+        Error: there is no command, it refused the report, or no browser made a PDF.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "report.json")
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump(report, out)
+        arguments = ["report", "--format", format, "--output", os.path.abspath(path), file]
+        done = run_cli(arguments, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Error(c.ECO2_ERR_RENDER, done.stderr.strip() or f"eco2 report ended with {done.returncode}")
+
+
 def _is_script(path: str) -> bool:
     try:
         with open(path, "rb") as file:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
+import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -101,6 +103,41 @@ class Report(View):
     def to_json(self) -> str:
         """The report as JSON text."""
         return json.dumps(dict(self._data), ensure_ascii=False, indent=2)
+
+
+    def to_html(self, path: str | os.PathLike | None = None) -> str:
+        """The report as one HTML page with charts, which requests nothing; also written to `path` if given.
+
+        Raises:
+            Error: there is no command `eco2`, or the report is none of schema `eco2.report/1`.
+            OSError: the file cannot be written.
+        """
+        from ._command import render
+
+        page = render(self.to_dict(), "html")
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(page)
+        return page
+
+    def to_pdf(self, path: str | os.PathLike | None = None) -> bytes:
+        """The HTML page as PDF, printed by an installed Chromium or Chrome; also written to `path` if given.
+
+        Raises:
+            Error: as `to_html`, and if there is no browser or it made no PDF.
+            OSError: the file cannot be written.
+        """
+        from ._command import render_file
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "report.pdf")
+            render_file(self.to_dict(), "pdf", file)
+            with open(file, "rb") as made:
+                pdf = made.read()
+        if path is not None:
+            with open(path, "wb") as out:
+                out.write(pdf)
+        return pdf
 
 
 def merge(reports: Iterable[str | bytes | Mapping]) -> Report:

@@ -128,8 +128,6 @@ def warn(config: Any) -> None:
         if getattr(config, name) != type(config).__dataclass_fields__[name].default:
             warn_once(name, f"CarbonConfig.{name}: {why}")
     place.warn(config)
-    if config.report_format in ("html", "pdf"):
-        warn_once("report_format", f"CarbonConfig.report_format {config.report_format!r} is not built yet: the report is JSON")
     if config.tracking_mode not in (None, *MODES):
         warn_once("tracking_mode", f"CarbonConfig.tracking_mode {config.tracking_mode!r} has no effect; there are {', '.join(MODES)}")
     if config.include_infrastructure and config.pue is None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any, Optional, Union
 
-import eco2
-
 from .errors import ConfigurationError
 from .files import write_text
 from .models import CarbonSummary
@@ -43,8 +41,9 @@ class ReportExporter:
         return write_text(self._place(path), report.summary() + "\n")
 
     def export_html_dashboard(self, report: CarbonReport, path: str = "carbon_dashboard.html") -> str:
-        """Raises eco2.NotBuilt: comes with a later part."""
-        raise eco2.NotBuilt("ReportExporter.export_html_dashboard")
+        """The report as one HTML page with charts, as `CarbonReport.to_html` writes it. Returns the path."""
+        report.to_html(self._place(path))
+        return self._place(path)
 
     def _place(self, path: str) -> str:
         return os.path.join(self.output_dir, os.fspath(path))
@@ -55,21 +54,21 @@ def generate_carbon_report(tracking_data: Any, output_format: str = "json", path
 
     Args:
         tracking_data: a CarbonReport, the path of one, a callback, or a tracker.
-        output_format: `json`, `csv`, `text` (or `summary`); `html` and `pdf` raise eco2.NotBuilt.
+        output_format: `json`, `csv`, `html`, `text` (or `summary`). A PDF is not text: `CarbonReport.to_pdf` returns one.
         path: also written there.
 
     Raises:
         ConfigurationError: another format, or data without a report.
     """
     report = _report(tracking_data)
-    if output_format in ("html", "pdf"):
-        raise eco2.NotBuilt(f"generate_carbon_report(output_format={output_format!r})")
+    if output_format == "html":
+        return report.to_html(path)
     if output_format == "json":
         return report.to_json(path)
     if output_format == "csv":
         return report.to_csv(path)
     if output_format not in ("text", "summary"):
-        raise ConfigurationError(f"output_format is {output_format!r}; allowed: json, csv, text")
+        raise ConfigurationError(f"output_format is {output_format!r}; allowed: json, csv, html, text; CarbonReport.to_pdf makes a PDF")
     if path is not None:
         ReportExporter().export_summary(report, path)
     return report.summary()

@@ -64,6 +64,10 @@ class Outputs:
         """
         if self.config.save_report:
             self._write("report", report.to_json, self.config.report_path, rank, run)
+        page = {"html": report.to_html, "pdf": report.to_pdf}.get(self.config.report_format.lower())
+        if self.config.save_report and page is not None:
+            stem = os.path.splitext(self.config.report_path)[0]
+            self._write(self.config.report_format, page, f"{stem}.{self.config.report_format.lower()}", rank, run)
         if self.config.export_csv:
             self._write("csv", report.to_csv, self.config.csv_path, rank, run)
         trackers, self.trackers = self.trackers, []

@@ -142,12 +142,28 @@ class CarbonReport:
         return self.summary()
 
     def to_html(self, path: Union[str, Path, None] = None) -> str:
-        """Raises eco2.NotBuilt: comes with a later part."""
-        raise eco2.NotBuilt("CarbonReport.to_html")
+        """The report as one HTML page with charts, which requests nothing; also written to `path` if given.
+
+        Raises:
+            ConfigurationError: the report was read from a file without the measurements of eco2.
+            eco2.Error: there is no command eco2, or it refused the report.
+            OSError: the file cannot be written.
+        """
+        return _written(path, self._measured().to_html())
 
     def to_pdf(self, path: Union[str, Path, None] = None) -> bytes:
-        """Raises eco2.NotBuilt: comes with a later part."""
-        raise eco2.NotBuilt("CarbonReport.to_pdf")
+        """The HTML page as PDF, printed by an installed Chromium or Chrome; also written to `path` if given.
+
+        Raises:
+            As `to_html`; eco2.Error also if there is no browser, or it made no PDF.
+        """
+        return self._measured().to_pdf(path)
+
+    def _measured(self) -> eco2.Report:
+        """The report of eco2 from which a page is drawn."""
+        if self.eco2 is None:
+            raise ConfigurationError("this report was read from a file without the measurements of eco2, from which a page is drawn")
+        return eco2.Report(self.eco2)
 
     def __repr__(self) -> str:
         return f"CarbonReport({self.report_id!r}, {self.summary.get('total_energy_kwh')} kWh, {self.summary.get('total_co2_kg')} kg)"
