@@ -71,8 +71,10 @@ pub struct Ledger {
     unused: Vec<EdgeIndex>,
     /// The open spans of each thread.
     threads: Threads,
+    /// Edges whose instants later steps may still move.
+    movable: Vec<EdgeIndex>,
     /// Ended spans with an edge that is not settled, in the order in which they ended.
-    closed: VecDeque<EndedSpan>,
+    closed: VecDeque<EndedSpans>,
     /// The edge of the run's start.
     run: EdgeIndex,
     /// The edge of the run's end, once it is marked.
@@ -89,10 +91,12 @@ pub struct Ledger {
 #[derive(Debug)]
 pub struct Mark(EdgeIndex);
 
-/// A span that has ended, with its two edges.
+/// Adjacent spans of one name that have ended, with the edges of their outer ends; a single span in most cases.
 #[derive(Debug, Clone, Copy)]
-struct EndedSpan {
+struct EndedSpans {
     name: NameId,
+    /// Number of spans.
+    count: u64,
     start: EdgeIndex,
     end: EdgeIndex,
 }
@@ -112,6 +116,7 @@ impl Ledger {
             waiting: Vec::new(),
             edges: Vec::new(),
             unused: Vec::new(),
+            movable: Vec::new(),
             threads: Threads::default(),
             closed: VecDeque::new(),
             run: 0,
@@ -126,6 +131,7 @@ impl Ledger {
 
     /// Adds a domain and returns its index. A domain may be added at any time; until then its energy is not known.
     pub fn add_domain(&mut self, domain: Domain) -> usize {
+        self.fix_edges();
         let is_waited_for = domain.is_waited_for();
         self.tracks.push(Track::new(domain));
         self.histories.push(History::new(self.opened_ns));
@@ -173,6 +179,7 @@ impl Ledger {
 
     /// Processes a reading of a domain and returns what it meant; `None` for a domain that was never added.
     pub fn reading(&mut self, domain: usize, reading: &Reading) -> Option<Outcome> {
+        self.fix_edges();
         let outcome = self.tracks.get_mut(domain)?.push(reading);
         let chief = self.update_deputies(domain, reading, outcome);
         if let Outcome::Grew { .. } | Outcome::Baseline = outcome {
@@ -272,7 +279,7 @@ impl Ledger {
         };
         self.threads.record_time(thread, at_ns);
         let end = self.add_edge(self.edges[start as usize].at_ns.max(at_ns), error_ns);
-        self.close_span(EndedSpan { name, start, end });
+        self.close_span(EndedSpans { name, count: 1, start, end });
         true
     }
 
@@ -304,10 +311,14 @@ impl Ledger {
             }
         };
         let started_ns = self.edges[start as usize].at_ns;
-        let edge = self.add_edge(started_ns.max(at_ns), error_ns);
-        self.edges[edge as usize].references += 1;
-        self.open_span(at, edge, true);
-        self.close_span(EndedSpan { name, start, end: edge });
+        let ends_ns = started_ns.max(at_ns);
+        if self.extend_steps(name, start, (ends_ns, error_ns)) {
+            self.open_span(at, start, true);
+            return Some(started_ns);
+        }
+        let end = self.add_movable_edge(ends_ns, error_ns);
+        self.open_span(at, end, true);
+        self.closed.push_back(EndedSpans { name, count: 1, start, end });
         Some(started_ns)
     }
 
@@ -343,7 +354,7 @@ impl Ledger {
     /// Records that a span ends that began at `start`.
     pub fn close(&mut self, name: NameId, start: Mark, at_ns: u64) {
         let end = self.add_edge(self.edges[start.0 as usize].at_ns.max(at_ns), 0);
-        self.close_span(EndedSpan { name, start: start.0, end });
+        self.close_span(EndedSpans { name, count: 1, start: start.0, end });
     }
 
     /// Whether the energies of all ended spans, and at the instant `at_ns`, are settled.
@@ -358,7 +369,7 @@ impl Ledger {
         self.tracks[domain].domain.is_waited_for()
     }
 
-    /// Returns the number of spans that have ended and are not settled.
+    /// Returns the number of spans that have ended and are not settled. Adjacent steps count once, because they are kept as one.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.closed.len()
@@ -372,7 +383,7 @@ impl Ledger {
         }
     }
 
-    fn close_span(&mut self, span: EndedSpan) {
+    fn close_span(&mut self, span: EndedSpans) {
         self.closed.push_back(span);
         self.settle();
     }

@@ -59,9 +59,11 @@ impl BoundsSum {
     }
 }
 
-/// A span that has ended, with its two edges for each domain.
+/// Adjacent spans that have ended, with the edges of their outer ends for each domain; a single span in most cases.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SettledSpan<'a> {
+pub(crate) struct SettledSpans<'a> {
+    /// Number of spans.
+    pub(crate) count: u64,
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
     pub(crate) starts: &'a [Edge],
@@ -69,9 +71,9 @@ pub(crate) struct SettledSpan<'a> {
 }
 
 impl NameTotal {
-    /// Adds one span.
-    pub(crate) fn add(&mut self, span: &SettledSpan<'_>) {
-        self.count += 1;
+    /// Adds one span, or adjacent ones: the edges between these cancel in the sum.
+    pub(crate) fn add(&mut self, span: &SettledSpans<'_>) {
+        self.count += span.count;
         self.duration_ns = self.duration_ns.saturating_add(span.to_ns - span.from_ns);
         self.by_domain.resize(span.ends.len().max(self.by_domain.len()), DomainSum::default());
         if span.from_ns == span.to_ns {

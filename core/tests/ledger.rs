@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use eco2_core::schema::{Report, State};
-use eco2_core::{Component, Domain, Ledger, Quality, Ranged, Reading};
+use eco2_core::schema::{Report, State, StepCurve};
+use eco2_core::{Account, Component, Domain, Ledger, Quality, Ranged, Reading};
+use proptest::prelude::*;
 
 const MS: u64 = 1_000_000;
 
@@ -262,6 +263,81 @@ fn k01_steps_of_a_run_without_readings_have_no_energy() {
     let step = ledger.intern("step");
     ledger.bin_steps(step);
     ledger.step(0, step, 100, 0);
+    ledger.fix_edges();
     let curve = ledger.step_curve(&ledger.account(200)).unwrap();
     assert_eq!((curve.count, curve.energy_uj, curve.low_uj, curve.high_uj), (vec![1], vec![None], vec![0], vec![None]));
+}
+
+/// A record of [`recorded`]: milliseconds since the one before, the thread, and what it does there.
+type Record = (u64, usize, u8);
+
+/// Returns the account and the steps over time of a run of three counters, of which two are read at other periods. `each`: the
+/// edges are fixed after each record, so that every step is kept as an entry of its own.
+fn recorded(records: &[Record], each: bool) -> (Account, StepCurve) {
+    let mut ledger = ledger();
+    let limited = Domain { max_uw: Some(2_000_000), ..Domain::counter("gpu-0", Component::Gpu, "board", "t") };
+    ledger.add_domain(limited);
+    ledger.add_domain(Domain::counter("memory-0", Component::Memory, "memory", "t"));
+    let [step, other, load] = ["step", "other", "load"].map(|name| ledger.intern(name));
+    ledger.bin_steps(step);
+    let mut records = records.iter().scan(0, |at_ms, record| {
+        *at_ms += record.0;
+        Some((*at_ms, record.1, record.2))
+    });
+    let mut next = records.next();
+    let mut end_ms = 100;
+    for ms in 0.. {
+        for domain in (0..3).filter(|domain| ms % [7, 40, 90][*domain] == 0) {
+            // Power that changes, so that an energy shows its time.
+            let value = Ok(ms * 1_000 + ms * ms % 977);
+            ledger.reading(domain, &Reading { before_ns: ms * MS, after_ns: ms * MS + 9_000, value });
+        }
+        while let Some((at_ms, thread, what)) = next.filter(|(at_ms, ..)| *at_ms <= ms) {
+            // No two threads at the same nanosecond: a step of one would continue the steps of the other.
+            let (at_ns, error_ns) = (at_ms * MS + 100 + thread as u64, at_ms % 3 * 50);
+            match what {
+                0..=5 => _ = ledger.step(thread, step, at_ns, error_ns),
+                6..=8 => _ = ledger.step(thread, other, at_ns, error_ns),
+                9 => ledger.begin(thread, load, at_ns, error_ns),
+                10 => _ = ledger.end(thread, load, at_ns, error_ns),
+                11 => ledger.start_steps(thread, step, at_ns, error_ns),
+                12 => _ = ledger.end(thread, step, at_ns, error_ns),
+                _ => ledger.abandon(thread),
+            }
+            if each {
+                ledger.fix_edges();
+            }
+            (next, end_ms) = (records.next(), at_ms + 100);
+        }
+        if next.is_none() && ms > end_ms + 200 {
+            break;
+        }
+    }
+    let account = ledger.account(end_ms * MS);
+    let curve = ledger.step_curve(&account).unwrap_or_default();
+    (account, curve)
+}
+
+proptest! {
+    #[test]
+    fn steps_kept_as_one_entry_have_the_energy_of_single_ones(
+        records in prop::collection::vec((0..4_u64, Just(0_usize), 0..14_u8), 1..300),
+    ) {
+        prop_assert_eq!(recorded(&records, false), recorded(&records, true));
+    }
+
+    /// Of threads that step in turns each has a chain of its own, so that the bounds are those of other chains.
+    #[test]
+    fn steps_of_several_threads_kept_as_one_entry_have_the_energy_of_single_ones(
+        records in prop::collection::vec((0..4_u64, 0..4_usize, 0..14_u8), 1..300),
+    ) {
+        let ((account, curve), (single_account, single_curve)) = (recorded(&records, false), recorded(&records, true));
+        prop_assert_eq!(&account.devices, &single_account.devices);
+        prop_assert_eq!((curve.count, curve.duration_ns), (single_curve.count, single_curve.duration_ns));
+        for (span, single) in account.spans.iter().zip(&single_account.spans) {
+            prop_assert_eq!((&span.name, span.count, span.duration_ns), (&single.name, single.count, single.duration_ns));
+            prop_assert_eq!(&span.by_device, &single.by_device);
+            prop_assert!(Some(span.low_uj) <= span.energy_uj && span.high_uj.is_none_or(|high| Some(high) >= span.energy_uj));
+        }
+    }
 }

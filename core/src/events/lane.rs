@@ -8,6 +8,8 @@
 //! states: free, claimed by a producer, or retired (the producer is gone, the last events are still to be read).
 //! `pool.rs` draws the transitions.
 
+use std::sync::{Arc, OnceLock};
+
 use super::spsc::Spsc;
 use crate::sync::{AtomicU64, Ordering, Sound};
 use crossbeam::utils::CachePadded;
@@ -101,7 +103,9 @@ const GENERATION: u64 = 4;
 /// One ring, its state word, and the counts of its producers, summed over all of them.
 #[derive(Debug)]
 pub(super) struct Lane {
-    pub(super) ring: Spsc<Sound>,
+    /// Made by the first claim: most lanes of a pool are never used, and an unused ring would take as much memory as a used one.
+    ring: OnceLock<Arc<Spsc<Sound>>>,
+    capacity: usize,
     state: CachePadded<AtomicU64>,
     /// Spans that were not recorded; stored by the lane's producer only.
     pub(super) dropped: AtomicU64,
@@ -110,19 +114,23 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Returns a free lane whose ring holds at least `capacity` events.
+    /// Returns a free lane whose ring will hold at least `capacity` events.
     pub(super) fn new(capacity: usize) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self { ring: Spsc::new(capacity), state: CachePadded::new(zero()), dropped: zero(), unmatched: zero() }
+        let (zero, ring) = (|| AtomicU64::new(0), OnceLock::new());
+        Self { ring, capacity, state: CachePadded::new(zero()), dropped: zero(), unmatched: zero() }
     }
 
-    /// Takes the lane for the calling thread; `false` if it is not free.
-    pub(super) fn claim(&self) -> bool {
+    /// Takes the lane for the calling thread and returns its ring; `None` if the lane is not free.
+    pub(super) fn claim(&self) -> Option<Arc<Spsc<Sound>>> {
         let state = self.state.load(Ordering::Relaxed);
         // Acquire: pairs with the release at the end of `drain`, so the new producer sees the ring as the last one left
         // it.
-        state & STATE == FREE
-            && self.state.compare_exchange(state, state | CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        if state & STATE != FREE {
+            return None;
+        }
+        self.state.compare_exchange(state, state | CLAIMED, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // No other thread makes the ring: the lane is this thread's. A consumer that does not see the ring yet finds no event.
+        Some(Arc::clone(self.ring.get_or_init(|| Arc::new(Spsc::new(self.capacity)))))
     }
 
     /// Marks the lane as retired: its producer records no more.
@@ -139,9 +147,9 @@ impl Lane {
         // Acquire: pairs with the release in `retire`. Read before the events, so that RETIRED means all are there.
         let state = self.state.load(Ordering::Acquire);
         let generation = state / GENERATION;
-        let taken = match state & STATE {
-            FREE => 0,
-            _ => self.ring.drain(|pair| take(generation, Drained::Event(SpanEvent::unpack(pair)))),
+        let taken = match self.ring.get().filter(|_| state & STATE != FREE) {
+            None => 0,
+            Some(ring) => ring.drain(|pair| take(generation, Drained::Event(SpanEvent::unpack(pair)))),
         };
         if state & STATE == RETIRED {
             take(generation, Drained::Over);

@@ -29,7 +29,7 @@ pub struct EventPool {
 
 impl EventPool {
     /// Returns `rings` rings of at least `capacity` events each (rounded up to a power of two; 16 bytes an event), and
-    /// the one consumer of them all. Everything is allocated here.
+    /// the one consumer of them all. A ring is allocated when the first thread claims it.
     #[must_use]
     pub fn new(rings: usize, capacity: usize) -> (Self, EventConsumer) {
         let lanes: Arc<[_]> = (0..rings).map(|_| Arc::new(Lane::new(capacity))).collect();
@@ -38,13 +38,14 @@ impl EventPool {
         (pool, EventConsumer { lanes, used })
     }
 
-    /// Returns a ring's writing end for the calling thread; `None` while all rings are taken. Allocates nothing; a
-    /// thread calls it once.
+    /// Returns a ring's writing end for the calling thread; `None` while all rings are taken. A thread calls it once. It
+    /// allocates the ring if no thread has had that one before; recording allocates nothing.
     #[must_use]
     pub fn claim(&self) -> Option<Producer> {
-        let (index, lane) = self.lanes.iter().enumerate().find(|(_, lane)| lane.claim())?;
+        let claimed = |(index, lane): (usize, &Arc<Lane>)| Some((index, Arc::clone(lane), lane.claim()?));
+        let (index, lane, ring) = self.lanes.iter().enumerate().find_map(claimed)?;
         self.used.fetch_max(index as u64 + 1, Ordering::Release);
-        Some(Producer::new(Arc::clone(lane)))
+        Some(Producer::new(lane, ring))
     }
 
     /// Counts a span as dropped whose thread got no ring.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::lane::Lane;
 use super::lane::{SpanEvent, SpanEventKind};
-use crate::sync::{AtomicU64, Ordering};
+use super::spsc::Spsc;
+use crate::sync::{AtomicU64, Ordering, Sound};
 
 /// The most spans that can be open at a time on one thread (their ids take 512 bytes); further ones are dropped and
 /// counted.
@@ -32,6 +33,7 @@ const LOST: u64 = 1 << 32;
 #[derive(Debug)]
 pub struct Producer {
     lane: Arc<Lane>,
+    ring: Arc<Spsc<Sound>>,
     /// Number of events written since the ring was made.
     head: u64,
     /// Number of events written, and one for the end of each open recorded span.
@@ -47,11 +49,11 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Takes over the producing end of a lane that was just claimed.
-    pub(super) fn new(lane: Arc<Lane>) -> Self {
-        let head = lane.ring.head();
-        let limit = lane.ring.tail() + lane.ring.capacity();
-        Self { lane, head, reserved: head, limit, depth: 0, open: [0; MAX_OPEN], unshared: PhantomData }
+    /// Takes over the producing end of a lane that was just claimed, with its ring.
+    pub(super) fn new(lane: Arc<Lane>, ring: Arc<Spsc<Sound>>) -> Self {
+        let head = ring.head();
+        let limit = ring.tail() + ring.capacity();
+        Self { lane, ring, head, reserved: head, limit, depth: 0, open: [0; MAX_OPEN], unshared: PhantomData }
     }
 
     /// Whether the pool and its consumer are gone, so that events recorded here will never be read.
@@ -133,13 +135,13 @@ impl Producer {
     /// Writes an event for which there is room.
     #[inline]
     fn put(&mut self, kind: SpanEventKind, id: u32, ticks: u64, tsc: bool) {
-        self.lane.ring.publish(self.head, SpanEvent { ticks, id, kind, tsc }.pack());
+        self.ring.publish(self.head, SpanEvent { ticks, id, kind, tsc }.pack());
         self.head += 1;
     }
 
     /// Whether there is room for `more` events. Reads first how far the consumer has come.
     fn has_room_for(&mut self, more: u64) -> bool {
-        self.limit = self.lane.ring.tail() + self.lane.ring.capacity();
+        self.limit = self.ring.tail() + self.ring.capacity();
         self.reserved + more <= self.limit
     }
 

@@ -4,7 +4,7 @@
 //! at which a span or the run starts or ends. It is *settled* when the first knot after the instant has arrived.
 
 use super::{EdgeIndex, Ledger};
-use crate::spans::{NameTotal, SettledSpan};
+use crate::spans::{NameTotal, SettledSpans};
 use crate::{Bounds, Edge};
 
 /// Total of the spans of one name, as it is known now.
@@ -64,8 +64,12 @@ impl Ledger {
             }
             let (starts, ends) = (self.edges_now(span.start), self.edges_now(span.end));
             let (from_ns, to_ns) = (self.edges[span.start as usize].at_ns, self.edges[span.end as usize].at_ns);
-            totals[name_index].total.add(&SettledSpan { from_ns, to_ns, starts: &starts, ends: &ends });
-            totals[name_index].waits = true;
+            let count = span.count;
+            totals[name_index].total.add(&SettledSpans { count, from_ns, to_ns, starts: &starts, ends: &ends });
+            let waits = |(domain, (start, end)): (usize, (&Edge, &Edge))| {
+                self.is_waited_for(domain) && !(start.settled && end.settled)
+            };
+            totals[name_index].waits |= starts.iter().zip(&ends).enumerate().any(waits);
         }
         totals
     }
@@ -74,8 +78,8 @@ impl Ledger {
     pub(super) fn edges_now(&self, index: EdgeIndex) -> Vec<Edge> {
         let edge = &self.edges[index as usize];
         let now = |domain| self.energy_at(domain, edge.at_ns, edge.error_ns);
-        let seen = edge.seen.iter().enumerate();
-        seen.map(|(domain, seen)| if seen.settled { *seen } else { now(domain) }).collect()
+        let stored = |domain: usize| edge.seen.get(domain).copied().filter(|seen| seen.settled);
+        (0..self.tracks.len()).map(|domain| stored(domain).unwrap_or_else(|| now(domain))).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::NameId;
 use crate::knot::Bounds;
-use crate::spans::{NameTotal, SettledSpan};
+use crate::spans::{NameTotal, SettledSpans};
 
 /// Bins per run: enough for a chart, and little memory.
 const MAX_BINS: u64 = 512;
@@ -51,14 +51,19 @@ impl StepBins {
         Self { name, width_ns: FIRST_WIDTH_NS, begin_ns, done: Vec::new(), open_at: 0, open: NameTotal::default() }
     }
 
-    /// Adds a step. Steps come in the order in which they end; one that arrives late counts in the last bin.
-    pub(crate) fn add(&mut self, step: &SettledSpan<'_>) {
-        let since_ns = step.to_ns.saturating_sub(self.begin_ns);
-        while since_ns / self.width_ns >= MAX_BINS {
+    /// Returns the number of the bin of a step that ends at `at_ns`. It may be beyond the last bin.
+    pub(crate) fn number(&self, at_ns: u64) -> u64 {
+        at_ns.saturating_sub(self.begin_ns) / self.width_ns
+    }
+
+    /// Adds adjacent steps that end in one bin. Steps come in the order in which they end; one that arrives late counts in the
+    /// last bin.
+    pub(crate) fn add(&mut self, step: &SettledSpans<'_>) {
+        while self.number(step.to_ns) >= MAX_BINS {
             self.complete_open_bin();
             self.halve();
         }
-        let at = (since_ns / self.width_ns).max(self.open_at);
+        let at = self.number(step.to_ns).max(self.open_at);
         if at != self.open_at {
             self.complete_open_bin();
             self.open_at = at;

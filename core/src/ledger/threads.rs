@@ -7,7 +7,7 @@
 
 use crate::Edge;
 use crate::NameId;
-use crate::spans::SettledSpan;
+use crate::spans::SettledSpans;
 
 /// Index of an edge in the ledger's list.
 pub(super) type EdgeIndex = u32;
@@ -19,17 +19,19 @@ pub(super) struct Pending {
     pub(super) at_ns: u64,
     /// The instant is known to plus or minus this, nanoseconds.
     pub(super) error_ns: u64,
+    /// Whether later steps may move the instant; see `edges.rs`. No energy is computed until then.
+    pub(super) is_movable: bool,
     /// Number of domains without a knot after the instant.
     pub(super) missing: usize,
     /// Number of spans and marks that use this edge; 0: it is released.
     pub(super) references: u32,
-    /// For each domain its energy until the instant.
+    /// For each domain its energy until the instant; of no meaning where it is not settled.
     pub(super) seen: Vec<Edge>,
 }
 
-/// Returns the span between two edges whose knots have all arrived.
-pub(super) fn settled_span<'a>(start: &'a Pending, end: &'a Pending) -> SettledSpan<'a> {
-    SettledSpan { from_ns: start.at_ns, to_ns: end.at_ns, starts: &start.seen, ends: &end.seen }
+/// Returns the `count` adjacent spans between two edges whose knots have all arrived.
+pub(super) fn settled_spans<'a>(count: u64, start: &'a Pending, end: &'a Pending) -> SettledSpans<'a> {
+    SettledSpans { count, from_ns: start.at_ns, to_ns: end.at_ns, starts: &start.seen, ends: &end.seen }
 }
 
 /// Chains of ended threads that are kept, so that memory is bounded; more replace the oldest.

@@ -155,6 +155,7 @@ impl Engine {
         });
         batch.sort_by_key(|recorded| recorded.at_ns);
         batch.drain(..).for_each(|recorded| self.apply(&recorded));
+        self.ledger.fix_edges();
         self.drained = batch;
     }
 

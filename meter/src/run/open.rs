@@ -33,11 +33,12 @@ use crate::run::run_name;
 use crate::run::runs;
 use crate::run::shared::{RunSink, Shared, WorkCounters};
 
-/// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
+/// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, allocated with a thread's first record.
 const RINGS: usize = 64;
 const RING_EVENTS: usize = 1 << 11;
-/// Snapshots in the timeline: 10 s at 100 Hz.
-const SLOTS: usize = 1 << 10;
+/// Snapshots in the timeline. Only the newest is read; a reader fails if it is overwritten during each of three copies, for which
+/// it would have to be descheduled three times for 128 ms at 1 kHz.
+const SLOTS: usize = 1 << 7;
 /// Domains that may appear while the run goes on (hot-plug); and where a driver that is slow to open brings all of its
 /// GPUs, eight with two domains each and as many again.
 const SPARE_DOMAINS: usize = 4;
