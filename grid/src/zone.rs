@@ -88,6 +88,8 @@ pub(crate) fn cited(source: &str, licence: &str) -> String {
 }
 
 static TABLE: LazyLock<ZoneTable> = LazyLock::new(|| ZoneTable::parse(CSV));
+/// The first row alone: a run without a zone needs no other, and reading the table takes a millisecond.
+static WORLD: LazyLock<Zone> = LazyLock::new(|| rows(CSV).next().unwrap_or_else(|| TABLE.zones[0].clone()));
 
 /// Returns all zones, in order of precedence.
 #[must_use]
@@ -97,7 +99,7 @@ pub fn zones() -> &'static [Zone] {
 
 /// Returns the row of the world, which is the first.
 pub(crate) fn world() -> &'static Zone {
-    &TABLE.zones[0]
+    &WORLD
 }
 
 /// Returns the zones with a name, code or alias, in order of precedence.
@@ -145,8 +147,7 @@ struct ZoneRow {
 impl ZoneTable {
     /// Parses the embedded file. A row that does not parse is skipped here and fails a test.
     fn parse(text: &str) -> Self {
-        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<ZoneRow>();
-        let zones: Vec<Zone> = rows.filter_map(Result::ok).map(Zone::from).collect();
+        let zones: Vec<Zone> = rows(text).collect();
         let mut names: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, zone) in zones.iter().enumerate() {
             for name in spellings(zone) {
@@ -159,6 +160,11 @@ impl ZoneTable {
         let codes = zones.iter().enumerate().map(|(place, zone)| (zone.code.clone(), place)).collect();
         Self { zones, names, codes }
     }
+}
+
+/// Reads the rows of the file one by one.
+fn rows(text: &str) -> impl Iterator<Item = Zone> {
+    csv::Reader::from_reader(text.as_bytes()).into_deserialize::<ZoneRow>().filter_map(Result::ok).map(Zone::from)
 }
 
 impl From<ZoneRow> for Zone {

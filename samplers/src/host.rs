@@ -1,11 +1,12 @@
 //! Reads what the machine is called, and what measuring costs this process.
 
 use std::fs;
+use std::path::Path;
 
 use eco2_core::schema::Host;
 
-use crate::Roots;
 use crate::cpuinfo::CpuInfo;
+use crate::{Roots, sysfs};
 
 /// Reads boot id, host name and kernel release under `roots`; what cannot be read stays empty.
 ///
@@ -66,7 +67,7 @@ pub(crate) fn own_cpu_ns() -> u64 {
 
 /// Reads `VmHWM` of proc_pid_status(5): the peak of resident memory since this program was executed, bytes.
 fn peak_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let status = sysfs::read_long_text(Path::new("/proc/self/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }

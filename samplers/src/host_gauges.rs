@@ -2,13 +2,12 @@
 //!
 //! It has no domains (sensors of energy or power).
 
-use std::fs;
 use std::path::PathBuf;
 
 use eco2_core::{Domain, Gauge};
 
 use crate::usage::HostTicks;
-use crate::{Batch, Roots, Source};
+use crate::{Batch, Roots, Source, sysfs};
 
 /// Bytes in the unit of `diskstats`, whatever the disk's own sectors are (Documentation/admin-guide/iostats.rst).
 const SECTOR: u64 = 512;
@@ -41,7 +40,7 @@ impl HostGauges {
     }
 
     fn ticks(&self) -> Option<HostTicks> {
-        HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)
+        HostTicks::parse(&sysfs::read_long_text(&self.procfs.join("stat")).ok()?)
     }
 
     /// Returns the busy share of all CPUs' time since the last call; `None` at first and while no clock has ticked.
@@ -53,14 +52,14 @@ impl HostGauges {
 
     /// Reads the memory in use (what is not available to new programs) and in total, bytes.
     fn memory(&self) -> Option<(u64, u64)> {
-        let text = fs::read_to_string(self.procfs.join("meminfo")).ok()?;
+        let text = sysfs::read_long_text(&self.procfs.join("meminfo")).ok()?;
         let total = meminfo_bytes(&text, "MemTotal:")?;
         Some((total.saturating_sub(meminfo_bytes(&text, "MemAvailable:")?), total))
     }
 
     /// Reads the bytes read from and written to all disks since boot.
     fn disks(&self) -> Option<(u64, u64)> {
-        let text = fs::read_to_string(self.procfs.join("diskstats")).ok()?;
+        let text = sysfs::read_long_text(&self.procfs.join("diskstats")).ok()?;
         let mut seen = false;
         let sum = text.lines().filter_map(|line| self.disk(line)).fold((0u64, 0u64), |sum, disk| {
             seen = true;

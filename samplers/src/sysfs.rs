@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use eco2_core::Fault;
 
 /// Most bytes of an attribute file: the kernel hands out at most one page.
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
 /// More CPUs than any Linux is built for (`CONFIG_NR_CPUS` is at most 8192): a longer list is garbage.
 const MAX_CPUS: usize = 65_536;
 
@@ -26,17 +26,56 @@ pub(crate) fn fault_of(error: &io::Error) -> Fault {
     }
 }
 
+/// Reads a whole kernel file into `bytes`, which it empties first. A buffer that is used again needs no further allocation.
+///
+/// Such files state no size, for which `fs::read` starts with 32 bytes and needs eight reads for a file of 1 kB; this needs two.
+///
+/// # Errors
+/// Those of opening and reading.
+pub(crate) fn read_whole(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    bytes.clear();
+    let mut length = 0;
+    loop {
+        bytes.resize(length + PAGE, 0);
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(length);
+    Ok(())
+}
+
+/// Reads the text of a whole kernel file.
+///
+/// # Errors
+/// Those of opening and reading; `InvalidData` for text that is not UTF-8.
+pub(crate) fn read_long_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    read_whole(path, &mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
 /// Reads a small file's text without surrounding white space.
 ///
 /// # Errors
 /// Those of opening and reading; `InvalidData` for more than a page or text that is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(PAGE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > PAGE {
-        return Err(io::ErrorKind::InvalidData.into());
+    let mut file = File::open(path)?;
+    let (mut bytes, mut length) = ([0; PAGE + 1], 0);
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(text.trim().to_owned())
+    let text = std::str::from_utf8(&bytes[..length]).ok().filter(|_| length <= PAGE);
+    Ok(text.ok_or(io::ErrorKind::InvalidData)?.trim().to_owned())
 }
 
 /// Reads the first page of a file that may be long (`/proc/cpuinfo`).
@@ -45,7 +84,7 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
 /// Those of opening and reading.
 pub(crate) fn read_head(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(PAGE).read_to_end(&mut bytes)?;
+    File::open(path)?.take(PAGE as u64).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

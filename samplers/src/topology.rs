@@ -73,15 +73,22 @@ pub(crate) fn devices(roots: &Roots) -> Vec<PciDevice> {
     slots.sort_unstable();
     let device = |slot: String| {
         let dir = bus.join(&slot);
-        let number = |file: &str| Some(sysfs::read_text(&dir.join(file)).ok()?.strip_prefix("0x")?.to_lowercase());
+        let number = |file: &str| number(&dir, file);
         Some(PciDevice { class: number("class")?, vendor: number("vendor")?, device: number("device")?, slot, dir })
     };
     slots.into_iter().filter_map(device).collect()
 }
 
+/// Reads a hexadecimal number of a PCI function, without its `0x`.
+fn number(dir: &Path, file: &str) -> Option<String> {
+    Some(sysfs::read_text(&dir.join(file)).ok()?.strip_prefix("0x")?.to_lowercase())
+}
+
 /// Whether the machine has a device of NVIDIA.
 pub(crate) fn has_nvidia(roots: &Roots) -> bool {
-    devices(roots).iter().any(|device| device.vendor == NVIDIA)
+    let bus = roots.sysfs.join("bus/pci/devices");
+    let is_nvidia = |slot: &String| number(&bus.join(slot), "vendor").is_some_and(|vendor| vendor == NVIDIA);
+    sysfs::entries(&bus).unwrap_or_default().iter().any(is_nvidia)
 }
 
 #[cfg(test)]

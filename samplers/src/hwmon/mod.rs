@@ -9,6 +9,8 @@
 mod amdgpu;
 mod input;
 
+use std::cell::LazyCell;
+
 use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Component, Domain, Fault, Kind, Reading};
 
@@ -55,7 +57,7 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     let class = roots.sysfs.join("class/hwmon");
     let inputs = input::inputs(&class);
     let cards = Cards::of(&inputs, roots, &visible.amd);
-    let ceilings = Ceilings::read(roots);
+    let ceilings = LazyCell::new(|| Ceilings::read(roots));
     let (mut used, mut skipped) = (Vec::new(), Vec::new());
     let mut read_already = Vec::new();
     for input in &inputs {

@@ -1,11 +1,11 @@
 //! Reads from `/proc/cpuinfo` and `/proc/meminfo` what an estimate of the machine's power needs.
 
-use std::fs;
 use std::path::Path;
 
 use super::table::Class;
 use crate::cpuinfo::field;
 use crate::host_gauges::meminfo_bytes;
+use crate::sysfs;
 
 /// The processor as the kernel describes it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,10 +35,10 @@ impl CpuFacts {
     /// Reads `<procfs>/cpuinfo`; without it, counts the CPUs that `<procfs>/stat` or the scheduler knows.
     #[must_use]
     pub(crate) fn read(procfs: &Path) -> Self {
-        let text = fs::read_to_string(procfs.join("cpuinfo")).unwrap_or_default();
+        let text = sysfs::read_long_text(&procfs.join("cpuinfo")).unwrap_or_default();
         let mut facts = Self::parse(&text);
         if facts.threads == 0 {
-            let stat = fs::read_to_string(procfs.join("stat")).unwrap_or_default();
+            let stat = sysfs::read_long_text(&procfs.join("stat")).unwrap_or_default();
             let listed = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
             let known =
                 if listed > 0 { Some(listed) } else { std::thread::available_parallelism().ok().map(Into::into) };
@@ -94,12 +94,14 @@ fn power_name(cpu: &str) -> Option<String> {
 
 /// Reads the main memory of this machine in bytes; `None` where the kernel does not show it.
 pub(crate) fn memory_bytes(procfs: &Path) -> Option<u64> {
-    let text = fs::read_to_string(procfs.join("meminfo")).ok()?;
+    let text = sysfs::read_long_text(&procfs.join("meminfo")).ok()?;
     meminfo_bytes(&text, "MemTotal:").filter(|bytes| *bytes > 0)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

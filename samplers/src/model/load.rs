@@ -1,6 +1,5 @@
 //! [`Load`] measures how busy a part (CPUs, a GPU) was since it was last asked, in parts per million.
 
-use std::fs;
 use std::path::PathBuf;
 
 use eco2_core::Fault;
@@ -8,6 +7,7 @@ use eco2_core::Fault;
 use super::options::UPDATE_NS;
 use super::power::FULL;
 use crate::host::own_cpu_ns;
+use crate::sysfs;
 use crate::usage::HostTicks;
 
 /// Where a utilisation comes from.
@@ -68,7 +68,7 @@ impl Load {
     #[must_use]
     pub(crate) fn cpus(procfs: &std::path::Path, threads: u32) -> Self {
         let stat = procfs.join("stat");
-        match fs::read_to_string(&stat).ok().as_deref().and_then(HostTicks::parse) {
+        match sysfs::read_long_text(&stat).ok().as_deref().and_then(HostTicks::parse) {
             Some(last) => Self::Host { stat, last, ppm: None, own: Own::new(threads) },
             None => Self::Own(Own::new(threads)),
         }
@@ -88,7 +88,7 @@ impl Load {
     pub(crate) fn since_last(&mut self, ns: u64) -> Result<u64, Fault> {
         match self {
             Self::Host { stat, last, ppm, own } => {
-                let text = fs::read_to_string(stat).map_err(|_| Fault::Failed)?;
+                let text = sysfs::read_long_text(stat).map_err(|_| Fault::Failed)?;
                 let now = HostTicks::parse(&text).ok_or(Fault::Failed)?;
                 let passed = now.since(*last);
                 let (brief, ticks) = (ns < UPDATE_NS, passed.total());
@@ -104,7 +104,7 @@ impl Load {
             }
             Self::Own(own) => Ok(own.since_last(ns)),
             Self::Percent(path) => {
-                let text = fs::read_to_string(path).map_err(|_| Fault::Failed)?;
+                let text = sysfs::read_long_text(path).map_err(|_| Fault::Failed)?;
                 let percent: u64 = text.trim().parse().map_err(|_| Fault::Failed)?;
                 Ok(percent.min(100) * (FULL / 100))
             }

@@ -50,10 +50,13 @@ const GPUS: &str = include_str!("../../data/gpu_tdp.csv");
 
 /// Returns all rows of the CPU table, in its order (sorted by name).
 pub(crate) fn cpus() -> impl Iterator<Item = CpuRow> {
-    fields(CPUS).filter_map(|[pattern, tdp_w, threads, class, source]| {
-        let class = Class::parse(class);
-        Some(CpuRow { pattern, tdp_w: tdp_w.parse().ok()?, threads: threads.parse().ok(), class, source })
-    })
+    fields(CPUS).filter_map(cpu_row)
+}
+
+/// Returns a row of the CPU table; `None` where its power is not a number.
+fn cpu_row([pattern, tdp_w, threads, class, source]: [&'static str; 5]) -> Option<CpuRow> {
+    let class = Class::parse(class);
+    Some(CpuRow { pattern, tdp_w: tdp_w.parse().ok()?, threads: threads.parse().ok(), class, source })
 }
 
 /// Returns all rows of the GPU table, in its order.
@@ -69,7 +72,8 @@ pub(crate) fn gpus() -> impl Iterator<Item = GpuRow> {
 /// never matches, so that `amd epyc` matches no specific model.
 #[must_use]
 pub(crate) fn cpu(name: &str) -> Option<CpuRow> {
-    cpus().filter(|row| begins_with(name, row.pattern)).max_by_key(|row| row.pattern.len())
+    let rows = fields::<5>(CPUS).filter(|[pattern, ..]| begins_with(name, pattern)).filter_map(cpu_row);
+    rows.max_by_key(|row| row.pattern.len())
 }
 
 /// Returns the row of a GPU: by its name if there is one, else by its `vendor:device` number.

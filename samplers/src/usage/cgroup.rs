@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Roots;
+use crate::{Roots, sysfs};
 
 /// A control group's CPU time counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,8 @@ impl GroupClock {
     /// Returns the counter of `pid`'s group if that is not also the group of this process, and not the root group.
     #[must_use]
     pub(super) fn find(roots: &Roots, pid: u32) -> Option<Self> {
-        let theirs = fs::read_to_string(roots.procfs.join(pid.to_string()).join("cgroup")).ok()?;
-        let ours = fs::read_to_string(roots.procfs.join("self/cgroup")).unwrap_or_default();
+        let theirs = sysfs::read_long_text(&roots.procfs.join(pid.to_string()).join("cgroup")).ok()?;
+        let ours = sysfs::read_long_text(&roots.procfs.join("self/cgroup")).unwrap_or_default();
         let mount = roots.sysfs.join("fs/cgroup");
         // In a hybrid tree the v2 line is there as well, but the CPU controller is bound to v1.
         v1(&theirs, &ours, &mount).or_else(|| v2(&theirs, &ours, &mount))

@@ -25,7 +25,7 @@ pub use users::Fractions;
 pub use wait::{Exited, any_exited, wait_child};
 
 use crate::visible::Visible;
-use crate::{DeviceUse, Roots};
+use crate::{DeviceUse, Roots, sysfs};
 use environ::Environments;
 use users::Users;
 
@@ -177,7 +177,7 @@ impl HostUsage {
 
     /// Reads the machine's CPU time and the process table.
     fn look(&mut self) -> Option<Look> {
-        let host = HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)?;
+        let host = HostTicks::parse(&sysfs::read_long_text(&self.procfs.join("stat")).ok()?)?;
         let processes = processes(&self.procfs);
         self.tree.observe(&processes);
         self.users.observe(&processes, self.tree.pids());
@@ -221,11 +221,14 @@ pub fn adopt_orphans() -> io::Result<()> {
 /// Reads every process that can be read; one that ends in between, or that `hidepid` hides, is left out.
 fn processes(procfs: &Path) -> Vec<ProcessStat> {
     let Ok(entries) = fs::read_dir(procfs) else { return Vec::new() };
+    let mut bytes = Vec::new();
     entries
         .flatten()
         .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
-        // A name need not be UTF-8.
-        .filter_map(|entry| fs::read(entry.path().join("stat")).ok())
-        .filter_map(|bytes| ProcessStat::parse(&String::from_utf8_lossy(&bytes)))
+        .filter_map(|entry| {
+            sysfs::read_whole(&entry.path().join("stat"), &mut bytes).ok()?;
+            // A name need not be UTF-8.
+            ProcessStat::parse(&String::from_utf8_lossy(&bytes))
+        })
         .collect()
 }
