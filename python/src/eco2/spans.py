@@ -33,7 +33,7 @@ class Span:
         self._begin()
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: object = None, error: object = None, trace: object = None) -> None:
         self._end()
 
     def __call__(self, function):  # type: ignore[no-untyped-def]
