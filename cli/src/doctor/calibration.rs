@@ -51,7 +51,7 @@ pub(super) fn table(calibration: &Calibration) -> String {
     let mut out = format!("{title:PART$}{head}  {:19}measured/estimate\n", "range of estimate");
     let memory = calibration.memory.as_ref().map(|part| ("memory", part));
     for (name, part) in [("CPUs", &calibration.cpu)].into_iter().chain(memory) {
-        let names = ["idle", "half of the CPUs busy", "all CPUs busy"];
+        let names = ["idle", "half load", "full load"];
         for (load, at) in part.loads().into_iter().zip(names) {
             out.push_str(&row(&format!("{name}, {at}"), load));
         }

@@ -105,7 +105,8 @@ fn doctor_shows_the_stored_calibration_and_whether_it_is_used() {
     for row in [
         "calibration 2026-11-29         load   measured   estimate  range of estimate  measured/estimate",
         "CPUs, idle                      1 %     40.0 W     50.0 W  25.0 – 75.0 W      0.80\n",
-        "CPUs, all CPUs busy           100 %    100.0 W     50.0 W  25.0 – 75.0 W      2.00, outside the range\n",
+        "CPUs, half load                50 %     70.0 W     70.0 W  35.0 – 105.0 W     1.00\n",
+        "CPUs, full load               100 %    100.0 W     50.0 W  25.0 – 75.0 W      2.00, outside the range\n",
         "Estimates on this machine use the measured powers",
     ] {
         assert!(shown.contains(row), "{row}\n{shown}");
