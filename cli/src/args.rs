@@ -20,7 +20,8 @@ use eco2::options::{Row, opt};
 pub(crate) use compare::CompareArgs;
 use flags::OptionFlags;
 pub(crate) use flags::{
-    FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, SensorFlags, SupplementFlags,
+    FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, ScopeFlags, SensorFlags, SummaryFlags,
+    SupplementFlags,
 };
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
@@ -138,6 +139,11 @@ pub(crate) struct DemoArgs {
     /// Print the report as JSON, or write it to FILE in addition to the text
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
+    /// Print the full summary, as --summary full does
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) shown: FlagValues<SummaryFlags>,
     #[command(flatten)]
     pub(crate) price: FlagValues<PriceFlags>,
 }

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eco2::options::{Layer, Options};
+use anyhow::Context as _;
+use eco2::options::{Layer, Options, SummaryLength};
 use eco2_core::Reading;
 use eco2_core::schema::{Report, Work};
 use eco2_report::{Trace, TraceSpan};
@@ -14,7 +15,7 @@ use eco2_samplers::synthetic::{Curve, Synthetic};
 use eco2_samplers::{Batch, Source};
 
 use crate::args::DemoArgs;
-use crate::{out, replay, settings, sink};
+use crate::{out, settings, sink, summary};
 
 /// Length of the run, nanoseconds of virtual time.
 const LENGTH_NS: u64 = 60_000_000_000;
@@ -27,6 +28,9 @@ const SAMPLES_PER_STEP: u64 = 32;
 /// Tokens per training step: 128 per sample.
 const TOKENS_PER_STEP: u64 = 4_096;
 
+/// Commands to try after the demonstration.
+const NEXT: [&str; 2] = ["eco2 run -- COMMAND measures a command", "eco2 doctor lists the sensors of this machine"];
+
 /// Makes the synthetic run, prints or writes its report and returns the exit code.
 ///
 /// # Errors
@@ -35,16 +39,22 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
     sink::check(args.json.as_deref())?;
     let mut layer = Layer::default();
     args.price.copy_to(&mut layer)?;
-    let options = Options { name: Some("demo".to_owned()), ..settings::resolve(layer)? };
+    args.shown.copy_to(&mut layer)?;
+    let mut options = Options { name: Some("demo".to_owned()), ..settings::resolve(layer)? };
+    if args.verbose {
+        options.summary = SummaryLength::Full;
+    }
     let curve = Curve::default();
     let trace = synthetic_trace(&curve);
     let report = Report { work: work(&trace), ..eco2::replay(&trace, None, &options)? };
-    replay::show(&report, args.json.as_deref())?;
-    if !args.json.as_deref().is_some_and(sink::is_stdout) {
-        out::data(
-            "SYNTHETIC Next        eco2 run -- COMMAND measures a command; eco2 doctor lists the sensors of this machine\n",
-        )?;
+    if let Some(file) = &args.json {
+        sink::write(file, &eco2_report::json(&report)?).context("the report was not written")?;
+        if sink::is_stdout(file) {
+            return Ok(0);
+        }
     }
+    let next = NEXT.map(str::to_owned);
+    out::data(&summary::of_stored_run(&report, &options, out::data_style(), &next))?;
     Ok(0)
 }
 

@@ -8,6 +8,7 @@
 
 mod args;
 mod check_budget;
+mod clock_zone;
 mod compare;
 mod demo;
 mod doctor;
@@ -25,6 +26,7 @@ mod run;
 mod runs;
 mod settings;
 mod sink;
+mod summary;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

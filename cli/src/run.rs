@@ -5,15 +5,17 @@
 
 mod attach;
 mod child;
+mod live_line;
+mod output;
 mod signals;
-mod summary;
 mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use eco2::options::{Log, Options};
+use eco2::options::{Log, Options, SummaryLength};
 use eco2_core::schema::Report;
 
 use crate::args::RunArgs;
@@ -21,6 +23,7 @@ use crate::failure::{self, UsageError};
 use crate::{settings, sink};
 use child::Child;
 pub(crate) use child::ChildOutput;
+use live_line::LiveLine;
 pub(crate) use signals::{Inbox, Pressure};
 
 /// Runs the command; returns the exit code of the measured command, or 125, 126 or 127 if it did not run.
@@ -32,7 +35,10 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
 }
 
 fn start(args: &RunArgs) -> anyhow::Result<u8> {
-    let options = settings::resolve(args.layer()?)?;
+    let mut options = settings::resolve(args.layer()?)?;
+    if args.verbose {
+        options.summary = SummaryLength::Full;
+    }
     check_outputs(&options)?;
     match (args.command.as_slice(), options.pid) {
         ([], Some(pid)) => attach::attach(pid, &options),
@@ -65,12 +71,14 @@ pub(crate) struct MeasuredCommand {
     /// The report; `None`: nothing was measured.
     pub(crate) report: Option<Report>,
     log: Option<PathBuf>,
+    /// Whether the user has sent an interrupt.
+    was_interrupted: bool,
 }
 
 /// Measures a command and shows the summary.
 fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     let measured = measure(command, options, None, ChildOutput::Inherited)?;
-    summary::finish(measured.report, measured.log.as_deref(), options);
+    output::finish(measured.report, measured.log.as_deref(), options, measured.was_interrupted);
     Ok(measured.code)
 }
 
@@ -87,7 +95,7 @@ pub(crate) fn measure(
 ) -> anyhow::Result<MeasuredCommand> {
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let meter = watch::open(options, words)?;
-    summary::header(&meter, options);
+    output::header(&meter, options);
     let open = || Inbox::open().context("signals cannot be received, so they could not be forwarded to the command");
     let inbox = inbox.map_or_else(open, Ok)?;
     let child = match Child::start(command, meter.variables(), output) {
@@ -95,12 +103,16 @@ pub(crate) fn measure(
         Err(not_started) => {
             failure::print_error(&not_started.error);
             meter.discard();
-            return Ok(MeasuredCommand { code: not_started.code, started: false, report: None, log: None });
+            let code = not_started.code;
+            return Ok(MeasuredCommand { code, started: false, report: None, log: None, was_interrupted: false });
         }
     };
     meter.follow_with_orphans(child.id());
-    let end = watch::until_ended(child, inbox, |pid, exited| meter.orphan_exited(pid, exited))?;
+    let live = Arc::new(LiveLine::default());
+    let wait = || watch::until_ended(child, inbox, &live, |pid, exited| meter.orphan_exited(pid, exited));
+    let end = live.during(meter.0.as_ref(), options, wait)?;
     let code = child::exit_code(end.exited.status);
     let log = meter.log_path();
-    Ok(MeasuredCommand { code, started: true, report: meter.close(&end, code), log })
+    let was_interrupted = end.was_interrupted;
+    Ok(MeasuredCommand { code, started: true, report: meter.close(&end, code), log, was_interrupted })
 }

@@ -1,13 +1,13 @@
 //! Runs `eco2 runs`, which lists the stored runs, and `eco2 show`, which shows one of them.
 
 use eco2::Unrelated;
-use eco2::options::Layer;
+use eco2::options::{Layer, SummaryLength};
 use eco2_report::{RunFilter, RunList, RunTotals};
 use jiff::Timestamp;
 
 use crate::args::{ListFormat, RunsArgs, ShowArgs};
 use crate::failure::UsageError;
-use crate::{out, settings, sink};
+use crate::{out, settings, sink, summary};
 
 /// Lists the runs.
 ///
@@ -55,9 +55,18 @@ fn filter(args: &RunsArgs, now: Timestamp) -> Result<RunFilter, UsageError> {
 /// If the run is not found or cannot be read, and for output that cannot be written.
 pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
-    let options = settings::resolve(Layer::default())?;
+    let mut layer = Layer::default();
+    args.scope.copy_to(&mut layer)?;
+    let mut options = settings::resolve(layer)?;
+    options.summary = if args.all { SummaryLength::Full } else { SummaryLength::Short };
     let report = eco2::read_whole(&args.run, &options, Unrelated::Refused)?;
-    let text = if args.json { eco2_report::json(&report)? } else { eco2_report::text(&report, &out::data_style()) };
+    let text = if args.json {
+        eco2_report::json(&report)?
+    } else {
+        let id = format!("Run {}", eco2_report::short_id(&report.run.id));
+        let rest = format!("eco2 show {} --all", args.run.to_string_lossy());
+        summary::of_stored_run(&report, &options, out::data_style(), &[id, rest])
+    };
     write(args.output.as_deref(), &text)
 }
 

@@ -89,6 +89,29 @@ pub fn time_zone(zone: &str) -> Option<&'static str> {
     TIME_ZONE_OF.get(zone).copied()
 }
 
+/// Returns the grid zone in which a time zone of the IANA database lies, as a suggestion for people: of a time zone that
+/// several zones of one country share, the country. `None` if it lies in several countries, or names no place, such as `UTC`.
+///
+/// ```
+/// assert_eq!(eco2_grid::zone_in("Europe/Berlin"), Some("DE"));
+/// assert_eq!(eco2_grid::zone_in("America/Los_Angeles"), Some("US"));
+/// assert_eq!(eco2_grid::zone_in("Asia/Shanghai"), Some("CN"), "by its city: China has several time zones");
+/// assert_eq!(eco2_grid::zone_in("Etc/UTC"), None);
+/// ```
+#[must_use]
+pub fn zone_in(time_zone: &str) -> Option<&'static str> {
+    let country = |zone: &'static str| zone.split('-').next().unwrap_or(zone);
+    let mut countries = TIME_ZONE_OF
+        .iter()
+        .filter(|(zone, name)| **name == time_zone && !zone.contains(':'))
+        .map(|(zone, _)| country(zone));
+    if let Some(first) = countries.next() {
+        return countries.all(|other| other == first).then_some(first);
+    }
+    let (_, city) = time_zone.rsplit_once('/')?;
+    named(&zone::fold(&city.replace('_', " "))).map(|city| country(&city.zone))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,7 +44,7 @@ mod sha256;
 mod zone;
 mod zone_document;
 
-pub use cities::time_zone;
+pub use cities::{time_zone, zone_in};
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Difference, EnergyProfile, PlacedRun, best_start, difference};
 pub use impact::{Impact, ImpactColumn, ImpactRow, credit_cost, first_fall, impacts};

@@ -56,7 +56,7 @@ pub use options::Options;
 pub use run::{
     Alert, CalibrationStep, LateSpan, Meter, MeterBuilder, NotCalibrated, Now, Patience, Records, SelfTest, Span, Step,
     StoredCalibration, TestLength, Unrelated, calibrate, intensities, labels, merge_read, read_records, read_run,
-    read_whole, record_hash, replay, reprice, reprice_of, runs, stored_calibration,
+    read_whole, record_hash, remember_notices, replay, reprice, reprice_of, runs, shown_notices, stored_calibration,
 };
 
 pub mod render {
@@ -87,8 +87,9 @@ pub mod render {
     //! ```
 
     pub use eco2_report::{
-        Error, Exporter, MetricNames, TextStyle, ai_act_json, boamps_json, codecarbon_csv, csv, hf_json, html, json,
-        methods, model_card, openmetrics, sci_json, scope2_csv, spans_csv, summary_json, text,
+        Error, Exporter, MetricNames, Notice, Scope, ShortStyle, ShortText, TextStyle, ai_act_json, boamps_json,
+        codecarbon_csv, csv, hf_json, html, in_scope, json, methods, model_card, openmetrics, sci_json, scope2_csv,
+        short_text, spans_csv, summary_json, text,
     };
 }
 

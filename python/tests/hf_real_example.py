@@ -26,7 +26,7 @@ class TrainerExample(HfTest):
                               env={**os.environ, "ECO2_LOG": "0", "ECO2_SYSFS": self.folder + "/none", **environment})
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"20 steps, \d+\.\d+ J each")
-        self.assertRegex(done.stdout, r"Carbon +\S+ .*CO₂e")
+        self.assertRegex(done.stdout, r"Emissions +\S+ .*CO₂e")
         self.assertTrue(Path("trainer-output/carbon.json").exists())
         return done.stdout
 

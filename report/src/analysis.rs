@@ -4,6 +4,7 @@ pub mod advice;
 mod compare;
 mod footprint;
 mod merge;
+mod scope;
 
 pub use compare::{
     Compared, Comparison, Figure, Objective, Overlap, Verdict, compare, comparison_json, comparison_text,
@@ -12,3 +13,4 @@ pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
+pub use scope::{Scope, in_scope};

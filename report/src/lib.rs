@@ -18,18 +18,18 @@ mod render;
 mod store;
 
 pub use analysis::{
-    BudgetCheck, Compared, Comparison, Figure, Footprint, Objective, Overlap, Verdict, advice, compare,
-    comparison_json, comparison_text, merge, merge_without, read_hf_footprint,
+    BudgetCheck, Compared, Comparison, Figure, Footprint, Objective, Overlap, Scope, Verdict, advice, compare,
+    comparison_json, comparison_text, in_scope, merge, merge_without, read_hf_footprint,
 };
 pub use error::Error;
 pub use history::{
     Candidates, RunEnd, RunFilter, RunTotals, StoredRun, age_ago, moment, records_of, scan_runs, short_id,
 };
 pub use render::{
-    AbsentSource, Exporter, Group, MetricNames, RunList, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json,
-    by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, html, json, methods, model_card,
-    openmetrics, quality_text, runs_csv, runs_json, runs_markdown, runs_text, sci_json, scope2_csv, spans_csv,
-    spent_text, summary_json, text,
+    AbsentSource, Exporter, Group, LiveValues, MetricNames, Notice, RunList, SUMMARY_SCHEMA_JSON, ShortStyle,
+    ShortText, TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, csv, groups_csv, groups_json,
+    groups_text, hf_json, html, json, live_text, methods, model_card, openmetrics, quality_text, runs_csv, runs_json,
+    runs_markdown, runs_text, sci_json, scope2_csv, short_text, spans_csv, spent_text, summary_json, text,
 };
 pub use store::{
     BLOCK_TICKS, CalibratedLoad, CalibratedPart, Calibration, CounterResult, CounterTest, Disk, GaugeReading,

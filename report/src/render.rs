@@ -18,6 +18,7 @@ mod openmetrics;
 mod page;
 mod run_list;
 mod sections;
+mod short;
 mod supplements;
 mod text;
 
@@ -38,5 +39,6 @@ pub(crate) use json::{finite, presentable, word};
 pub use openmetrics::{MetricNames, openmetrics};
 pub(crate) use page::{Page, Tone};
 pub use run_list::{RunList, runs_csv, runs_json, runs_markdown, runs_text};
+pub use short::{LiveValues, Notice, ShortStyle, ShortText, live_text, short_text};
 use text::command_line as text_command;
 pub use text::{TextStyle, text};

@@ -30,6 +30,22 @@ impl OptionFlags for RunIdentityFlags {
     const ROWS: &'static [&'static Row] = &[&opt::NAME, &opt::LABELS];
 }
 
+/// Length of the summary of a report.
+#[derive(Debug, Clone)]
+pub(crate) struct SummaryFlags;
+
+impl OptionFlags for SummaryFlags {
+    const ROWS: &'static [&'static Row] = &[&opt::SUMMARY];
+}
+
+/// Whose energy is shown.
+#[derive(Debug, Clone)]
+pub(crate) struct ScopeFlags;
+
+impl OptionFlags for ScopeFlags {
+    const ROWS: &'static [&'static Row] = &[&opt::SCOPE];
+}
+
 /// Carbon intensity of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct PriceFlags;

@@ -27,6 +27,9 @@ pub(crate) struct RunArgs {
     /// The command and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true, conflicts_with = opt::PID.name)]
     pub(crate) command: Vec<OsString>,
+    /// Print the full summary, as --summary full does
+    #[arg(short, long, conflicts_with = opt::QUIET.name)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     outputs: FlagValues<OutputFlags>,
     #[command(flatten)]
@@ -58,7 +61,8 @@ impl OptionFlags for OutputFlags {
 struct RecordFlags;
 
 impl OptionFlags for RecordFlags {
-    const ROWS: &'static [&'static Row] = &[&opt::QUIET, &opt::REDACT, &opt::RUN_ID, &opt::LOG];
+    const ROWS: &'static [&'static Row] =
+        &[&opt::QUIET, &opt::SUMMARY, &opt::SCOPE, &opt::LIVE, &opt::REDACT, &opt::RUN_ID, &opt::LOG];
 }
 
 /// Flags for estimates and the sampling interval.

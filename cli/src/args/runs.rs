@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use eco2_core::Quality;
 
+use super::{FlagValues, ScopeFlags};
+
 const RUNS: &str = "\
 Lists the stored runs of this user, newest first, with the sum of all that match. A value without an
 upper bound is `≥`; `-` is not known. Times are UTC.
@@ -129,6 +131,8 @@ pub(crate) struct ShowArgs {
     /// Show every device, source and event
     #[arg(short, long, alias = "verbose")]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) scope: FlagValues<ScopeFlags>,
     /// Print JSON, schema eco2.report/1
     #[arg(long, conflicts_with = "all")]
     pub(crate) json: bool,

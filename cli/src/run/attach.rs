@@ -10,8 +10,9 @@ use eco2_samplers::clock;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::live_line::LiveLine;
 use super::signals::{Inbox, Pressure};
-use super::{summary, watch};
+use super::{output, watch};
 use crate::failure::UsageError;
 
 /// Measures until process `pid` ends, or a signal asks eco2 to end.
@@ -20,7 +21,7 @@ pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
     let command_line = vec![opt::PID.flag_name().to_owned(), pid.to_string()];
     let named = Options { name: options.name.clone().or_else(|| Some(format!("pid-{pid}"))), ..options.clone() };
     let measuring = watch::open(&named, command_line)?;
-    summary::header(&measuring, options);
+    output::header(&measuring, options);
     measuring.follow(pid);
     let mut inbox = Inbox::of_endings().context("signals cannot be received")?;
     let handle = inbox.signals.handle();
@@ -30,13 +31,14 @@ pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
     };
     thread::Builder::new().name("eco2-wait".to_owned()).spawn(wait).context("a thread cannot be started")?;
     // Ends at a signal, or when the inbox is closed because the process has ended.
-    let signals = inbox.signals.forever().map(|origin| Pressure::of(origin.signal));
-    let is_urgent = { signals }.find(|pressure| pressure.asks_to_end()).is_some_and(Pressure::is_urgent);
-    let patience = if is_urgent { Patience::OneReading } else { Patience::LastReadings };
+    let mut signals = inbox.signals.forever().map(|origin| Pressure::of(origin.signal));
+    let wait = || signals.find(|pressure| pressure.asks_to_end());
+    let pressure = LiveLine::default().during(measuring.0.as_ref(), options, wait).unwrap_or_default();
+    let patience = if pressure.is_urgent() { Patience::OneReading } else { Patience::LastReadings };
     let end_ns = clock::monotonic_ns();
     let log = measuring.log_path();
     let report = measuring.0.and_then(|meter| watch::guarded(|| meter.finish(end_ns, None, patience)));
-    summary::finish(report, log.as_deref(), options);
+    output::finish(report, log.as_deref(), options, pressure.was_interrupted());
     Ok(0)
 }
 

@@ -7,6 +7,7 @@
 use std::ffi::c_int;
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::signal::{
@@ -18,6 +19,7 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
 use super::child::Child;
+use super::live_line::LiveLine;
 
 const FORWARDED: [c_int; 9] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
 
@@ -99,6 +101,11 @@ impl Pressure {
         self.terminated || self.interrupts > 1
     }
 
+    /// Whether an interrupt (Ctrl-C) was received.
+    pub(super) fn was_interrupted(self) -> bool {
+        self.interrupts > 0
+    }
+
     /// Whether measuring should end.
     pub(crate) fn asks_to_end(self) -> bool {
         self.terminated || self.interrupts > 0
@@ -106,13 +113,19 @@ impl Pressure {
 }
 
 /// Forwards signals to the command as its user expects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Forwarder {
     /// Whether the command was asked to stop (SIGTSTP) and has not stopped yet.
     stopping: bool,
+    live: Arc<LiveLine>,
 }
 
 impl Forwarder {
+    /// Returns a forwarder that hides the live line before eco2 stops.
+    pub(super) fn new(live: Arc<LiveLine>) -> Self {
+        Self { stopping: false, live }
+    }
+
     /// Forwards a signal, unless the terminal has sent it to the command already.
     pub(super) fn pass_on(&mut self, origin: &Origin, child: &Child) {
         if is_from_terminal(origin) && child.shares_our_group() {
@@ -145,6 +158,7 @@ impl Forwarder {
     fn stop_with(&mut self, child: &Child) {
         if self.stopping && child.is_stopped() {
             self.stopping = false;
+            self.live.hide();
             // SIGCONT resumes this process, and is forwarded.
             kill_process(getpid(), Signal::STOP).ok();
         }

@@ -13,6 +13,7 @@ use eco2_core::schema::Report;
 use eco2_samplers::usage::Exited;
 
 use super::child::Child;
+use super::live_line::LiveLine;
 use super::signals::{Forwarder, Inbox, Pressure};
 use crate::{failure, out};
 
@@ -23,6 +24,8 @@ pub(super) struct CommandEnd {
     pub(super) exited: Exited,
     /// Whether the report waits for the last readings; signals may ask eco2 to end without delay.
     pub(super) patience: Patience,
+    /// Whether the user has sent an interrupt.
+    pub(super) was_interrupted: bool,
 }
 
 /// Opens the meter. A wrong option is an error; any other failure is printed, and the command runs without a meter.
@@ -61,14 +64,15 @@ fn print_budget_events(meter: &Meter, options: &Options) {
     }
 }
 
-/// Forwards signals until the command has ended.
+/// Forwards signals until the command has ended. The live line is hidden before eco2 stops with the command (Ctrl-Z).
 pub(super) fn until_ended(
     child: Child,
     mut inbox: Inbox,
+    live: &Arc<LiveLine>,
     orphan: impl FnMut(u32, &Exited),
 ) -> anyhow::Result<CommandEnd> {
     let (child, pressure) = (Arc::new(child), Arc::new(Mutex::new(Pressure::default())));
-    let mut forwarder = Forwarder::default();
+    let mut forwarder = Forwarder::new(Arc::clone(live));
     // Signals that arrived before the command started have not reached it.
     for origin in inbox.signals.pending() {
         lock(&pressure).add(origin.signal);
@@ -83,9 +87,9 @@ pub(super) fn until_ended(
         thread.join().ok();
     }
     let exited = exited.context("the command's exit code is lost")?;
-    let is_urgent = lock(&pressure).is_urgent();
-    let patience = if is_urgent { Patience::OneReading } else { Patience::LastReadings };
-    Ok(CommandEnd { at_ns, exited, patience })
+    let pressure = *lock(&pressure);
+    let patience = if pressure.is_urgent() { Patience::OneReading } else { Patience::LastReadings };
+    Ok(CommandEnd { at_ns, exited, patience, was_interrupted: pressure.was_interrupted() })
 }
 
 /// Forwards signals from a separate thread until the inbox is closed.

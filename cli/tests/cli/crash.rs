@@ -66,7 +66,7 @@ fn f30_killed_after_a_while_the_energy_so_far_is_there() {
         report.energy.total_uj.unwrap()
     );
     let text = rig.eco2("report last").out;
-    assert!(text.contains("PROVISIONAL"), "{text}");
+    assert!(text.contains("Provisional"), "{text}");
 }
 
 #[test]

@@ -60,9 +60,9 @@ fn several_runs_are_an_array_and_one_table() {
 #[test]
 fn a_run_is_found_as_last_by_id_by_beginning_and_by_path() {
     let rig = Rig::measured();
-    let ran = rig.run("--name mine", "true");
+    let ran = rig.run("--name mine --verbose", "true");
     let log = rig.logs().remove(0);
-    assert!(ran.err.contains(log.to_str().unwrap()), "the summary shows the path of the log: {}", ran.err);
+    assert!(ran.err.contains(log.to_str().unwrap()), "the full summary shows the path of the log: {}", ran.err);
     let id = log.file_stem().unwrap().to_str().unwrap();
     for run in ["last", id, &id[..8], log.to_str().unwrap()] {
         let report = rig.eco2(&format!("report {run} --json")).report();

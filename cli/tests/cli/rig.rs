@@ -131,7 +131,7 @@ impl Rig {
         command.current_dir(self.dir.path());
         command.env("XDG_STATE_HOME", self.path("state")).env("XDG_CONFIG_HOME", self.path("config"));
         command.env("HOME", self.path("home")).env("LC_ALL", "C.UTF-8").env("NO_COLOR", "1").env("COLUMNS", "100");
-        command.env("TERM", "xterm").stdin(Stdio::null());
+        command.env("TZ", "UTC").env("TERM", "xterm").stdin(Stdio::null());
     }
 
     /// `eco2 WORDS…`, on the rig's hardware where the command takes any.

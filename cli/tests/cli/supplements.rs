@@ -118,7 +118,7 @@ fn d13_equivalents_are_shown_only_on_request_and_with_their_source() {
     let rig = rig();
     let text = |flags: &str| rig.eco2(&format!("replay trace.csv --intensity {flags}")).out;
     let plain = text("100");
-    assert!(plain.contains("Carbon") && !plain.contains("tree") && !plain.contains("EPA"), "{plain}");
+    assert!(plain.contains("Emissions") && !plain.contains("tree") && !plain.contains("EPA"), "{plain}");
     assert!(text("100 --equivalents").contains("US EPA"), "{}", text("100 --equivalents"));
 }
 

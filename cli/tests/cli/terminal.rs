@@ -65,11 +65,84 @@ fn force_color_colours_what_no_terminal_shows() {
 }
 
 #[test]
-fn a_terminal_gets_a_header_and_colour() {
+fn a_terminal_gets_colour_and_with_verbose_the_sources() {
     let rig = Rig::measured();
     let Some(ran) = on_a_terminal(&rig, &line(&rig, "-- true"), b"") else { return };
+    assert!(ran.out.starts_with("\u{1b}[1meco2  true"), "{}", ran.out);
+    let Some(ran) = on_a_terminal(&rig, &line(&rig, "-v -- true"), b"") else { return };
     assert!(ran.out.starts_with("eco2: measuring with rapl-sysfs (1"), "{}", ran.out);
-    assert!(ran.out.contains("\u{1b}["), "{}", ran.out);
+}
+
+/// A command line for a terminal of 24 rows; `script` gives it none where its own input is no terminal.
+fn sized(rig: &Rig, rest: &str) -> String {
+    format!("stty rows 24 cols 80; {}", line(rig, rest))
+}
+
+#[test]
+fn live_line_stays_in_the_last_row_and_is_removed_before_the_summary() {
+    let rig = Rig::measured();
+    let script = "-- sh -c 'echo one; sleep 1.3; echo two'";
+    let Some(ran) = on_a_terminal(&rig, &sized(&rig, script), b"") else { return };
+    let (shown, hidden) = ("\u{1b}[1;23r\u{1b}[24;1H", "\u{1b}7\u{1b}[r\u{1b}[24;1H\u{1b}[2K\u{1b}8");
+    let at = |part: &str| ran.out.find(part).unwrap_or_else(|| panic!("{part:?} is not in {:?}", ran.out));
+    assert!(at("one\r\n") < at(shown) && at(shown) < at("two\r\n"), "{:?}", ran.out);
+    assert!(at("two\r\n") < at(hidden) && at(hidden) < at("eco2  sh"), "{:?}", ran.out);
+    let line = &ran.out[at(shown)..at("two")];
+    assert!(line.contains("1 s · ") && line.contains(" J") && line.contains("g CO₂e"), "{line:?}");
+}
+
+#[test]
+fn live_line_can_be_refused_and_is_never_written_to_a_pipe() {
+    let rig = Rig::measured();
+    let script = "-- sleep 1.2";
+    for flag in ["--no-live", "--quiet", "--summary off"] {
+        let Some(ran) = on_a_terminal(&rig, &sized(&rig, &format!("{flag} {script}")), b"") else { return };
+        assert!(!ran.out.contains("[1;23r"), "{flag}: {:?}", ran.out);
+    }
+    let piped = rig.run("", "sleep 1.2");
+    assert!(!piped.err.contains('\u{1b}') && piped.err.starts_with("eco2  sh"), "{:?}", piped.err);
+}
+
+#[test]
+fn live_line_is_hidden_while_a_program_reads_single_keys() {
+    let rig = Rig::measured();
+    let script = "-- sh -c 'stty -icanon; sleep 1.2; stty icanon'";
+    let Some(ran) = on_a_terminal(&rig, &sized(&rig, script), b"") else { return };
+    assert!(!ran.out.contains("[1;23r"), "{:?}", ran.out);
+}
+
+#[test]
+fn summary_starts_on_a_new_line_after_an_interrupt() {
+    let rig = Rig::measured();
+    rig.put("train.py", COUNTER);
+    let Some(ran) = on_a_terminal(&rig, &line(&rig, "-- python3 train.py"), b"\x03") else { return };
+    assert!(ran.out.contains("^C"), "{:?}", ran.out);
+    let before = ran.out.split("\u{1b}[1meco2  ").next().unwrap_or_default();
+    assert!(before.ends_with("^C\r\n"), "{:?}", ran.out);
+}
+
+#[test]
+fn notices_about_the_machine_are_printed_once() {
+    let rig = Rig::bare();
+    let first = rig.run("", "true").err;
+    assert_eq!(first.matches("  ! ").count(), 2, "{first}");
+    let second = rig.run("", "true").err;
+    assert_eq!(second.matches("  ! ").count(), 0, "{second}");
+    assert!(second.contains("world average"), "the rows keep the facts: {second}");
+    let without = Rig::bare();
+    for _ in 0..2 {
+        let ran = without.run("--no-log", "true");
+        assert!(ran.err.contains("  ! ") && !without.path("state").exists(), "no log, no file: {}", ran.err);
+    }
+}
+
+#[test]
+fn zone_of_the_clock_is_a_hint_and_not_the_zone_of_the_run() {
+    let rig = Rig::measured();
+    let mut command = rig.measuring("--json r.json", "true");
+    let ran = crate::rig::ran(command.env("TZ", "Europe/Berlin"));
+    assert!(ran.err.contains("The clock is set to Europe/Berlin: try --zone DE."), "{}", ran.err);
+    assert_eq!(rig.report("r.json").carbon.unwrap().zone, "WORLD");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use eco2_core::Decision;
 use eco2_grid::carbon::CloudPower;
+use eco2_report::Scope;
 
 /// Whether and where the run log is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +18,32 @@ pub enum Log {
     Off,
     /// In this folder.
     Folder(PathBuf),
+}
+
+/// Length of the summary that `eco2 run` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SummaryLength {
+    /// About ten lines.
+    #[default]
+    Short,
+    /// Everything that the report has for people.
+    Full,
+    /// None.
+    Off,
+}
+
+impl SummaryLength {
+    /// Every length, in the order of help.
+    pub(super) const ALL: [Self; 3] = [Self::Short, Self::Full, Self::Off];
+
+    /// Returns the name in options.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Full => "full",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// A field that stores a parsed value of type `T`.
@@ -69,6 +96,8 @@ shown! {
     PathBuf: |path| path.display().to_string();
     Duration: |time| format!("{time:?}");
     CloudPower: |cloud| cloud.provider.to_owned();
+    SummaryLength: |length| length.name().to_owned();
+    Scope: |scope| scope.name().to_owned();
     Decision: |answer| match answer {
         Decision::Go => "off",
         Decision::Warn => "warn",

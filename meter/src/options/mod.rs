@@ -40,7 +40,7 @@ mod trust_tests;
 
 pub use env::{PARENT_PART, Warning};
 pub use error::OptionsError;
-pub use field::Log;
+pub use field::{Log, SummaryLength};
 pub use input::Input;
 pub use layer::Layer;
 pub use origin::{Level, Origin};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use eco2_core::Decision;
 use eco2_grid::carbon::{CLOUDS, CloudPower};
+use eco2_report::Scope;
 
-use super::field::Log;
+use super::field::{Log, SummaryLength};
 use super::input::Input;
 
 /// The sources an option may name.
@@ -209,6 +210,18 @@ pub(super) fn decision(input: &Input) -> Option<Decision> {
 pub(super) fn cloud(input: &Input) -> Option<CloudPower> {
     let name = text(input)?.trim().to_ascii_lowercase();
     CLOUDS.into_iter().find(|cloud| cloud.provider == name)
+}
+
+/// A length of the summary.
+pub(super) fn summary(input: &Input) -> Option<SummaryLength> {
+    let name = text(input)?;
+    SummaryLength::ALL.into_iter().find(|length| length.name() == name)
+}
+
+/// Whose energy is meant.
+pub(super) fn scope(input: &Input) -> Option<Scope> {
+    let name = text(input)?;
+    Scope::ALL.into_iter().find(|scope| scope.name() == name)
 }
 
 /// An address without user and query, which could contain secrets.

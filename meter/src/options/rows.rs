@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use eco2_core::Decision;
 use eco2_grid::carbon::CloudPower;
+use eco2_report::Scope;
 
-use super::field::{Log, ShowField as _, TakeValue as _};
+use super::field::{Log, ShowField as _, SummaryLength, TakeValue as _};
 use super::input::Input;
 use super::origin::Origin;
 use super::parse;
@@ -68,6 +69,21 @@ rows! {
         parse::flag, allowed "true or false", such as "true";
         Run, Describes, flag Flag::on("--quiet").short('q');
 
+    /// Length of the summary after the run
+    SUMMARY summary: SummaryLength;
+        parse::summary, allowed "short, full or off", such as "\"full\"";
+        Run, Describes, unset "short", flag Flag::value("--summary", "LENGTH");
+
+    /// Whose energy summaries and exports state: that of the machine or of the command
+    SCOPE scope: Scope;
+        parse::scope, allowed "machine or command", such as "\"command\"";
+        Run, Describes, unset "machine", flag Flag::value("--scope", "SCOPE");
+
+    /// Show power, energy and emissions in the last line of the terminal while a command runs
+    LIVE live: bool = true;
+        parse::flag, allowed "true or false", such as "false";
+        Run, Describes, unset "true", flag Flag::off("--no-live").help("Show no live line on the terminal").rare();
+
     /// Leave the command's arguments out of the report
     REDACT redact: bool;
         parse::flag, allowed "true or false", such as "true";
@@ -120,7 +136,7 @@ rows! {
         |input| parse::names(input, parse::PROVIDERS),
         allowed "a list of carbon-aware-sdk, electricity-maps, energy-charts, entsoe, neso, watttime",
         such as "[\"electricity-maps\"]";
-        Carbon, Describes, flag Flag::value("--provider", "LIST");
+        Carbon, Describes, flag Flag::value("--provider", "LIST").help("Providers of carbon intensity, e.g. electricity-maps,neso");
 
     /// The provider's name for the zone, e.g. US-CAL-CISO
     PROVIDER_ZONE provider_zone: Option<String>;

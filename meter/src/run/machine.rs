@@ -1,10 +1,10 @@
-//! Finds the file of this machine in the state folder: its name, and the results of `eco2 doctor` that it stores: of the
-//! self-test and of the calibration.
+//! Finds the file of this machine in the state folder: its name, and what it stores: the results of `eco2 doctor`, which are
+//! those of the self-test and of the calibration, and the notices that were shown.
 
 use std::path::PathBuf;
 
 use eco2_grid::Sha256;
-use eco2_report::{CalibratedLoad, CalibratedPart, Calibration, MachineState};
+use eco2_report::{CalibratedLoad, CalibratedPart, Calibration, MachineState, Notice};
 use eco2_samplers::hardware::Hardware;
 use eco2_samplers::host;
 use eco2_samplers::model::{LoadPower, MeasuredMachine, MeasuredPower};
@@ -49,8 +49,8 @@ pub(crate) fn stored(options: &Options) -> StoredMachine {
     if !folder(options).is_ok_and(|folder| folder.is_dir()) {
         return StoredMachine::default();
     }
-    match file(options).and_then(|(name, path)| Ok(MachineState::load(&path, &name)?)) {
-        Ok(MachineState { counters, calibration, .. }) => {
+    match load(options) {
+        Ok((MachineState { counters, calibration, .. }, _)) => {
             StoredMachine { self_test: StoredTest::of(counters), calibration }
         }
         Err(error) => {
@@ -102,6 +102,46 @@ fn difference(calibration: &Calibration, hardware: &Hardware) -> Option<String> 
         .or_else(|| text("the number of CPUs", &calibration.cpus.to_string(), &hardware.cpus.to_string()))
         .or_else(|| text("the firmware", &calibration.firmware, &hardware.firmware))
         .or_else(|| hardware.is_guest.then(|| "it is now a virtual machine".to_owned()))
+}
+
+/// Returns the notices that were shown on this machine before, for summaries; none if the file cannot be read.
+///
+/// ```
+/// # let folder = std::env::temp_dir().join(format!("eco2-notices-{}", std::process::id()));
+/// use eco2::options::Options;
+/// use eco2::render::Notice;
+///
+/// let options = Options { state_dir: Some(folder.clone()), ..Options::default() };
+/// assert!(eco2::shown_notices(&options).is_empty());
+/// eco2::remember_notices(&options, &[Notice::NoZone]);
+/// assert_eq!(eco2::shown_notices(&options), [Notice::NoZone]);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn shown_notices(options: &Options) -> Vec<Notice> {
+    if !folder(options).is_ok_and(|folder| folder.is_dir()) {
+        return Vec::new();
+    }
+    load(options).map_or_else(|_| Vec::new(), |(state, _)| state.notices())
+}
+
+/// Stores that notices were shown on this machine. If the file cannot be written, they are shown again.
+pub fn remember_notices(options: &Options, shown: &[Notice]) {
+    if shown.is_empty() {
+        return;
+    }
+    let Ok((mut state, path)) = load(options) else { return };
+    if state.add_notices(shown) {
+        // The notices are then shown again, which is no harm.
+        state.save(&path).ok();
+    }
+}
+
+/// Reads the file of this machine.
+fn load(options: &Options) -> Result<(MachineState, PathBuf), Error> {
+    let (name, path) = file(options)?;
+    Ok((MachineState::load(&path, &name)?, path))
 }
 
 /// Returns the folder `machine` in the state folder.

@@ -59,6 +59,27 @@ impl Meter {
         Some(Now { at_ns, total_uj, complete: total.flags & DomainPoint::PARTIAL == 0 })
     }
 
+    /// Returns the energy at the last tick of the sampling thread; `None` before the first readings, in a forked child, or
+    /// where no energy is known. Unlike [`Meter::now`], the call asks for no reading, so that a display may repeat it.
+    ///
+    /// ```
+    /// # use eco2::options::{Log, opt};
+    /// # let meter = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic").open()?;
+    /// # std::thread::sleep(std::time::Duration::from_millis(20));
+    /// if let Some(last) = meter.last_published() {
+    ///     assert!(last.at_ns <= eco2::monotonic_ns());
+    /// }
+    /// # Ok::<(), eco2::Error>(())
+    /// ```
+    #[must_use]
+    pub fn last_published(&self) -> Option<Now> {
+        if self.forked() {
+            return None;
+        }
+        let total = self.reader.total().filter(DomainPoint::is_known)?;
+        Some(Now { at_ns: total.edge_ns, total_uj: total.uj, complete: total.flags & DomainPoint::PARTIAL == 0 })
+    }
+
     /// Writes the energy now of each device into `out`, in the order of the report's devices. Returns `false` where
     /// none is known.
     ///

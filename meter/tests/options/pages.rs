@@ -123,7 +123,7 @@ fn python_type(row: &Row) -> &'static str {
         "PathBuf" => "_Path",
         "Duration" => "float | str",
         "Log" => "bool | _Path",
-        "String" | "i64" | "CloudPower" | "Decision" => "str",
+        "String" | "i64" | "CloudPower" | "Decision" | "Scope" | "SummaryLength" => "str",
         "Vec<String" if row.name == "gpus" => "Sequence[int | str]",
         "Vec<String" => "Sequence[str]",
         "Vec<(String, f64)" => "Mapping[str, float]",

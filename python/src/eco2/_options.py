@@ -95,6 +95,15 @@ class Options(TypedDict, total=False):
     quiet: bool | None
     """Print errors only."""
 
+    summary: str | None
+    """Length of the summary after the run [default: short]."""
+
+    scope: str | None
+    """Whose energy summaries and exports state: that of the machine or of the command [default: machine]."""
+
+    live: bool | None
+    """Show power, energy and emissions in the last line of the terminal while a command runs [default: true]."""
+
     redact: bool | None
     """Leave the command's arguments out of the report."""
 

@@ -144,7 +144,7 @@ fn end(forecast: &ForecastRecord, spelling: Spelling) -> String {
 }
 
 /// Returns an amount with its unit; money has none here.
-fn amount(unit: Unit, value: f64, spelling: Spelling) -> String {
+pub(super) fn amount(unit: Unit, value: f64, spelling: Spelling) -> String {
     match unit {
         Unit::EnergyUj => spelling.energy_only(value.max(0.0) as u64),
         Unit::Grams => spelling.mass_only(value),

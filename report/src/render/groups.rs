@@ -209,7 +209,7 @@ pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     let synthetic = groups.iter().any(|group| group.synthetic_uj > 0);
     let mut page = Page::new(*style, synthetic);
     let spelling = page.spelling();
-    let mut rows = vec![[key, "runs", "energy", "carbon", "flags"].map(str::to_owned).to_vec()];
+    let mut rows = vec![[key, "runs", "energy", "emissions", "remarks"].map(str::to_owned).to_vec()];
     rows.extend(groups.iter().map(|group| row(group, spelling)));
     let total = groups.iter().filter_map(|group| group.energy_uj).reduce(u128::saturating_add);
     let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
@@ -239,7 +239,7 @@ fn row(group: &Group, spelling: Spelling) -> Vec<String> {
         None => "not priced".into(),
     };
     let flags = [
-        (group.estimated_uj > 0, "ESTIMATED in part"),
+        (group.estimated_uj > 0, "estimated in part"),
         (group.provisional_runs > 0, "provisional in part"),
         (group.grams.is_some() && group.unpriced_runs > 0, "not all priced"),
     ];

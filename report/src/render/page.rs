@@ -32,20 +32,23 @@ pub(crate) enum Tone {
 
 /// Width of the labels, columns.
 const LABEL_WIDTH: usize = 12;
-/// Prefix of every line of a run with synthetic data.
-const SYNTHETIC: &str = "SYNTHETIC ";
+/// First line of a page with synthetic data.
+pub(super) const SYNTHETIC: &str = "SYNTHETIC DATA: generated for demonstration, no hardware was read";
 
 /// A text for people under construction, line by line.
 pub(crate) struct Page {
     style: TextStyle,
-    synthetic: bool,
     out: String,
 }
 
 impl Page {
-    /// Returns an empty page. If `synthetic`, every line gets a prefix.
+    /// Returns an empty page; if `synthetic`, one whose first line states that.
     pub(crate) fn new(style: TextStyle, synthetic: bool) -> Self {
-        Self { style, synthetic, out: String::new() }
+        let mut page = Self { style, out: String::new() };
+        if synthetic {
+            wrap(SYNTHETIC, page.width()).iter().for_each(|line| page.line(line, Tone::Warning));
+        }
+        page
     }
 
     /// Returns how units and signs are written on this page.
@@ -58,9 +61,9 @@ impl Page {
         self.out
     }
 
-    /// Returns the width of a line without the prefix, columns.
-    fn width(&self) -> usize {
-        self.style.width.max(40) - if self.synthetic { SYNTHETIC.len() } else { 0 }
+    /// Returns the width of a line, columns.
+    pub(super) fn width(&self) -> usize {
+        self.style.width.max(40)
     }
 
     /// Adds a label and its facts, wrapped; further lines are indented below the facts.
@@ -91,25 +94,27 @@ impl Page {
     }
 
     /// Adds a line.
-    fn line(&mut self, text: &str, tone: Tone) {
-        let text = text.trim_end();
-        let mark = if self.synthetic { SYNTHETIC } else { "" };
-        match (self.style.color, tone) {
-            (true, Tone::Strong) => self.push(&[mark, "\u{1b}[1m", text, "\u{1b}[0m\n"]),
-            (true, Tone::Faint) => self.push(&[mark, "\u{1b}[2m", text, "\u{1b}[0m\n"]),
-            (true, Tone::Warning) => self.push(&[mark, "\u{1b}[1;33m", text, "\u{1b}[0m\n"]),
-            _ => self.push(&[mark, text, "\n"]),
-        }
+    pub(super) fn line(&mut self, text: &str, tone: Tone) {
+        let painted = self.painted(text.trim_end(), tone);
+        self.out.push_str(&painted);
+        self.out.push('\n');
     }
 
-    /// Adds pieces of text.
-    fn push(&mut self, parts: &[&str]) {
-        parts.iter().for_each(|part| self.out.push_str(part));
+    /// Returns a text in the colour of its emphasis; unchanged if the page has no colour.
+    pub(super) fn painted(&self, text: &str, tone: Tone) -> String {
+        let code = match tone {
+            Tone::Strong => "1",
+            Tone::Faint => "2",
+            Tone::Warning => "1;33",
+            Tone::Normal => "",
+        };
+        let has_colour = self.style.color && !code.is_empty() && !text.is_empty();
+        if has_colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
 
 /// Returns a text without control characters. On an ASCII page, `?` replaces each character that is not ASCII.
-fn clean(text: &str, ascii: bool) -> String {
+pub(super) fn clean(text: &str, ascii: bool) -> String {
     let clean = clean::terminal(text);
     if ascii { clean.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect() } else { clean.into_owned() }
 }
@@ -124,11 +129,12 @@ fn pad(cell: &str, width: usize) -> String {
     kept + "~"
 }
 
-/// Breaks a text at spaces into lines. A word longer than a line is broken anywhere.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+/// Breaks a text at spaces into lines. A number stays with its unit, its sign and the rest of its digits; a word longer
+/// than a line is broken anywhere.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut room = width;
-    for word in text.split(' ') {
+    for word in glued(text, width) {
         let mut rest: Vec<char> = word.chars().collect();
         if room < width && rest.len() + 1 > room {
             lines.push(String::new());
@@ -151,6 +157,43 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     if lines.is_empty() { vec![String::new()] } else { lines }
 }
 
+/// Returns the words of a text, with those in one piece that belong together and fit a line: `12 min 04 s`, `± 1.2 %`.
+fn glued(text: &str, width: usize) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    let mut last = "";
+    for word in text.split(' ') {
+        match pieces.last_mut() {
+            Some(piece) if belongs(last, word) && piece.chars().count() + 1 + word.chars().count() <= width => {
+                *piece = format!("{piece} {word}");
+            }
+            _ => pieces.push(word.to_owned()),
+        }
+        last = word;
+    }
+    pieces
+}
+
+/// Units that follow a number, without the signs after them.
+const UNITS: &str =
+    "µJ uJ mJ J kJ Wh kWh MWh W kW µg ug mg g kg t µs us ms s min h % l km g/kWh GB k M G samples/kWh tokens/kWh";
+
+/// Whether no line may end between two words: after a number before its unit or more of its digits, around the sign of a
+/// range, and before the substance of a mass.
+fn belongs(left: &str, right: &str) -> bool {
+    let bare = |word: &str| word.trim_matches(['(', ')', '[', ']', ',', ';', ':', '.']).to_owned();
+    let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit());
+    let is_unit = |word: &str| UNITS.split(' ').any(|unit| unit == word);
+    let ends = left.ends_with([',', ';', ':', ')', ']']);
+    let (left, right) = (bare(left), bare(right));
+    let is_sign = |word: &str| matches!(word, "–" | "-" | "±" | "+-" | "×" | "x" | "≈" | "~" | "+");
+    let left_number = is_number(&left) && !ends;
+    (left_number && (is_unit(&right) || is_number(&right) || is_sign(&right)))
+        || (is_sign(&left) && is_number(&right))
+        || (is_unit(&left) && !ends && (right.starts_with("CO₂e") || right.starts_with("CO2e") || is_sign(&right)))
+        || (matches!(left.as_str(), "h" | "min") && is_number(&right) && !ends)
+        || (matches!(left.as_str(), "k" | "M" | "G") && right.ends_with("/kWh"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +203,16 @@ mod tests {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
         assert_eq!(wrap("", 8), [""]);
+    }
+
+    #[test]
+    fn number_is_never_broken_from_its_unit() {
+        assert_eq!(wrap("tokens: 204 800", 12), ["tokens:", "204 800"]);
+        assert_eq!(wrap("about 9.9 g CO₂e, then", 12), ["about", "9.9 g CO₂e,", "then"]);
+        assert_eq!(wrap("took 12 min 04 s and", 12), ["took", "12 min 04 s", "and"]);
+        assert_eq!(wrap("in [1 200 – 1 270] x", 16), ["in", "[1 200 – 1 270]", "x"]);
+        assert_eq!(wrap("a range of 9 – 41 Wh", 11), ["a range of", "9 – 41 Wh"]);
+        assert_eq!(wrap("step 12, 3 s", 8), ["step 12,", "3 s"]);
     }
 
     #[test]

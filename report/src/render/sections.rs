@@ -1,7 +1,7 @@
 //! Writes the sections of the summary for people: energy, devices, missing data, attribution (the command's share),
 //! emissions, work, spans (named times), anomalies, events and the cost of measuring, each in a few lines.
 
-use super::figures::{self, Spelling, number, percent};
+use super::figures::{self, Spelling, counted, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, word};
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
@@ -18,8 +18,8 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
     let parts = [
         ("measured", energy.measured_uj),
         ("derived from power", energy.derived_uj),
-        ("ESTIMATED by a model", energy.estimated_uj),
-        ("SYNTHETIC", energy.synthetic_uj),
+        ("estimated", energy.estimated_uj),
+        ("synthetic", energy.synthetic_uj),
     ];
     let shown = parts
         .into_iter()
@@ -35,7 +35,7 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
         let is_vague = energy.high_uj.is_none_or(|high_uj| high_uj / 10 > energy.low_uj);
         let how = if is_vague { "order of magnitude only" } else { "see the range" };
         let facts = format!("{share} of the energy is modelled, not measured by a sensor: {how}");
-        page.row("ESTIMATED", Tone::Warning, &facts);
+        page.row("Estimated", Tone::Warning, &facts);
     }
     if let Some(facility_uj) = energy.facility_uj.filter(|_| energy.facility_uj != energy.total_uj) {
         let facility = spelling.energy_only(facility_uj);
@@ -72,11 +72,7 @@ fn device_row(device: &Device, page: &Page) -> Vec<String> {
         (None, _) => Quality::Missing.name().to_owned(),
         (Some(_), _) => spelling.energy(device.bounded()),
     };
-    let quality = match device.quality {
-        Quality::Estimated => "ESTIMATED".to_owned(),
-        Quality::Synthetic => "SYNTHETIC".to_owned(),
-        quality => word(&quality),
-    };
+    let quality = word(&device.quality);
     let star = if device.overlaps.is_empty() { "" } else { " *" };
     let name = if device.name.is_empty() || device.name == device.id {
         device.id.clone()
@@ -124,17 +120,18 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
 pub(super) fn attribution(report: &Report, page: &mut Page) {
     let Some(share) = &report.attribution else { return };
     if report.energy.total_uj.is_none() {
-        return page.row("Share", Tone::Normal, "not known: no device was read");
+        return page.row("This job", Tone::Normal, "not known: no device was read");
     }
     let (spelling, whole) = (page.spelling(), share.total_uj() as f64);
     let command = spelling.energy(share.bounded());
-    page.row("Share", Tone::Normal, &format!("command {command}, {}", percent(share.command_uj as f64, whole)));
+    let of_command = percent(share.command_uj as f64, whole);
+    page.row("This job", Tone::Normal, &format!("{command}, {of_command} of the energy"));
     let part = |name: &str, uj: u64| format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, whole));
-    let mut rest = vec![part("idle", share.idle_uj), part("others", share.others_uj)];
+    let mut rest = vec![part("other processes", share.others_uj), part("idle", share.idle_uj)];
     if share.unattributed_uj > 0 {
         rest.push(part("not attributed", share.unattributed_uj));
     }
-    rest.push(format!("by {}", share.method));
+    rest.push(format!("attributed by {}", share.method));
     page.row("", Tone::Normal, &rest.join(spelling.dot()));
 }
 
@@ -142,22 +139,15 @@ pub(super) fn attribution(report: &Report, page: &mut Page) {
 pub(super) fn carbon(report: &Report, page: &mut Page) {
     let Some(carbon) = &report.carbon else { return };
     let spelling = page.spelling();
-    page.row("Carbon", Tone::Strong, &format!("{} (location-based)", spelling.mass(carbon.bounded())));
+    page.row("Emissions", Tone::Strong, &format!("{} (location-based)", spelling.mass(carbon.bounded())));
     page.row("", Tone::Normal, &origin(carbon, spelling.dot()));
-    match carbon.zone_source.as_str() {
-        "default-world" => {
-            page.row(
-                "WORLD",
-                Tone::Warning,
-                "no grid zone set, using the world average; set yours with --zone, e.g. --zone DE",
-            );
-        }
-        "unknown" => page.row(
-            "WORLD",
-            Tone::Warning,
-            "the zone is not known, using the world average; `eco2 grid` lists all zones",
-        ),
-        _ => {}
+    let world = match carbon.zone_source.as_str() {
+        "default-world" => Some("no grid zone set, using the world average; set yours with --zone, e.g. --zone DE"),
+        "unknown" => Some("the zone is not known, using the world average; `eco2 grid` lists all zones"),
+        _ => None,
+    };
+    if let Some(facts) = world {
+        page.row("Zone", Tone::Warning, facts);
     }
     match carbon.beside.as_deref() {
         Some(supplements) => super::supplements::rows(supplements, page),
@@ -194,7 +184,7 @@ fn origin(carbon: &Carbon, dot: &str) -> String {
         facts.extend(distinct(list));
     }
     if carbon.segments.iter().any(|segment| segment.estimated) {
-        facts.push("ESTIMATED by the provider".into());
+        facts.push("estimated by the provider".into());
     }
     facts.join(dot)
 }
@@ -265,18 +255,13 @@ pub(super) fn own_cost(report: &Report, page: &mut Page) {
     let late =
         if own.missed_ticks > 0 { format!(", {} late", figures::count(own.missed_ticks)) } else { String::new() };
     let facts =
-        format!("{} of CPU time, {share} of one core; {readings} readings{late}", spelling.duration(own.cpu_ns));
-    page.row("Measuring", Tone::Faint, &facts);
-    let losses = [(own.dropped, "spans or names dropped"), (own.log_lost_bytes, "bytes of the run log lost")];
+        format!("{share} of one core ({} of CPU time), {readings} readings{late}", spelling.duration(own.cpu_ns));
+    page.row("Overhead", Tone::Faint, &facts);
+    let losses = [(own.dropped, "spans or names"), (own.log_lost_bytes, "bytes of the run log")];
     let losses: Vec<String> = losses.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     if !losses.is_empty() {
-        page.row("LOST", Tone::Warning, &losses.join(spelling.dot()));
+        page.row("Lost", Tone::Warning, &losses.join(spelling.dot()));
     }
-}
-
-/// Returns a count with its noun: `1 span`, `2 spans`.
-fn counted(count: u64, name: &str) -> String {
-    if count == 1 { format!("1 {name}") } else { format!("{} {name}s", figures::count(count)) }
 }
 
 /// Returns a text, or the other one if it is empty.

@@ -8,8 +8,8 @@ use eco2_core::schema::{Attempt, Merge, Report, State};
 
 /// Returns the report as a summary for people; every line ends with `\n`.
 ///
-/// Numbers have three to six digits, as many as their bounds allow. Every line of a run with synthetic data starts with
-/// `SYNTHETIC`; estimated and provisional values are labelled.
+/// Numbers have three to six digits, as many as their bounds allow. The first line of a run with synthetic data states
+/// that; estimated and provisional values are labelled.
 #[must_use]
 pub fn text(report: &Report, style: &TextStyle) -> String {
     let report = presentable(report);
@@ -54,7 +54,7 @@ fn head(report: &Report, page: &mut Page) {
         page.row("Command", Tone::Normal, &command_line(&run.command));
     }
     if run.state == State::Provisional {
-        page.row("PROVISIONAL", Tone::Warning, "the run is still going or was interrupted: values may still grow");
+        page.row("Provisional", Tone::Warning, "the run is still going or was interrupted: values may still grow");
     }
     merged_from(report, page);
 }
@@ -99,14 +99,14 @@ fn merged_from(report: &Report, page: &mut Page) {
     if let Some(uj) = merge.overhead_uj {
         let energy = page.spelling().energy_only(uj);
         let time = page.spelling().duration(merge.overhead_ns);
-        let facts = format!("{energy} in {time} around the attempts (start, between, end); not in the figures below");
+        let facts = format!("{energy} in {time} around the attempts (start, between, end); not in the values below");
         page.row("Overhead", Tone::Normal, &facts);
     }
     for replayed in &merge.replayed {
         let energy =
             replayed.energy_uj.map_or_else(|| "an unknown energy".to_owned(), |uj| page.spelling().energy_only(uj));
         let facts = format!(
-            "{} steps of attempt {} were lost and done again: about {energy}, which is in the figures below",
+            "{} steps of attempt {} were lost and done again: about {energy}, which is in the values below",
             replayed.steps, replayed.attempt
         );
         page.row("Replayed", Tone::Warning, &facts);

@@ -1,5 +1,5 @@
-//! What is known of one machine over its runs: the result of the self-test of `eco2 doctor` and its calibration, one file
-//! per machine in the state folder.
+//! What is known of one machine over its runs: the result of the self-test of `eco2 doctor`, its calibration, and the notices
+//! that its user has read. One file per machine in the state folder.
 //!
 //! A run reads the file at its start, so that a counter that failed is not trusted and an estimate uses measured powers;
 //! see docs/self-test.md. A file that cannot be read is reported and ignored.
@@ -11,9 +11,9 @@ use std::path::Path;
 use eco2_core::CounterFault;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::store::calibration::Calibration;
 use crate::store::files;
+use crate::{Error, Notice};
 
 /// The schema of the file.
 const SCHEMA: &str = "eco2.machine/1";
@@ -34,6 +34,9 @@ pub struct MachineState {
     /// The last calibration; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Names of the notices about the machine that were shown ([`crate::Notice`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notices: Vec<String>,
 }
 
 /// The self-test of one energy counter.
@@ -130,7 +133,8 @@ impl MachineState {
         }
         let is_long =
             |test: &CounterTest| test.id.len().max(test.source.len()).max(test.tested_at.len()) > MAX_NAME_BYTES;
-        if self.counters.iter().any(is_long) {
+        let is_long_notice = self.notices.iter().any(|name| name.len() > MAX_NAME_BYTES);
+        if is_long_notice || self.counters.iter().any(is_long) {
             return Some(format!("a name is longer than {MAX_NAME_BYTES} bytes"));
         }
         self.calibration.as_ref().and_then(Calibration::fault).map(str::to_owned)
@@ -153,6 +157,23 @@ impl MachineState {
             self.counters.retain(|old| !old.is_of(&test));
             self.counters.push(test);
         }
+    }
+
+    /// Returns the notices that were shown on this machine; those of other versions are left out.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.iter().filter_map(|name| Notice::from_name(name)).collect()
+    }
+
+    /// Adds notices that were shown; returns whether one of them is new.
+    pub fn add_notices(&mut self, shown: &[Notice]) -> bool {
+        let known = self.notices.len();
+        for notice in shown {
+            if !self.notices.iter().any(|name| name == notice.name()) {
+                self.notices.push(notice.name().to_owned());
+            }
+        }
+        self.notices.len() > known
     }
 
     /// Writes the file whole, with mode 0600 in a folder with mode 0700.
@@ -227,6 +248,19 @@ mod tests {
         let torn = fs::read(&path).unwrap();
         fs::write(&path, &torn[..torn.len() - 20]).unwrap();
         assert!(MachineState::load(&path, "abc").unwrap_err().to_string().contains("EOF"));
+    }
+
+    #[test]
+    fn notices_are_kept_once_and_those_of_other_versions_are_ignored() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("abc.json");
+        let mut state = MachineState::new("abc");
+        assert!(state.add_notices(&[Notice::NoZone]) && !state.add_notices(&[Notice::NoZone]));
+        state.notices.push("of-a-later-version".to_owned());
+        state.save(&path).unwrap();
+        let again = MachineState::load(&path, "abc").unwrap();
+        assert_eq!(again.notices(), [Notice::NoZone]);
+        assert_eq!(again, state, "names of other versions are kept in the file");
     }
 
     #[test]

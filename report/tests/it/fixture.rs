@@ -1,6 +1,9 @@
 //! A report with every field filled in, and smaller ones made from it.
 
 mod carbon;
+mod machines;
+
+pub(crate) use machines::{guest, server};
 
 use std::collections::BTreeMap;
 

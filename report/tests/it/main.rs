@@ -34,4 +34,6 @@ mod same_numbers;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod short;
+#[cfg(test)]
 mod trace;

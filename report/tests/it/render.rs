@@ -50,13 +50,15 @@ fn text_of_a_killed_run_without_sensors() {
 }
 
 #[test]
-fn every_line_of_a_synthetic_run_is_marked() {
+fn first_line_of_a_synthetic_run_states_it_and_no_other_line_repeats_it() {
     let mut report = report();
     report.devices[0].quality = Quality::Synthetic;
     report.energy.synthetic_uj = report.energy.measured_uj;
     for style in [PLAIN, TextStyle { color: true, ..PLAIN }, TextStyle { width: 40, ..PLAIN }] {
         let text = text(&report, &style);
-        assert!(text.lines().all(|line| line.starts_with("SYNTHETIC")), "{text}");
+        assert!(text.lines().next().is_some_and(|line| line.contains("SYNTHETIC DATA")), "{text}");
+        assert_eq!(text.matches("SYNTHETIC").count(), 1, "{text}");
+        assert!(text.contains("  synthetic  "), "the quality of the device: {text}");
     }
 }
 
@@ -67,7 +69,7 @@ fn estimates_and_world_averages_are_flagged_in_words() {
         carbon.zone_source = "default-world".into();
     }
     let text = text(&report, &PLAIN);
-    assert!(text.contains("ESTIMATED ") && text.contains("is modelled"), "{text}");
+    assert!(text.contains("Estimated ") && text.contains("is modelled"), "{text}");
     assert!(text.contains("world average") && text.contains("location-based"), "{text}");
 }
 

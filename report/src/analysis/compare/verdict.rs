@@ -93,8 +93,8 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
         (all.len() > 1, "the kinds of intensity differ: grams of different kinds are not comparable"),
         (some(|run| run.units.is_none()), "work was not counted in every run: figures per unit are missing there"),
         (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "the energy of some runs is not known"),
-        (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is ESTIMATED by a model"),
-        (some(|run| run.synthetic), "some figures are SYNTHETIC: generated, not measured"),
+        (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is estimated by a model"),
+        (some(|run| run.synthetic), "some values are synthetic: generated, not measured"),
         (some(|run| run.state == word(&State::Provisional)), "some runs are provisional: their figures may still grow"),
         (currencies(runs) > 1, "the currencies differ: costs are not comparable"),
         (

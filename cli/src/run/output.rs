@@ -1,26 +1,27 @@
-//! Prints what `eco2 run` shows on standard error: one line before the command starts, the summary after it has ended.
+//! Prints the messages of `eco2 run` on standard error, without the live line: with `--verbose` the sources before the command
+//! starts, and the summary after it has ended. Writes the report to the file of `--json`.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
-use eco2::options::Options;
+use eco2::options::{Options, SummaryLength};
 use eco2_core::Quality;
-use eco2_core::schema::{Device, Report, Status};
-use eco2_report::TextStyle;
+use eco2_core::schema::{Device, Report};
 
 use super::watch::OptionalMeter;
-use crate::{failure, out, sink};
+use crate::{failure, out, sink, summary};
 
-/// Width of the labels, as in the summary of crate `eco2-report`.
+/// Width of the labels, as in the full text of crate `eco2-report`.
 const LABEL: usize = 12;
 
-/// Prints on a terminal which sources measure, and with which quality.
+/// Prints which sources measure, and with which quality, if a full summary was asked for.
 pub(super) fn header(meter: &OptionalMeter, options: &Options) {
-    let Some(meter) = meter.0.as_ref().filter(|_| !options.quiet && io::stderr().is_terminal()) else { return };
+    let is_full = options.summary == SummaryLength::Full && !options.quiet;
+    let Some(meter) = meter.0.as_ref().filter(|_| is_full) else { return };
     out::talk(&format!("eco2: {}\n", line(&meter.snapshot())));
 }
 
-/// `measuring with rapl-sysfs (2 measured), model (1 ESTIMATED)`.
+/// `measuring with rapl-sysfs (2 measured), model (1 estimated)`.
 fn line(report: &Report) -> String {
     let mut groups: Vec<(&str, Quality, usize)> = Vec::new();
     for Device { source, quality, .. } in &report.devices {
@@ -43,51 +44,30 @@ fn word(quality: Quality) -> &'static str {
     match quality {
         Quality::Measured => " measured",
         Quality::Derived => " derived from power",
-        Quality::Estimated => " ESTIMATED",
-        Quality::Synthetic => " SYNTHETIC",
+        Quality::Estimated => " estimated",
+        Quality::Synthetic => " synthetic",
         // Not read yet, or only once.
         Quality::Missing => "",
     }
 }
 
-/// Returns the summary, the path of the log, and commands to try next.
-pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> String {
-    let mut page = eco2_report::text(report, style);
-    let mut facts = Vec::new();
-    if let Some(log) = log {
-        facts.push(("Log", log.display().to_string()));
-        facts.push(("Next", "eco2 report last --json for every digit".to_owned()));
-    }
-    if !is_complete(report) {
-        facts.push(("Next", "eco2 doctor shows how to enable the missing sensors".to_owned()));
-    }
-    let synthetic = if report.energy.synthetic_uj > 0 { "SYNTHETIC " } else { "" };
-    let mut last = "";
-    for (label, fact) in facts {
-        let shown = if label == last { "" } else { label };
-        page.push_str(&format!("{synthetic}{shown:<LABEL$}{fact}\n"));
-        last = label;
-    }
-    page
-}
-
-/// Whether every requested source works and nothing is estimated.
-fn is_complete(report: &Report) -> bool {
-    let all_work = report.sources.iter().all(|source| matches!(source.status, Status::Ok | Status::Off));
-    all_work && report.energy.estimated_uj == 0 && !report.devices.is_empty()
-}
-
-/// Writes and shows the report. An error is printed and does not change the exit code.
-pub(super) fn finish(report: Option<Report>, log: Option<&Path>, options: &Options) {
+/// Writes and shows the report. An error is printed and does not change the exit code. If the user has interrupted the run
+/// with keys, the terminal has echoed them, so that the summary starts on a new line.
+pub(super) fn finish(report: Option<Report>, log: Option<&Path>, options: &Options, was_interrupted: bool) {
     let Some(report) = report else { return };
     if let Some(file) = &options.json
         && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(file, &text))
     {
         failure::print_error(&error.context("the report was not written"));
     }
-    if !options.quiet {
-        out::talk(&page(&report, log, &out::talk_style()));
+    if options.quiet {
+        return;
     }
+    let new_line = if was_interrupted && io::stderr().is_terminal() { "\n" } else { "" };
+    let text = summary::of_new_run(&report, options, out::talk_style(), &summary::next_steps(&report, log.is_some()));
+    let log = log.filter(|_| options.summary == SummaryLength::Full);
+    let log = log.map_or_else(String::new, |log| format!("{:<LABEL$}{}\n", "Log", log.display()));
+    out::talk(&format!("{new_line}{text}{log}"));
 }
 
 #[cfg(test)]
@@ -105,6 +85,6 @@ mod tests {
         report = eco2::replay(&trace, None, &Options::default()).unwrap();
         report.devices.iter_mut().for_each(|device| device.quality = Quality::Measured);
         report.devices[1].quality = Quality::Estimated;
-        assert_eq!(line(&report), "measuring with nvml (2 measured), model (1 ESTIMATED)");
+        assert_eq!(line(&report), "measuring with nvml (2 measured), model (1 estimated)");
     }
 }
