@@ -34,7 +34,7 @@ pub(super) fn table(report: &Report, spelling: Spelling) -> Vec<[String; 4]> {
     }
     let mut groups = limited(grouped(summed()));
     let largest_uj = groups.iter().filter_map(|group| group.energy_uj).max().unwrap_or(0);
-    groups.sort_by(|one, two| two.energy_uj.cmp(&one.energy_uj));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.energy_uj));
     let scale = spelling.energy_scale(largest_uj);
     let most_w = groups.iter().fold(0.0, |most: f64, group| most.max(group.mean_w));
     let whole = report.energy.total_uj.unwrap_or(0) as f64;
@@ -76,7 +76,7 @@ fn limited(mut groups: Vec<Alike>) -> Vec<Alike> {
     if groups.len() <= MAX_ROWS {
         return groups;
     }
-    groups.sort_by(|one, two| two.energy_uj.cmp(&one.energy_uj));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.energy_uj));
     let rest = groups.split_off(MAX_ROWS - 1);
     groups.push(Alike {
         label: "other devices".to_owned(),
