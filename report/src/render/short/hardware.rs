@@ -3,7 +3,7 @@
 use eco2_core::schema::{Device, Report};
 use eco2_core::{Component, Quality};
 
-use super::{MARGIN, shortened};
+use super::layout::{MARGIN, shortened};
 use crate::render::figures::{Spelling, rounded, share};
 use crate::render::page::{Page, Tone, clean};
 

@@ -3,7 +3,7 @@
 use eco2_core::schema::{Carbon, Report, Status, Supplements};
 use eco2_core::{Bounded, Quality, RangeKind, Ranged, units};
 
-use super::Row;
+use super::layout::Row;
 use crate::render::figures::{self, Scale, Spelling, Spread, number, percent, share};
 use crate::{Scope, in_scope};
 

@@ -3,43 +3,12 @@
 
 use eco2_core::schema::{EpisodeRecord, EventKind, Report, State, Status};
 
-use super::ShortStyle;
+use super::layout::ShortStyle;
+use super::notice::Notice;
 use crate::render::figures::{Spelling, counted, number, percent};
 
 /// Most lines; of further ones only their number is shown.
 const MAX_LINES: usize = 3;
-
-/// A notice about the machine, which does not change from run to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Notice {
-    /// Energy is modelled, because sensors are missing.
-    Modelled,
-    /// A sensor cannot be read with the user's permissions.
-    Denied,
-    /// No grid zone is set.
-    NoZone,
-}
-
-impl Notice {
-    /// Every notice.
-    pub const ALL: [Self; 3] = [Self::Modelled, Self::Denied, Self::NoZone];
-
-    /// Returns the name in the file of the machine.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Modelled => "modelled",
-            Self::Denied => "denied",
-            Self::NoZone => "no-zone",
-        }
-    }
-
-    /// Returns the notice of a name; `None` for names of other versions.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|notice| notice.name() == name)
-    }
-}
 
 /// Returns the lines, and the notices among them.
 pub(super) fn notices(report: &Report, asked: &ShortStyle) -> (Vec<String>, Vec<Notice>) {
