@@ -1,6 +1,7 @@
 //! Defines the errors of requests to other machines. No message contains text from the other side, an address or a
 //! secret.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Outage;
@@ -36,9 +37,15 @@ pub enum NetError {
     /// The other side could not prove its identity.
     #[error("the secure connection failed: the certificate is not trusted, or it is no TLS")]
     Tls,
+    /// The file with the certificates to trust cannot be used.
+    #[error("{path}: is no file of certificates in PEM form", path = .0.display())]
+    Certificate(PathBuf),
     /// No connection was possible.
     #[error("the service cannot be reached")]
     Unreachable,
+    /// A login was accepted without a token.
+    #[error("the service accepted the login and sent no token")]
+    NoToken,
     /// The answer is not HTTP.
     #[error("the answer is not understood: it is no HTTP")]
     NotHttp,

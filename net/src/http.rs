@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::http::{Response, StatusCode};
+use ureq::tls::TlsConfig;
+use ureq::typestate::WithoutBody;
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, RequestBuilder};
 
 use crate::address::{self, ClientKind, GuardedResolver};
-use crate::{Backoff, Clock, NetError, Retry, Secret, SystemClock};
+use crate::{Backoff, Clock, NetError, Retry, Secret, ServerTrust, SystemClock};
 
 /// The longest wait that a service may ask for, seconds. A longer one is shortened to an hour.
 const LONGEST_WAIT_S: u64 = 3600;
@@ -98,7 +100,15 @@ impl Http {
     /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a
     /// user, a query or a fragment.
     pub fn new(base: &str, limits: Limits) -> Result<Self, NetError> {
-        Self::open(ClientKind::Service, base, limits)
+        Self::open(ClientKind::Service, base, limits, TlsConfig::default())
+    }
+
+    /// Returns a client of a server whose identity is checked in this way.
+    ///
+    /// # Errors
+    /// As [`Http::new`], and [`NetError::Certificate`].
+    pub fn trusting(base: &str, limits: Limits, trust: &ServerTrust) -> Result<Self, NetError> {
+        Self::open(ClientKind::Service, base, limits, trust.tls()?)
     }
 
     /// Returns a client of a cloud's metadata service, the only one that may use the link-local address
@@ -107,7 +117,7 @@ impl Http {
     /// # Errors
     /// As [`Http::new`].
     pub fn metadata(base: &str, limits: Limits) -> Result<Self, NetError> {
-        Self::open(ClientKind::Metadata, base, limits)
+        Self::open(ClientKind::Metadata, base, limits, TlsConfig::default())
     }
 
     /// Returns the same client with waits on another clock.
@@ -117,10 +127,15 @@ impl Http {
     }
 
     /// Returns a client after checking its base address.
-    fn open(client: ClientKind, base: &str, limits: Limits) -> Result<Self, NetError> {
+    fn open(client: ClientKind, base: &str, limits: Limits, tls: TlsConfig) -> Result<Self, NetError> {
         let local = address::check(base, client)?;
         let clock = Arc::new(SystemClock::default());
-        Ok(Self { agent: agent(&limits, local, client), base: base.trim_end_matches('/').to_owned(), limits, clock })
+        Ok(Self {
+            agent: agent(&limits, local, client, tls),
+            base: base.trim_end_matches('/').to_owned(),
+            limits,
+            clock,
+        })
     }
 
     /// Returns the body of the answer to a GET of `base` + `path` with this query. HTTP 429 is not retried here, so
@@ -139,15 +154,7 @@ impl Http {
         for (name, value) in query {
             request = request.query(name, value);
         }
-        request = match auth {
-            Auth::None => request,
-            Auth::Header(name, secret) => request.header(name, secret.expose()),
-            Auth::Bearer(secret) => request.header("authorization", format!("Bearer {}", secret.expose())),
-            Auth::Basic(secret) => request.header("authorization", format!("Basic {}", base64(secret.expose()))),
-            Auth::Query(name, secret) => request.query(name, secret.expose()),
-            Auth::Plain(name, value) => request.header(name, value),
-        };
-        self.read(request.call().map_err(|error| net_error(&error))?)
+        self.read(with_auth(request, auth).call().map_err(|error| net_error(&error))?)
     }
 
     /// Returns the answer to a PUT without a body, which is tried once. The metadata service returns its tokens this
@@ -158,6 +165,53 @@ impl Http {
     pub fn put(&self, path: &str, header: (&'static str, &'static str)) -> Result<Vec<u8>, NetError> {
         let request = self.agent.put(format!("{}{path}", self.base)).header(header.0, header.1);
         self.read(request.send_empty().map_err(|error| net_error(&error))?)
+    }
+
+    /// Logs in with an account, the text `user:password`: sends a POST whose JSON has user and password in these two fields.
+    /// It is tried once, as a service may lock an account after a few failures.
+    ///
+    /// ```no_run
+    /// use eco2_net::{Auth, Http, Limits, Secret};
+    ///
+    /// let http = Http::new("https://bmc.example.org", Limits::default())?;
+    /// let account = Secret::new("monitor:not-a-password").expect("printable ASCII");
+    /// let login = http.log_in("/redfish/v1/SessionService/Sessions", &account, ["UserName", "Password"], "x-auth-token")?;
+    /// http.get("/redfish/v1/Chassis", &[], Auth::Header("x-auth-token", &login.token))?;
+    /// # Ok::<(), eco2_net::NetError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NetError`]; [`NetError::NoToken`] if the answer has no token in the header `token_header`.
+    pub fn log_in(
+        &self,
+        path: &str,
+        account: &Secret,
+        [user_field, password_field]: [&str; 2],
+        token_header: &'static str,
+    ) -> Result<Login, NetError> {
+        let (user, password) = account.expose().split_once(':').unwrap_or((account.expose(), ""));
+        let body = format!(
+            "{{\"{user_field}\":\"{}\",\"{password_field}\":\"{}\"}}",
+            json_escaped(user),
+            json_escaped(password)
+        );
+        let request =
+            self.agent.post(format!("{}{path}", self.base)).header("content-type", "application/json; charset=utf-8");
+        let response = request.send(body).map_err(|error| net_error(&error))?;
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (token, location) = (header(token_header), header("location"));
+        self.read(response)?;
+        let token = token.and_then(|token| Secret::new(&token)).ok_or(NetError::NoToken)?;
+        Ok(Login { token, location })
+    }
+
+    /// Sends a DELETE, which is tried once.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn delete(&self, path: &str, auth: Auth<'_>) -> Result<(), NetError> {
+        let request = with_auth(self.agent.delete(format!("{}{path}", self.base)), auth);
+        self.read(request.call().map_err(|error| net_error(&error))?).map(drop)
     }
 
     /// Returns the body of a response; an error if its status is not a success or it is too long.
@@ -172,14 +226,41 @@ impl Http {
     }
 }
 
+/// A login that the service accepted.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The token for the requests that follow.
+    pub token: Secret,
+    /// Where the service says that the session is, to end it; a path or a whole address.
+    pub location: Option<String>,
+}
+
+/// Returns a request with its proof of who sends it.
+fn with_auth(request: RequestBuilder<WithoutBody>, auth: Auth<'_>) -> RequestBuilder<WithoutBody> {
+    match auth {
+        Auth::None => request,
+        Auth::Header(name, secret) => request.header(name, secret.expose()),
+        Auth::Bearer(secret) => request.header("authorization", format!("Bearer {}", secret.expose())),
+        Auth::Basic(secret) => request.header("authorization", format!("Basic {}", base64(secret.expose()))),
+        Auth::Query(name, secret) => request.query(name, secret.expose()),
+        Auth::Plain(name, value) => request.header(name, value),
+    }
+}
+
+/// Returns printable ASCII for use within a JSON string.
+fn json_escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
 /// Returns a client that connects only to the address that it is given; `local`: the address is on this machine.
-pub(crate) fn agent(limits: &Limits, local: bool, client: ClientKind) -> Agent {
+pub(crate) fn agent(limits: &Limits, local: bool, client: ClientKind, tls: TlsConfig) -> Agent {
     let mut config = Agent::config_builder()
         .timeout_global(Some(limits.timeout))
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .https_only(!local)
+        .tls_config(tls)
         .user_agent(concat!("eco2/", env!("CARGO_PKG_VERSION")));
     if local {
         config = config.proxy(None);

@@ -38,6 +38,8 @@ mod email;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
+mod trust;
+#[cfg(feature = "http")]
 mod webhook;
 
 pub use breaker::{Breaker, OpenCircuit, Outage};
@@ -51,6 +53,8 @@ pub use address::METADATA_HOST;
 #[cfg(feature = "http")]
 pub use email::{MailAccount, Mailer};
 #[cfg(feature = "http")]
-pub use http::{Auth, Http, Limits};
+pub use http::{Auth, Http, Limits, Login};
+#[cfg(feature = "http")]
+pub use trust::ServerTrust;
 #[cfg(feature = "http")]
 pub use webhook::Webhook;

@@ -44,7 +44,7 @@ impl Webhook {
             return Err(NetError::Address("holds a fragment or blanks"));
         }
         let local = address::check(base, ClientKind::Service)?;
-        let agent = http::agent(&limits, local, ClientKind::Service);
+        let agent = http::agent(&limits, local, ClientKind::Service, ureq::tls::TlsConfig::default());
         Ok(Self { agent, address, limits, clock: Arc::new(SystemClock::default()) })
     }
 

@@ -3,13 +3,15 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+#[path = "stub/smtp.rs"]
+mod smtp;
 mod stub;
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eco2_net::{Auth, Http, Limits, NetError, ScriptedClock, Secret, Webhook};
+use eco2_net::{Auth, Http, Limits, NetError, ScriptedClock, Secret, ServerTrust, Webhook};
 use stub::{Answer, Stub};
 
 const TOKEN: &str = "not-a-secret-that-must-not-show";
@@ -89,7 +91,56 @@ fn webhook_waits_as_long_as_requested_but_not_longer_than_the_time_left() {
 #[test]
 fn f44_untrusted_certificate_and_plain_text_are_refused() {
     assert_eq!(failing(&without_tls(), limits()), NetError::Tls);
-    assert_eq!(failing(&self_signed(), limits()), NetError::Tls);
+    assert_eq!(failing(&self_signed().0, limits()), NetError::Tls);
+}
+
+/// A BMC signs its certificate itself: it is trusted if its file is named, or if nothing is checked on request.
+#[test]
+fn private_certificate_is_trusted_by_its_file_and_only_by_it() {
+    let (folder, (base, pem), (_, other_pem)) = (tempfile::tempdir().unwrap(), self_signed(), self_signed());
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        ServerTrust::Authority(folder.path().join(name))
+    };
+    let asked = |trust: &ServerTrust| {
+        let http =
+            Http::trusting(&base, limits(), trust).map(|http| http.with_clock(Arc::new(ScriptedClock::default())));
+        http.and_then(|http| http.get("/", &[], Auth::None))
+    };
+    assert_eq!(asked(&file("own.pem", &pem)), Ok(b"{}".to_vec()));
+    assert_eq!(asked(&ServerTrust::Unchecked), Ok(b"{}".to_vec()));
+    assert_eq!(asked(&file("other.pem", &other_pem)), Err(NetError::Tls));
+    assert_eq!(asked(&ServerTrust::Public), Err(NetError::Tls));
+    for (name, text) in [("empty.pem", ""), ("key.pem", "-----BEGIN RUBBISH-----\n"), ("text.pem", "no certificate")] {
+        let error = asked(&file(name, text)).unwrap_err();
+        assert_eq!(error, NetError::Certificate(folder.path().join(name)), "{name}");
+        assert!(error.to_string().contains(name));
+    }
+}
+
+#[test]
+fn login_sends_an_account_once_and_returns_the_token_and_where_to_end_the_session() {
+    let stub = Stub::new(|line| match line {
+        line if line.starts_with("POST /sessions") => {
+            Answer::Http(201, "x-auth-token: T0K3N\r\nlocation: /sessions/7\r\n", "{}".to_owned())
+        }
+        line if line.starts_with("POST /silent") => Answer::Http(201, "", "{}".to_owned()),
+        line if line.starts_with("DELETE /sessions/7") => Answer::status(204),
+        _ => Answer::status(401),
+    });
+    let http = Http::new(&stub.base, limits()).unwrap();
+    let account = Secret::new("monitor:pass\"word:\\2").unwrap();
+    let login = |path: &str| http.log_in(path, &account, ["UserName", "Password"], "x-auth-token");
+    let session = login("/sessions").unwrap();
+    assert_eq!(session.location.as_deref(), Some("/sessions/7"));
+    assert!(!format!("{session:?}").contains("T0K3N"));
+    http.delete("/sessions/7", Auth::Header("x-auth-token", &session.token)).unwrap();
+    assert!(stub.seen.lock().unwrap().last().unwrap().contains("x-auth-token: T0K3N"));
+    assert_eq!(login("/silent").unwrap_err(), NetError::NoToken);
+    let before = stub.asked();
+    assert_eq!((login("/locked").unwrap_err(), stub.asked() - before), (NetError::Refused(401), 1), "never repeated");
+    let body = stub.bodies.lock().unwrap()[0].clone();
+    assert_eq!(body, r#"{"UserName":"monitor","Password":"pass\"word:\\2"}"#);
 }
 
 /// A server that answers in plain HTTP where TLS is expected.
@@ -105,9 +156,10 @@ fn without_tls() -> String {
     base
 }
 
-/// A server with a self-signed certificate.
-fn self_signed() -> String {
+/// A server with a self-signed certificate: its address and its certificate.
+fn self_signed() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let pem = String::from_utf8(smtp::pem(made.cert.der())).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -121,5 +173,5 @@ fn self_signed() -> String {
             let _ = stub::answer(stream, &Answer::ok("{}"));
         }
     });
-    base
+    (base, pem)
 }

@@ -43,6 +43,8 @@ pub(crate) struct Stub {
     pub(crate) requests: Arc<AtomicU64>,
     /// Every request as it came: its line and its headers.
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
+    /// The bodies of requests that have one.
+    pub(crate) bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Stub {
@@ -50,13 +52,14 @@ impl Stub {
     pub(crate) fn new(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (requests, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
-        let stub = Self { base, requests: Arc::clone(&requests), seen: Arc::clone(&seen) };
+        let stub = Self { base, requests: Arc::default(), seen: Arc::default(), bodies: Arc::default() };
+        let (requests, seen, bodies) = (stub.requests.clone(), stub.seen.clone(), stub.bodies.clone());
         let script = Arc::new(script);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (script, requests, seen) = (Arc::clone(&script), Arc::clone(&requests), Arc::clone(&seen));
-                std::thread::spawn(move || serve(stream, &*script, &requests, &seen));
+                let (script, requests) = (Arc::clone(&script), Arc::clone(&requests));
+                let (seen, bodies) = (Arc::clone(&seen), Arc::clone(&bodies));
+                std::thread::spawn(move || serve(stream, &*script, &requests, (&seen, &bodies)));
             }
         });
         stub
@@ -72,7 +75,9 @@ impl Stub {
     }
 }
 
-fn serve(stream: TcpStream, script: &dyn Fn(&str) -> Answer, requests: &AtomicU64, seen: &Mutex<Vec<String>>) {
+type Texts = Mutex<Vec<String>>;
+
+fn serve(stream: TcpStream, script: &dyn Fn(&str) -> Answer, requests: &AtomicU64, (seen, bodies): (&Texts, &Texts)) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -82,6 +87,12 @@ fn serve(stream: TcpStream, script: &dyn Fn(&str) -> Answer, requests: &AtomicU6
     }
     requests.fetch_add(1, Ordering::SeqCst);
     let line = head.lines().next().unwrap_or("").to_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+    if let Some(length) = length {
+        let mut body = vec![0; length];
+        let _ = reader.read_exact(&mut body);
+        bodies.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
+    }
     seen.lock().unwrap().push(head);
     // A client that has gone away is no failure of the test.
     let _ = answer(stream, &script(&line));

@@ -183,7 +183,7 @@ fn line(stream: &mut impl Read) -> Option<String> {
 }
 
 /// PEM (RFC 7468) of a certificate.
-fn pem(der: &[u8]) -> Vec<u8> {
+pub(crate) fn pem(der: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = Vec::from(&b"-----BEGIN CERTIFICATE-----\n"[..]);
     for row in der.chunks(48) {
