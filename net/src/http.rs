@@ -231,7 +231,7 @@ impl Http {
 pub struct Login {
     /// The token for the requests that follow.
     pub token: Secret,
-    /// Where the service says that the session is, to end it; a path or a whole address.
+    /// Where the session can be ended, as the service states it; a path or a whole address.
     pub location: Option<String>,
 }
 

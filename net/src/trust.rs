@@ -24,7 +24,7 @@ pub enum ServerTrust {
     Public,
     /// By the authorities in this PEM file and no others.
     Authority(PathBuf),
-    /// Not at all: whoever answers at the address gets what is sent.
+    /// Not at all: any machine that answers at the address gets what is sent.
     Unchecked,
 }
 

@@ -3,9 +3,9 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
-#[path = "stub/smtp.rs"]
-mod smtp;
 mod stub;
+#[path = "stub/tls.rs"]
+mod tls;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use eco2_net::{Auth, Http, Limits, NetError, ScriptedClock, Secret, ServerTrust, Webhook};
 use stub::{Answer, Stub};
+use tls::self_signed;
 
 const TOKEN: &str = "not-a-secret-that-must-not-show";
 
@@ -154,24 +155,4 @@ fn without_tls() -> String {
         }
     });
     base
-}
-
-/// A server with a self-signed certificate: its address and its certificate.
-fn self_signed() -> (String, String) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let pem = String::from_utf8(smtp::pem(made.cert.der())).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            let stream = rustls::StreamOwned::new(connection, stream);
-            let _ = stub::answer(stream, &Answer::ok("{}"));
-        }
-    });
-    (base, pem)
 }

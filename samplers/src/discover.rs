@@ -16,11 +16,20 @@ use crate::model::{ModelOptions, boards, gpu::BareGpu};
 use crate::standby::{self, is_whole_cpu};
 use crate::synthetic::{self, Curve, Synthetic};
 use crate::visible::Visible;
-use crate::{Roots, Source, accelerators, amdsmi, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
+use crate::{Roots, Source, accelerators, amdsmi, hwmon, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs, topology};
 
 /// Every source's name, in the order in which they are looked for.
-pub const NAMES: [&str; 8] =
-    [rapl_perf::NAME, rapl_sysfs::NAME, nvml::NAME, amdsmi::NAME, hwmon::NAME, model::NAME, REPLAY, synthetic::NAME];
+pub const NAMES: [&str; 9] = [
+    rapl_perf::NAME,
+    rapl_sysfs::NAME,
+    nvml::NAME,
+    amdsmi::NAME,
+    hwmon::NAME,
+    redfish::NAME,
+    model::NAME,
+    REPLAY,
+    synthetic::NAME,
+];
 /// A trace, which has no readings of its own and is read by `eco2 replay`.
 const REPLAY: &str = "replay";
 /// Sources that read the same counters of the CPU: one of them is used.
@@ -90,8 +99,13 @@ impl Selection {
     pub fn wants(&self, name: &str) -> bool {
         match self {
             Self::All => !SYNTHETIC.contains(&name),
-            Self::Named(names) => names.contains(&name),
+            Self::Named(_) => self.names(name),
         }
+    }
+
+    /// Whether a source was asked for by its name.
+    fn names(&self, name: &str) -> bool {
+        matches!(self, Self::Named(names) if names.contains(&name))
     }
 }
 
@@ -183,6 +197,10 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
             _ => standby::behind(source, roots, estimate),
         };
         all.sources = std::mem::take(&mut all.sources).into_iter().map(standing_by).collect();
+    }
+    // Totals of the machine: last, as no other source is left out because of them.
+    if roots.redfish.is_some() || selection.names(redfish::NAME) {
+        all.look(selection, redfish::NAME, |_| redfish::discover(roots.redfish.as_ref()));
     }
     all.look(selection, REPLAY, |_| {
         Found::nothing(status(REPLAY, Status::Absent, "a trace is not read live", "eco2 replay TRACE"))

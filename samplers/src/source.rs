@@ -12,6 +12,7 @@ use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
 use crate::decision::{Learned, ReadDecision};
+use crate::redfish::bmc::Bmc;
 use crate::visible::Visible;
 
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
@@ -318,10 +319,12 @@ pub struct Roots {
     pub nvml: Option<PathBuf>,
     /// A `libamd_smi.so` to load instead of the system's.
     pub amdsmi: Option<PathBuf>,
+    /// The machine's BMC, to read over the network; `None`: no request is sent.
+    pub redfish: Option<Bmc>,
 }
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None }
+        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None, redfish: None }
     }
 }

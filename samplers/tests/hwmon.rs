@@ -261,7 +261,7 @@ fn k08_a_card_that_the_watched_processes_masks_hide_is_out_of_their_reach() {
     assert_eq!(reach(&[&[("ROCR_VISIBLE_DEVICES", "")]]), [false, false]);
     assert_eq!(reach(&[&[]]), [true, true], "without a mask it may use any");
     assert_eq!(reach(&[&[("HIP_VISIBLE_DEVICES", "0")], &[]]), [true, true], "one of several may");
-    assert_eq!(reach(&[]), [], "without processes nothing is known");
+    assert_eq!(reach(&[]), [false; 0], "without processes nothing is known");
 }
 
 #[test]

@@ -122,7 +122,16 @@ impl OptionFlags for BudgetFlags {
 pub(crate) struct SensorFlags;
 
 impl OptionFlags for SensorFlags {
-    const ROWS: &'static [&'static Row] = &[&opt::SOURCES, &opt::SYSFS, &opt::PROCFS, &opt::NVML, &opt::AMDSMI];
+    const ROWS: &'static [&'static Row] = &[
+        &opt::SOURCES,
+        &opt::SYSFS,
+        &opt::PROCFS,
+        &opt::NVML,
+        &opt::AMDSMI,
+        &opt::REDFISH,
+        &opt::REDFISH_CA,
+        &opt::REDFISH_INSECURE,
+    ];
 }
 
 /// The provider of carbon intensity for a command that has no run.

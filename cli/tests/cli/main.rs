@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+mod bmc;
 mod calibration;
 mod check_budget;
 mod compare;

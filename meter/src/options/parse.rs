@@ -229,6 +229,12 @@ pub(super) fn address(input: &Input) -> Option<String> {
     text(input).filter(|address| address.contains("://") && !address.contains(['@', '?', '#', ' ']))
 }
 
+/// The host of a BMC, or its address as [`address`] allows it.
+pub(super) fn bmc(input: &Input) -> Option<String> {
+    let is_host = |text: &str| !text.is_empty() && !text.contains(['@', '?', '#', ' ']);
+    text(input).filter(|address| is_host(address.trim()))
+}
+
 /// E-mail addresses, each once and at least one. `eco2_net` checks them further when the run opens.
 pub(super) fn emails(input: &Input) -> Option<Vec<String>> {
     let mut addresses: Vec<String> = Vec::new();

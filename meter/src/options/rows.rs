@@ -161,7 +161,7 @@ rows! {
     /// Sources of readings to use
     SOURCES sources: Option<Vec<String>>;
         |input| parse::names(input, parse::SOURCES),
-        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, model, replay, synthetic",
+        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, redfish, model, replay, synthetic",
         such as "[\"rapl-sysfs\", \"nvml\"]";
         Hardware, Describes, unset "all",
         flag Flag::names("--source", "LIST", parse::SOURCES)
@@ -222,6 +222,22 @@ rows! {
     AMDSMI amdsmi: Option<PathBuf>;
         parse::path, allowed "a path", such as "\"/opt/rocm/lib/libamd_smi.so\"";
         Hardware, LoadsCode, unset "the system's", flag Flag::path("--amdsmi", "LIBRARY").rare();
+
+    /// BMC of this machine, whose power is shown as the machine's total, by Redfish; the account USER:PASSWORD is read from
+    /// ECO2_TOKEN_REDFISH, or from the file of mode 0600 that ECO2_TOKEN_REDFISH_FILE names
+    REDFISH redfish: Option<String>;
+        parse::bmc, allowed "a host, or an https address without user and query", such as "\"https://bmc.example.org\"";
+        Hardware, SetsAddress, unset "no request is sent", flag Flag::value("--redfish", "ADDRESS").rare();
+
+    /// Certificate (PEM) of the BMC or of its authority, where it is not a public one
+    REDFISH_CA redfish_ca: Option<PathBuf>;
+        parse::path, allowed "a path", such as "\"/etc/ssl/bmc.pem\"";
+        Hardware, ReadsPath, flag Flag::path("--redfish-ca", "FILE").rare();
+
+    /// Do not check the BMC's certificate: any machine that answers at its address gets the account
+    REDFISH_INSECURE redfish_insecure: bool;
+        parse::flag, allowed "true or false", such as "true";
+        Hardware, SetsAddress, flag Flag::on("--redfish-insecure").rare();
 
     /// Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address is read from
     /// ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names

@@ -8,7 +8,7 @@ use super::load::{Places, load_files};
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
-const GUARDED: [&str; 17] = [
+const GUARDED: [&str; 20] = [
     "json",
     "trace",
     "log",
@@ -19,6 +19,9 @@ const GUARDED: [&str; 17] = [
     "procfs",
     "nvml",
     "amdsmi",
+    "redfish",
+    "redfish_ca",
+    "redfish_insecure",
     "webhook",
     "email_to",
     "email_server",
@@ -91,6 +94,7 @@ fn k17_trusted_origins_set_every_option() {
         "ECO2_PROVIDER_URL" => (variable, "https://intensity.example.org"),
         "ECO2_WEBHOOK" => (variable, "slack"),
         "ECO2_EMAIL_TO" => (variable, "ops@example.org"),
+        "ECO2_REDFISH_INSECURE" => (variable, "true"),
         _ => (variable, "/x"),
     });
     let (layer, _) = Options::from_env(texts).unwrap();

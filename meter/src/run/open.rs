@@ -7,10 +7,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use eco2_core::schema::EventKind;
 use eco2_core::{EventPool, Timeline};
 use eco2_grid::carbon::CloudPower;
+use eco2_net::{Secret, SecretFault};
 use eco2_samplers::clock::{self, Clock};
 use eco2_samplers::discover::{self, Discovery, Selection};
 use eco2_samplers::host_gauges::HostGauges;
 use eco2_samplers::model::{MeasuredMachine, ModelOptions, ThreadWatts};
+use eco2_samplers::redfish::{self, Bmc, BmcTrust};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{self as samplers, Roots, Sampler, Source, host, usage};
@@ -99,7 +101,22 @@ pub(crate) fn roots(options: &Options) -> Roots {
         procfs: options.procfs.clone(),
         nvml: options.nvml.clone(),
         amdsmi: options.amdsmi.clone(),
+        redfish: bmc(options, |variable| std::env::var(variable).ok()),
     }
+}
+
+/// The BMC that the options name, with its account; no account is none. A malformed one costs the source only.
+fn bmc(options: &Options, lookup: impl Fn(&str) -> Option<String>) -> Option<Bmc> {
+    let account = match Secret::find(redfish::ACCOUNT, lookup) {
+        Err(SecretFault::Missing { .. }) => Ok(None),
+        found => found.map(Some),
+    };
+    let trust = match &options.redfish_ca {
+        _ if options.redfish_insecure => BmcTrust::Unchecked,
+        Some(path) => BmcTrust::File(path.clone()),
+        None => BmcTrust::Public,
+    };
+    options.redfish.as_ref().map(|address| Bmc { account, trust, ..Bmc::new(address.trim()) })
 }
 
 /// Everything about the run that is known before it begins.

@@ -50,6 +50,11 @@ pub(crate) struct Stub {
 impl Stub {
     /// Answers every request with what `script` returns for its line, such as `GET /intensity HTTP/1.1`.
     pub(crate) fn new(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with_heads(move |line, _| script(line))
+    }
+
+    /// Answers every request with what `script` returns for its line and all of its head.
+    pub(crate) fn with_heads(script: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stub = Self { base, requests: Arc::default(), seen: Arc::default(), bodies: Arc::default() };
@@ -77,7 +82,12 @@ impl Stub {
 
 type Texts = Mutex<Vec<String>>;
 
-fn serve(stream: TcpStream, script: &dyn Fn(&str) -> Answer, requests: &AtomicU64, (seen, bodies): (&Texts, &Texts)) {
+fn serve(
+    stream: TcpStream,
+    script: &dyn Fn(&str, &str) -> Answer,
+    requests: &AtomicU64,
+    (seen, bodies): (&Texts, &Texts),
+) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -93,9 +103,9 @@ fn serve(stream: TcpStream, script: &dyn Fn(&str) -> Answer, requests: &AtomicU6
         let _ = reader.read_exact(&mut body);
         bodies.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
     }
-    seen.lock().unwrap().push(head);
+    seen.lock().unwrap().push(head.clone());
     // A client that has gone away is no failure of the test.
-    let _ = answer(stream, &script(&line));
+    let _ = answer(stream, &script(&line, &head));
 }
 
 /// Sends an answer over any transport.

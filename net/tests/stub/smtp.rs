@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "several test binaries share it, and each uses a part")]
 
+#[path = "tls.rs"]
+mod tls;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +63,7 @@ impl MailStub {
         let scheme = if script == Script::ImplicitTls { "smtps://" } else { "" };
         let stub = Self {
             server: format!("{scheme}localhost:{}", listener.local_addr().unwrap().port()),
-            root_pem: pem(made.cert.der()),
+            root_pem: tls::pem(made.cert.der()),
             connections: Arc::default(),
             mails: Arc::default(),
             clear: Arc::default(),
@@ -180,21 +183,4 @@ fn line(stream: &mut impl Read) -> Option<String> {
     }
     bytes.truncate(bytes.len() - 2);
     String::from_utf8(bytes).ok()
-}
-
-/// PEM (RFC 7468) of a certificate.
-pub(crate) fn pem(der: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = Vec::from(&b"-----BEGIN CERTIFICATE-----\n"[..]);
-    for row in der.chunks(48) {
-        for chunk in row.chunks(3) {
-            let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-            let digit =
-                |place| if place <= chunk.len() { DIGITS[(bits >> (18 - 6 * place)) as usize & 63] } else { b'=' };
-            text.extend((0..4).map(digit));
-        }
-        text.push(b'\n');
-    }
-    text.extend(b"-----END CERTIFICATE-----\n");
-    text
 }

@@ -186,6 +186,17 @@ class Options(TypedDict, total=False):
     amdsmi: _Path | None
     """AMD management library (libamd_smi) to load [default: the system's]."""
 
+    redfish: str | None
+    """BMC of this machine, whose power is shown as the machine's total, by Redfish; the account USER:PASSWORD
+    is read from ECO2_TOKEN_REDFISH, or from the file of mode 0600 that ECO2_TOKEN_REDFISH_FILE names [default:
+    no request is sent]."""
+
+    redfish_ca: _Path | None
+    """Certificate (PEM) of the BMC or of its authority, where it is not a public one."""
+
+    redfish_insecure: bool | None
+    """Do not check the BMC's certificate: any machine that answers at its address gets the account."""
+
     webhook: str | None
     """Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address
     is read from ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names."""
