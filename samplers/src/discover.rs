@@ -16,16 +16,19 @@ use crate::model::{ModelOptions, boards, gpu::BareGpu};
 use crate::standby::{self, is_whole_cpu};
 use crate::synthetic::{self, Curve, Synthetic};
 use crate::visible::Visible;
-use crate::{Roots, Source, accelerators, amdsmi, hwmon, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs, topology};
+use crate::{
+    Roots, Source, accelerators, amdsmi, hwmon, ipmi, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs, topology,
+};
 
 /// Every source's name, in the order in which they are looked for.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     rapl_perf::NAME,
     rapl_sysfs::NAME,
     nvml::NAME,
     amdsmi::NAME,
     hwmon::NAME,
     redfish::NAME,
+    ipmi::NAME,
     model::NAME,
     REPLAY,
     synthetic::NAME,
@@ -201,6 +204,9 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     // Totals of the machine: last, as no other source is left out because of them.
     if roots.redfish.is_some() || selection.names(redfish::NAME) {
         all.look(selection, redfish::NAME, |_| redfish::discover(roots.redfish.as_ref()));
+    }
+    if roots.ipmi.is_some() || selection.names(ipmi::NAME) {
+        all.look(selection, ipmi::NAME, |_| ipmi::discover(roots.ipmi.as_deref()));
     }
     all.look(selection, REPLAY, |_| {
         Found::nothing(status(REPLAY, Status::Absent, "a trace is not read live", "eco2 replay TRACE"))

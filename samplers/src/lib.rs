@@ -23,6 +23,7 @@ mod health;
 pub mod host;
 pub mod host_gauges;
 pub mod hwmon;
+mod ipmi;
 pub mod model;
 pub mod nvml;
 mod opening;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Domain, Fault, Reading};
+use eco2_net::Backoff;
 
 use crate::clock::Clock;
 use crate::deadline::quiet_thread;
@@ -23,6 +24,17 @@ const MAX_WAITING: usize = 64;
 /// How much longer than announced an answer may take. The requests themselves have shorter limits; a look-up of a name, or a
 /// call into the kernel, has none.
 const LATE_NS: u64 = 30_000_000_000;
+
+/// Waits after failures that may pass: 2 s at first, five minutes at most.
+pub(crate) const PASSING: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(300));
+/// Mean time between two reads. BMCs update their power about once a second.
+const EVERY_NS: u64 = 1_000_000_000;
+
+/// Returns the time until the next read, 0.5 to 1.5 s at random: on a grid, a load that repeats at the same pace would
+/// always be read in the same phase.
+pub(crate) fn usual_wait() -> Duration {
+    Duration::from_nanos(fastrand::u64(EVERY_NS / 2..EVERY_NS * 3 / 2))
+}
 
 /// Reads the sensor; called on the thread.
 pub(crate) trait SlowReader: Send + 'static {

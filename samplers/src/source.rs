@@ -321,10 +321,12 @@ pub struct Roots {
     pub amdsmi: Option<PathBuf>,
     /// The machine's BMC, to read over the network; `None`: no request is sent.
     pub redfish: Option<Bmc>,
+    /// The device through which the machine's BMC is read, such as `/dev/ipmi0`; `None`: it is not read.
+    pub ipmi: Option<PathBuf>,
 }
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None, redfish: None }
+        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None, redfish: None, ipmi: None }
     }
 }

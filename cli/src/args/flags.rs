@@ -131,6 +131,7 @@ impl OptionFlags for SensorFlags {
         &opt::REDFISH,
         &opt::REDFISH_CA,
         &opt::REDFISH_INSECURE,
+        &opt::IPMI,
     ];
 }
 

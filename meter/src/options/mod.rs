@@ -30,6 +30,7 @@ mod parse;
 mod resolve;
 mod row;
 mod rows;
+mod rows_supplements;
 mod text;
 mod trust;
 
@@ -47,5 +48,6 @@ pub use origin::{Level, Origin};
 pub(crate) use parse::LEAST_KWH;
 pub use parse::{PROVIDERS, SOURCES, WEBHOOKS};
 pub use row::{Effect, Flag, Row, Subject, Takes};
-pub use rows::{Budget, Options, Supplements, opt};
+pub use rows::{Budget, Options, opt};
+pub use rows_supplements::Supplements;
 pub use trust::Refused;

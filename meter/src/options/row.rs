@@ -282,7 +282,7 @@ macro_rules! rows {
             }
         }
 
-        mod $module {
+        pub(super) mod $module {
             //! Declarations of options, by which code refers to them.
 
             use super::*;
@@ -305,7 +305,7 @@ macro_rules! rows {
             )*
 
             /// These declarations, in the order of documentation.
-            pub(super) static ROWS: &[&Row] = &[$(&$const),*];
+            pub(in crate::options) static ROWS: &[&Row] = &[$(&$const),*];
         }
     };
     (@default) => { Default::default() };

@@ -1,5 +1,6 @@
 //! Declares every option once, with the macro `rows!` of [`super::row`]: those of the run, of carbon intensity and of the hardware
-//! ([`Options`]); those of reports in addition to location-based emissions ([`Supplements`]); those of limits and prices ([`Budget`]).
+//! ([`Options`]), and those of limits and prices ([`Budget`]). [`super::rows_supplements`] has those of reports in addition to
+//! location-based emissions.
 //!
 //! A declaration has the help, the name, the type and default of the field, the function that converts a value, the allowed values,
 //! an example, the subject (heading of the help), the effect (which decides who may set it), the text of the default, and the flag.
@@ -18,6 +19,7 @@ use super::input::Input;
 use super::origin::Origin;
 use super::parse;
 use super::row::{Effect, Flag, Row, Subject, rows};
+use super::rows_supplements::Supplements;
 use super::trust::Refused;
 
 rows! {
@@ -161,7 +163,7 @@ rows! {
     /// Sources of readings to use
     SOURCES sources: Option<Vec<String>>;
         |input| parse::names(input, parse::SOURCES),
-        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, redfish, model, replay, synthetic",
+        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, redfish, ipmi, model, replay, synthetic",
         such as "[\"rapl-sysfs\", \"nvml\"]";
         Hardware, Describes, unset "all",
         flag Flag::names("--source", "LIST", parse::SOURCES)
@@ -239,6 +241,11 @@ rows! {
         parse::flag, allowed "true or false", such as "true";
         Hardware, SetsAddress, flag Flag::on("--redfish-insecure").rare();
 
+    /// IPMI device of this machine, through which its BMC shows the machine's total power (DCMI), e.g. /dev/ipmi0
+    IPMI ipmi: Option<PathBuf>;
+        parse::path, allowed "a path", such as "\"/dev/ipmi0\"";
+        Hardware, ReadsPath, unset "no device is opened", flag Flag::path("--ipmi", "DEVICE").rare();
+
     /// Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address is read from
     /// ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names
     WEBHOOK webhook: Option<String>;
@@ -282,79 +289,6 @@ rows! {
     origins: BTreeMap<String, Origin>,
     /// Options that were left out because their origin may not set them, such as the NVML path in a project's file.
     refused: Vec<Refused>,
-}
-
-rows! {
-    /// What is reported in addition to location-based emissions. `None` is not requested.
-    Supplements named "", rows in supplements;
-
-    /// Electricity prices over time from a CSV file, in the format of --intensity-series
-    TARIFF_SERIES tariff_series: Option<PathBuf>;
-        parse::path, allowed "a path", such as "\"prices.csv\"";
-        Supplements, ReadsPath, flag Flag::path("--tariff-series", "FILE").rare();
-
-    /// Column of the price file
-    TARIFF_COLUMN tariff_column: Option<String>;
-        parse::text, allowed "text of 1 to 256 bytes", such as "\"DE\"";
-        Supplements, Describes, unset "price_per_kwh, or the only one", flag Flag::value("--tariff-column", "COLUMN").rare();
-
-    /// Carbon price per tonne CO2e
-    CARBON_PRICE carbon_price: Option<f64>;
-        |input| parse::number(input, parse::AMOUNT),
-        allowed "a finite amount of money for a tonne CO2e, 0 or more", such as "80";
-        Supplements, Describes, flag Flag::value("--carbon-price", "PRICE").rare();
-
-    /// Embodied emissions of the hardware: kg CO2e, LOW:BEST:HIGH, or parts such as server,8xa100-sxm4-40gb
-    EMBODIED embodied: Option<String>;
-        parse::embodied, allowed "kilograms CO2e, LOW:KG:HIGH, or pieces that docs/carbon.md lists",
-        such as "\"server,8xa100-sxm4-40gb\"";
-        Supplements, Describes, flag Flag::value("--embodied", "HARDWARE").rare();
-
-    /// Service life of the hardware in years
-    EMBODIED_YEARS embodied_years: Option<f64>;
-        |input| parse::number(input, 0.01..=100.0), allowed "0.01 to 100 years", such as "5";
-        Supplements, Describes, unset "4", flag Flag::value("--embodied-years", "YEARS").rare();
-
-    /// Share of the hardware reserved for the run, 0 to 1
-    EMBODIED_SHARE embodied_share: Option<f64>;
-        |input| parse::number(input, 0.0..=1.0), allowed "0 to 1", such as "0.5";
-        Supplements, Describes, unset "1", flag Flag::value("--embodied-share", "SHARE").rare();
-
-    /// Contract for market-based emissions; requires --market-intensity
-    MARKET_INSTRUMENT market_instrument: Option<String>;
-        parse::text, allowed "text of 1 to 256 bytes", such as "\"PPA-wind-2026\"";
-        Supplements, Describes, flag Flag::value("--market-instrument", "NAME").rare();
-
-    /// Emission factor of the contract, g CO2e/kWh; requires --market-instrument
-    MARKET_INTENSITY market_intensity: Option<f64>;
-        |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH),
-        allowed "0 to 5000 grams CO2e per kilowatt-hour", such as "12";
-        Supplements, Describes, flag Flag::value("--market-intensity", "G").rare();
-
-    /// Water usage effectiveness (WUE): litres used on site per kWh of IT equipment
-    WUE wue: Option<f64>;
-        |input| parse::number(input, 0.0..=100.0), allowed "0 to 100 litres per kilowatt-hour", such as "1.8";
-        Supplements, Describes, flag Flag::value("--wue", "LITRES").rare();
-
-    /// Energy-water intensity factor (EWIF): litres used by power plants per kWh of the facility
-    EWIF ewif: Option<f64>;
-        |input| parse::number(input, 0.0..=100.0), allowed "0 to 100 litres per kilowatt-hour", such as "3.1";
-        Supplements, Describes, flag Flag::value("--ewif", "LITRES").rare();
-
-    /// Purchased offsets in kg CO2e, NAME=KG,…; listed and never subtracted
-    OFFSETS offsets: Vec<(String, f64)>;
-        parse::offsets, allowed "names with kilograms CO2e, 0 or more", such as "{ forest = 120 }";
-        Supplements, Describes, flag Flag::value("--offsets", "LIST").rare();
-
-    /// Report software carbon intensity (SCI) per step, sample, token or run
-    FUNCTIONAL_UNIT functional_unit: Option<String>;
-        parse::functional_unit, allowed "step, sample, token or run", such as "\"step\"";
-        Supplements, Describes, flag Flag::value("--functional-unit", "UNIT").rare();
-
-    /// Show everyday equivalents (km driven, phone charges)
-    EQUIVALENTS equivalents: bool;
-        parse::flag, allowed "true or false", such as "true";
-        Supplements, Describes, flag Flag::on("--equivalents").rare();
 }
 
 /// No share of a limit of 0 can be spent.
@@ -449,8 +383,9 @@ pub mod opt {
 
     pub use super::budget::*;
     pub use super::run::*;
-    pub use super::supplements::*;
-    use super::{Row, budget, run, supplements};
+    use super::{Row, budget, run};
+    use crate::options::rows_supplements::supplements;
+    pub use crate::options::rows_supplements::supplements::*;
 
     /// Every option, in the order of documentation.
     pub fn all() -> impl Iterator<Item = &'static Row> {

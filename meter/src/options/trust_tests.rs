@@ -8,7 +8,7 @@ use super::load::{Places, load_files};
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
-const GUARDED: [&str; 20] = [
+const GUARDED: [&str; 21] = [
     "json",
     "trace",
     "log",
@@ -22,6 +22,7 @@ const GUARDED: [&str; 20] = [
     "redfish",
     "redfish_ca",
     "redfish_insecure",
+    "ipmi",
     "webhook",
     "email_to",
     "email_server",

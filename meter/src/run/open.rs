@@ -102,6 +102,7 @@ pub(crate) fn roots(options: &Options) -> Roots {
         nvml: options.nvml.clone(),
         amdsmi: options.amdsmi.clone(),
         redfish: bmc(options, |variable| std::env::var(variable).ok()),
+        ipmi: options.ipmi.clone(),
     }
 }
 

@@ -197,6 +197,10 @@ class Options(TypedDict, total=False):
     redfish_insecure: bool | None
     """Do not check the BMC's certificate: any machine that answers at its address gets the account."""
 
+    ipmi: _Path | None
+    """IPMI device of this machine, through which its BMC shows the machine's total power (DCMI), e.g.
+    /dev/ipmi0 [default: no device is opened]."""
+
     webhook: str | None
     """Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address
     is read from ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names."""

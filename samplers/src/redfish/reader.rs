@@ -12,12 +12,8 @@ use super::client::{Client, RequestError};
 use super::wire::{self, Chassis, PowerField, ReplyFault};
 use crate::clock::Clock;
 use crate::found::status;
-use crate::slow::{SlowAnswer, SlowReader};
+use crate::slow::{PASSING, SlowAnswer, SlowReader, usual_wait};
 
-/// Mean time between two reads. BMCs update their power about once a second.
-const EVERY_NS: u64 = 1_000_000_000;
-/// Waits after failures that may pass: 2 s at first, five minutes at most.
-const PASSING: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(300));
 /// Waits after a refused login: a BMC locks accounts after a few of them.
 const REFUSED: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(3600));
 /// Chassis that are looked at, and sensors that are read: a BMC watches one machine, and a blade centre a few.
@@ -154,7 +150,7 @@ impl SlowReader for RedfishReader {
             domains: None,
             readings: Vec::new(),
             status: status(NAME, Status::Ok, "", ""),
-            wait: Duration::from_nanos(fastrand::u64(EVERY_NS / 2..EVERY_NS * 3 / 2)),
+            wait: usual_wait(),
         };
         if self.sensors.is_empty() {
             match self.find() {
