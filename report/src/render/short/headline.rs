@@ -1,6 +1,6 @@
 //! The rows of the short summary: energy, emissions, the job's part of the machine, work, and what the run's options ask for.
 
-use eco2_core::schema::{Carbon, Report, Status, Supplements};
+use eco2_core::schema::{Carbon, HostTotal, Report, Status, Supplements};
 use eco2_core::{Bounded, Quality, RangeKind, Ranged, units};
 
 use super::layout::Row;
@@ -20,6 +20,7 @@ pub(super) fn rows(report: &Report, scope: Scope, spelling: Spelling) -> Vec<Row
         Scope::Machine => job(report, &second, scale, spelling),
         Scope::Command => machine(report, scale, spelling),
     });
+    rows.extend(host_totals(report, scale, spelling));
     rows.extend(work(&first, spelling));
     rows.extend(budget(report, spelling));
     rows.extend(supplements(&first, spelling));
@@ -172,6 +173,24 @@ fn machine(report: &Report, scale: Scale, spelling: Spelling) -> Option<Row> {
         _ => format!("this job {job}"),
     };
     Some(Row::new("Machine", scale.value(total_uj), remark))
+}
+
+/// Returns a row for each total of the whole machine by a BMC or `psys`, with the part that no other sensor explains.
+fn host_totals(report: &Report, scale: Scale, spelling: Spelling) -> Vec<Row> {
+    let row = |total: &HostTotal| {
+        let energy_uj = total.energy_uj?;
+        let remark = match total.remainder_uj {
+            Some(uj) if uj < 0 => format!("by {}, less than the sum of the parts", total.source),
+            Some(uj) => {
+                let of_total = percent(uj as f64, energy_uj as f64);
+                let energy = spelling.energy_only(uj.unsigned_abs());
+                format!("by {}, {energy} ({of_total}) unexplained", total.source)
+            }
+            None => format!("by {}, not a part of the sum", total.source),
+        };
+        Some(Row::new("Host total", scale.value(energy_uj), remark))
+    };
+    report.host_totals.iter().filter_map(row).collect()
 }
 
 /// Returns the row of the counted work; `None` if nothing was counted.
