@@ -358,3 +358,25 @@ fn a_call_that_hangs_past_the_deadline_is_hung() {
     machine.script(&gpu("energy=10"));
     until(Ok(10));
 }
+
+/// The gauges of a card with this script: name, unit, value.
+fn gauges(script: &str) -> Vec<(String, String, f64)> {
+    let mut out = Vec::new();
+    Machine::new(&gpu(script)).source().gauges(&mut out);
+    assert!(out.iter().all(|gauge| gauge.device == CARD));
+    out.into_iter().map(|gauge| (gauge.name, gauge.unit, gauge.value)).collect()
+}
+
+#[test]
+fn k08_gauges_of_a_card_are_shown_where_they_are_known_and_plausible() {
+    const GIB: f64 = 1_073_741_824.0;
+    let gauge = |name: &str, unit: &str, value| (name.to_owned(), unit.to_owned(), value);
+    let memory = [gauge("memory_used", "By", 48.0 * GIB), gauge("memory_total", "By", 192.0 * GIB)];
+    let expected = [vec![gauge("utilization", "1", 0.97)], memory.to_vec(), vec![gauge("temperature", "Cel", 61.0)]];
+    assert_eq!(gauges("busy=97\nedge=61\nhotspot=78"), expected.concat());
+    // MI300X has no sensor at its edge.
+    assert_eq!(gauges("busy=97\nhotspot=78").last(), Some(&gauge("temperature", "Cel", 78.0)));
+    for unknown in ["", "busy=65535\nedge=61000"] {
+        assert_eq!(gauges(unknown), memory, "{unknown}");
+    }
+}

@@ -10,6 +10,7 @@ type Handle = *mut c_void;
 
 const SUCCESS: u32 = 0;
 const INVALID: u32 = 1;
+const NOT_SUPPORTED: u32 = 2;
 const NOT_FOUND: u32 = 31;
 /// Length of a name in the oldest version.
 const NAME_BYTES: usize = 64;
@@ -159,6 +160,68 @@ unsafe extern "C" fn amdsmi_get_power_info(handle: Handle, power: *mut u32) -> u
     };
     // SAFETY: by the caller's promise.
     unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), power, numbers.len()) };
+    SUCCESS
+}
+
+/// The utilisation: percent of the shaders, and nothing of the rest.
+///
+/// # Safety
+/// `usage` is valid for writing three numbers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn amdsmi_get_gpu_activity(handle: Handle, usage: *mut u32) -> u32 {
+    let script = enter("amdsmi_get_gpu_activity");
+    let Some(gpu) = gpu(&script, handle) else { return NOT_FOUND };
+    let numbers = [gpu.busy, u32::MAX, u32::MAX];
+    // SAFETY: by the caller's promise.
+    unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), usage, numbers.len()) };
+    SUCCESS
+}
+
+/// The temperature now, at the place 0 (edge) or 1 (hottest).
+///
+/// # Safety
+/// `celsius` is valid for writing.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn amdsmi_get_temp_metric(handle: Handle, place: u32, metric: u32, celsius: *mut i64) -> u32 {
+    let script = enter("amdsmi_get_temp_metric");
+    let Some(gpu) = gpu(&script, handle) else { return NOT_FOUND };
+    let value = match (place, metric) {
+        (0, 0) => gpu.edge,
+        (1, 0) => gpu.hotspot,
+        _ => None,
+    };
+    let Some(value) = value else { return NOT_SUPPORTED };
+    // SAFETY: by the caller's promise.
+    unsafe { celsius.write(value) };
+    SUCCESS
+}
+
+/// Memory of kind 0 (on the card) in use: a quarter of all.
+///
+/// # Safety
+/// `bytes` is valid for writing.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn amdsmi_get_gpu_memory_usage(handle: Handle, kind: u32, bytes: *mut u64) -> u32 {
+    // SAFETY: by the caller's promise.
+    unsafe { put_memory("amdsmi_get_gpu_memory_usage", handle, kind, 4, bytes) }
+}
+
+/// All memory of kind 0 (on the card): 192 GiB.
+///
+/// # Safety
+/// `bytes` is valid for writing.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn amdsmi_get_gpu_memory_total(handle: Handle, kind: u32, bytes: *mut u64) -> u32 {
+    // SAFETY: by the caller's promise.
+    unsafe { put_memory("amdsmi_get_gpu_memory_total", handle, kind, 1, bytes) }
+}
+
+unsafe fn put_memory(name: &str, handle: Handle, kind: u32, part: u64, bytes: *mut u64) -> u32 {
+    if gpu(&enter(name), handle).is_none() || kind != 0 {
+        return NOT_FOUND;
+    }
+    // SAFETY: by the caller's promise.
+    unsafe { bytes.write((192 << 30) / part) };
     SUCCESS
 }
 

@@ -17,6 +17,8 @@
 //! | `name` | the name under which it is sold |
 //! | `energy` | value of the counter; without it the counter counts `power` |
 //! | `resolution` | microjoules in a unit of the counter (15.3) |
+//! | `busy` | utilisation, percent (4294967295: not known) |
+//! | `edge`, `hotspot` | temperatures, degrees Celsius (none) |
 //! | `power`, `average` | current and averaged power, watts (300, and 4294967295: not known) |
 //! | `stamp_ms` | added to the timestamp of the counter, which is `CLOCK_BOOTTIME` (0) |
 //! | `slow_ms` | how long a call goes on after it has taken value and timestamp (0) |
@@ -48,6 +50,9 @@ pub(crate) struct Gpu {
     pub(crate) name: String,
     pub(crate) energy: Option<u64>,
     pub(crate) resolution_uj: f32,
+    pub(crate) busy: u32,
+    pub(crate) edge: Option<i64>,
+    pub(crate) hotspot: Option<i64>,
     pub(crate) power: u32,
     pub(crate) average: u32,
     pub(crate) stamp_ms: i64,
@@ -97,6 +102,9 @@ impl Gpu {
             name: "AMD Instinct MI300X".into(),
             energy: None,
             resolution_uj: 15.3,
+            busy: u32::MAX,
+            edge: None,
+            hotspot: None,
             power: 300,
             average: u32::MAX,
             stamp_ms: 0,
@@ -110,6 +118,9 @@ impl Gpu {
             "name" => value.clone_into(&mut self.name),
             "energy" => self.energy = Some(value.parse().ok()?),
             "resolution" => self.resolution_uj = value.parse().ok()?,
+            "busy" => self.busy = value.parse().ok()?,
+            "edge" => self.edge = Some(value.parse().ok()?),
+            "hotspot" => self.hotspot = Some(value.parse().ok()?),
             "power" => self.power = value.parse().ok()?,
             "average" => self.average = value.parse().ok()?,
             "stamp_ms" => self.stamp_ms = value.parse().ok()?,

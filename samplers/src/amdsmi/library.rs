@@ -37,6 +37,13 @@ type Handle = *mut c_void;
 type Code = u32;
 type ResultBuffer = [u64; RESULT_WORDS];
 
+/// `AMDSMI_TEMPERATURE_TYPE_EDGE`, `AMDSMI_TEMPERATURE_TYPE_HOTSPOT`, `AMDSMI_TEMP_CURRENT` and `AMDSMI_MEM_TYPE_VRAM`.
+const EDGE: u32 = 0;
+const HOTSPOT: u32 = 1;
+const TEMPERATURE_NOW: u32 = 0;
+const VRAM: u32 = 0;
+/// Temperatures that a card can have; a larger number is one in thousandths of a degree, or none.
+const PLAUSIBLE_CELSIUS: std::ops::RangeInclusive<i64> = -40..=200;
 /// `amdsmi_status_t`, of which these codes mean something here.
 const SUCCESS: Code = 0;
 const NOT_SUPPORTED: Code = 2;
@@ -91,6 +98,11 @@ pub(super) struct Library {
     description: unsafe extern "C" fn(Handle, *mut ResultBuffer) -> Code,
     energy: unsafe extern "C" fn(Handle, *mut u64, *mut f32, *mut u64) -> Code,
     power: unsafe extern "C" fn(Handle, *mut ResultBuffer) -> Code,
+    /// Functions for gauges, without which a library is used all the same.
+    activity: Option<unsafe extern "C" fn(Handle, *mut ResultBuffer) -> Code>,
+    temperature: Option<unsafe extern "C" fn(Handle, u32, u32, *mut i64) -> Code>,
+    memory_used: Option<unsafe extern "C" fn(Handle, u32, *mut u64) -> Code>,
+    memory_total: Option<unsafe extern "C" fn(Handle, u32, *mut u64) -> Code>,
 }
 
 impl Library {
@@ -123,6 +135,10 @@ impl Library {
                 description: symbol(file, c"amdsmi_get_gpu_asic_info")?,
                 energy: symbol(file, c"amdsmi_get_energy_count")?,
                 power: symbol(file, c"amdsmi_get_power_info")?,
+                activity: symbol(file, c"amdsmi_get_gpu_activity").ok(),
+                temperature: symbol(file, c"amdsmi_get_temp_metric").ok(),
+                memory_used: symbol(file, c"amdsmi_get_gpu_memory_usage").ok(),
+                memory_total: symbol(file, c"amdsmi_get_gpu_memory_total").ok(),
             };
             // The version can be asked for only after this in version 24.
             started((library.init)(AMD_GPUS))?;
@@ -220,6 +236,37 @@ impl Library {
         // Values that are not known have all bits set, of 32 or of the driver's 16.
         let known = |watts: &u32| *watts != 0 && *watts != u32::MAX && *watts != u32::from(u16::MAX);
         [average, current].into_iter().find(known).map(u64::from).ok_or(Fault::NotAvailable)
+    }
+}
+
+impl Library {
+    /// Utilisation of a GPU's shaders, 0 to 1; `None`: not known. It is the first field in every version, in percent.
+    pub(super) fn utilization(&self, gpu: Processor) -> Option<f64> {
+        let mut result: ResultBuffer = [u64::MAX; RESULT_WORDS];
+        // SAFETY: the handle is one that the library listed, and the buffer is larger than any version's result.
+        answered(unsafe { (self.activity?)(gpu.0, &raw mut result) }).ok()?;
+        Some(words(&result)[0]).filter(|percent| *percent <= 100).map(|percent| f64::from(percent) / 100.0)
+    }
+
+    /// Temperature of a GPU at its edge, or, where it has no sensor there, at its hottest place, degrees Celsius.
+    pub(super) fn celsius(&self, gpu: Processor) -> Option<f64> {
+        let read = |place: u32| {
+            let mut celsius = i64::MAX;
+            // SAFETY: the handle is one that the library listed, and the temperature is writable.
+            answered(unsafe { (self.temperature?)(gpu.0, place, TEMPERATURE_NOW, &raw mut celsius) }).ok()?;
+            PLAUSIBLE_CELSIUS.contains(&celsius).then_some(celsius as f64)
+        };
+        [EDGE, HOTSPOT].into_iter().find_map(read)
+    }
+
+    /// Memory of a GPU: bytes in use, and all bytes.
+    pub(super) fn memory(&self, gpu: Processor) -> [Option<f64>; 2] {
+        [self.memory_used, self.memory_total].map(|function| {
+            let mut bytes = u64::MAX;
+            // SAFETY: the handle is one that the library listed, and the count is writable.
+            answered(unsafe { function?(gpu.0, VRAM, &raw mut bytes) }).ok()?;
+            Some(bytes).filter(|bytes| *bytes < u64::MAX).map(|bytes| bytes as f64)
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 //! variable that hides GPUs.
 
 use eco2_core::schema::EventKind;
-use eco2_core::{Domain, Fault, Reading};
+use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use super::card::{Card, Cards};
 use super::library::{EnergyCount, Library, NAME};
@@ -184,6 +184,25 @@ impl Source for AmdSmi {
             dead.extend(is_dead.then_some(&self.domains[card.counter]));
         }
         self.notes.extend(self.verdicts.take(NAME, &dead, batch));
+    }
+
+    fn gauges(&mut self, out: &mut Vec<Gauge>) {
+        for card in self.cards.iter().filter(|card| !card.is_lost()).map(|reader| &reader.card) {
+            let [used, total] = self.library.memory(card.gpu);
+            let values = [
+                ("utilization", "1", self.library.utilization(card.gpu)),
+                ("memory_used", "By", used),
+                ("memory_total", "By", total),
+                ("temperature", "Cel", self.library.celsius(card.gpu)),
+            ];
+            let known = values.into_iter().filter_map(|(name, unit, value)| Some((name, unit, value?)));
+            out.extend(known.map(|(name, unit, value)| Gauge {
+                device: card.counter.id.clone(),
+                name: name.to_owned(),
+                unit: unit.to_owned(),
+                value,
+            }));
+        }
     }
 
     fn notes(&mut self, out: &mut Vec<SourceEvent>) {
