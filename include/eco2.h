@@ -1214,7 +1214,8 @@ int32_t eco2_now(const struct eco2_meter *meter, struct eco2_energy_now *out);
  ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
 
  Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
- calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
+ calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now(); the
+ elements are then undefined.
  Wait-free. Any thread. Since 0.1.
 
  # Safety

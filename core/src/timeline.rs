@@ -125,6 +125,33 @@ impl TimelineReader {
         found
     }
 
+    /// Passes the energies of the first `count` domains at `now_ns` to `put`, extrapolated as by [`Self::now`]: the index of
+    /// each, and its energy in µJ, `None` when missing. Returns `false` if there is no snapshot.
+    ///
+    /// Reads no more of the snapshot than that, and keeps nothing. `put` may be called up to three times for an index; the
+    /// last call counts, and none if the result is `false`.
+    ///
+    /// ```
+    /// use eco2_core::{DomainPoint, Snapshot, Timeline};
+    ///
+    /// let Timeline { mut writer, reader } = Timeline::new(2, 64)?;
+    /// let gpu = DomainPoint { edge_ns: 0, uj: 1_000_000, slope_q28: 268_435, flags: 0 }; // 1 W
+    /// writer.publish(&Snapshot::new(0, gpu, &[gpu]));
+    /// let mut energies = [Some(0); 3];
+    /// assert!(reader.each_now(1_000_000_000, 3, |index, uj| energies[index] = uj));
+    /// assert_eq!(energies, [Some(1_999_998), None, None]); // the second is not known, the third does not exist
+    /// # Ok::<(), eco2_core::TooManyDomains>(())
+    /// ```
+    #[inline]
+    pub fn each_now(&self, now_ns: u64, count: usize, mut put: impl FnMut(usize, Option<u64>)) -> bool {
+        let known = count.min(self.domains);
+        let found = self.ring.read_latest(|lines| {
+            point::each_point(lines, known, |index, point| put(index, point.uj_at(now_ns)));
+        });
+        (known..count).for_each(|index| put(index, None));
+        found.is_some()
+    }
+
     /// Returns the newest total: its energy at its last instant, its slope and its flags; `None` where [`Self::latest`]
     /// finds none.
     ///

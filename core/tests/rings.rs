@@ -60,6 +60,22 @@ fn read_all(reader: &TimelineReader, stop: &AtomicBool) -> u64 {
 }
 
 #[test]
+fn energies_read_one_by_one_are_those_of_a_whole_read() {
+    for domains in [0, 1, 2, 3, 4, 8, 9, 13, 40, MAX_DOMAINS] {
+        let Timeline { mut writer, reader } = Timeline::new(domains, 4).unwrap();
+        assert!(!reader.each_now(5, 1, |_, _| {}), "nothing is published yet");
+        writer.publish(&telltale(1_000, domains));
+        let mut energies = Energies::default();
+        assert!(reader.now(9_000, &mut energies));
+        for count in 0..=domains + 2 {
+            let mut read = vec![Some(1); count];
+            assert!(reader.each_now(9_000, count, |index, uj| read[index] = uj));
+            assert_eq!(read, (0..count).map(|index| energies.uj(index)).collect::<Vec<_>>(), "{domains} domains");
+        }
+    }
+}
+
+#[test]
 fn m37_reader_never_blocks_writer_and_never_tears() {
     for (domains, slots) in [(8, 2), (8, 64), (40, 4)] {
         let Timeline { mut writer, reader } = Timeline::new(domains, slots).unwrap();

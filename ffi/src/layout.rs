@@ -152,11 +152,17 @@ impl<T> OutArray<T> {
 
     /// Writes every element; `value` computes it from the index.
     pub(crate) fn fill(self, mut value: impl FnMut(usize) -> T) {
-        for index in 0..self.len {
+        (0..self.len).for_each(|index| self.put(index, value(index)));
+    }
+
+    /// Writes one element; does nothing for an index beyond the array.
+    #[inline]
+    pub(crate) fn put(&self, index: usize, value: T) {
+        if index < self.len {
             // SAFETY: within the array, see `new`.
             let element = unsafe { self.at.add(index) };
             // SAFETY: writable, as `new` requires.
-            unsafe { element.write(value(index)) };
+            unsafe { element.write(value) };
         }
     }
 }

@@ -3,11 +3,9 @@
 //!
 //! *Knot*: a change of an energy counter, dated by the clock readings before and after it.
 
-use std::cell::RefCell;
 use std::ffi::c_char;
 
 use eco2::CurvePoint;
-use eco2_core::Energies;
 use eco2_core::schema::{SpanRecord, State};
 
 use crate::failure::Failure;
@@ -93,23 +91,19 @@ pub unsafe extern "C" fn eco2_now(meter: *const Handle, out: *mut EnergyNow) -> 
     on_hot_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        let now = handle.meter.now().ok_or_else(|| Failure::no_data("energy"))?;
+        let now = handle.meter.now().ok_or_else(no_energy)?;
         let flags = if now.complete { ECO2_NOW_COMPLETE } else { 0 };
         out.put(EnergyNow { struct_size: 0, flags, at_ns: now.at_ns, total_uj: now.total_uj });
         Ok(())
     })
 }
 
-thread_local! {
-    /// Buffer of one read: too large to initialise at every call.
-    static ENERGIES: RefCell<Energies> = RefCell::new(Energies::default());
-}
-
 /// Energy now by device: `uj[i]` microjoules of device `i` (as for eco2_device_get()) since its first reading, or
 /// ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
 ///
 /// Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
-/// calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
+/// calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now(); the
+/// elements are then undefined.
 /// Wait-free. Any thread. Since 0.1.
 ///
 /// # Safety
@@ -123,16 +117,17 @@ pub unsafe extern "C" fn eco2_now_devices(meter: *const Handle, uj: *mut u64, co
         let uj = unsafe { OutArray::new(uj, count, "uj") }?;
         // SAFETY: as required of the caller.
         let at_ns = unsafe { Out::new(at_ns, "at_ns") }?;
-        // While a thread exits, or in a call from within a call, there is no buffer.
-        let read = ENERGIES.try_with(|energies| {
-            let mut energies = energies.try_borrow_mut().ok()?;
-            handle.meter.now_by_device(&mut energies).then(|| {
-                uj.fill(|device| energies.uj(device).unwrap_or(ECO2_UNKNOWN));
-                at_ns.put(energies.at_ns);
-            })
-        });
-        read.ok().flatten().ok_or_else(|| Failure::no_data("energy"))
+        let put = |device, energy_uj: Option<u64>| uj.put(device, energy_uj.unwrap_or(ECO2_UNKNOWN));
+        at_ns.put(handle.meter.now_of_devices(count, put).ok_or_else(no_energy)?);
+        Ok(())
     })
+}
+
+/// Returns the failure of a read before the first reading.
+#[cold]
+#[inline(never)]
+fn no_energy() -> Failure {
+    Failure::no_data("energy")
 }
 
 /// The total of a name's spans that have ended. ECO2_ERR_NO_DATA if none has. In a closed meter too.

@@ -147,6 +147,21 @@ pub(super) fn load_points<T>(
     }
 }
 
+/// Reads the first `count` domains of a slot.
+#[inline]
+pub(super) fn each_point(lines: &[Line], count: usize, mut take: impl FnMut(usize, DomainPoint)) {
+    let Some((first, further)) = lines.split_first() else { return };
+    let [_header, _total, places @ ..] = first.0.as_chunks().0 else { return };
+    places.iter().take(count).enumerate().for_each(|(index, words)| take(index, DomainPoint::load(words)));
+    let mut read = FIRST;
+    for line in further {
+        let Some(left) = count.checked_sub(read).filter(|left| *left > 0) else { return };
+        let places = line.0.as_chunks().0.iter().take(left);
+        places.enumerate().for_each(|(index, words)| take(read + index, DomainPoint::load(words)));
+        read += FURTHER;
+    }
+}
+
 /// Reads one point of a slot: the total for column 0, else domain `column - 1`; missing if the slot has no such column.
 #[inline]
 pub(super) fn load_column(lines: &[Line], column: usize) -> DomainPoint {

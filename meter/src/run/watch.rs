@@ -99,6 +99,30 @@ impl Meter {
         !self.forked() && self.reader.now(self.clock.now_ns(), out)
     }
 
+    /// Passes the energy now of each of the first `count` devices to `put`, in the order of the report's devices: its index,
+    /// and microjoules, `None` where it is not known. Returns the instant, monotonic nanoseconds; `None` where none is known,
+    /// and then what was passed has no meaning.
+    ///
+    /// The same as [`Meter::now_by_device`] for a caller that has a place for each of them.
+    ///
+    /// ```
+    /// # use eco2::options::{Log, opt};
+    /// # let meter = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic").open()?;
+    /// let mut energies_uj = [None; 8];
+    /// if let Some(at_ns) = meter.now_of_devices(8, |index, uj| energies_uj[index] = uj) {
+    ///     println!("{at_ns}: {energies_uj:?}");
+    /// }
+    /// # Ok::<(), eco2::Error>(())
+    /// ```
+    #[inline]
+    pub fn now_of_devices(&self, count: usize, put: impl FnMut(usize, Option<u64>)) -> Option<u64> {
+        if self.forked() {
+            return None;
+        }
+        let now_ns = self.clock.now_ns();
+        self.reader.each_now(now_ns, count, put).then_some(now_ns)
+    }
+
     /// Returns the total of one span name so far; `None` where no such span has ended. Takes a lock.
     ///
     /// ```
