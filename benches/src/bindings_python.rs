@@ -66,11 +66,11 @@ fn costs(cases: &Value, version: &str) -> Result<Vec<Row>, Failure> {
         Row::of("from Python: time.perf_counter_ns()", &clock, "ns", Limit::None).noting(format!("Python {version}")),
         row("a call that does nothing", "nothing", Limit::None)?,
         row("step, prebound", "step", Limit::AtMost(3.0))?,
-        row("begin and end, prebound", "edges", Limit::AtMost(5.0))?,
-        row("with span", "with", Limit::None)?,
+        row("begin and end, prebound", "edges", Limit::AtMost(4.0))?,
+        row("with span", "with", Limit::AtMost(5.0))?,
         row("Meter.step()", "method_step", Limit::None)?,
-        row("Meter.step(samples=, loss=)", "step_work", Limit::None)?,
-        row("Meter.now()", "now", Limit::None)?,
+        row("Meter.step(samples=, loss=)", "step_work", Limit::AtMost(6.0))?,
+        row("Meter.now()", "now", Limit::AtMost(5.0))?,
     ])
 }
 
@@ -109,7 +109,7 @@ fn starts(python: &Python<'_>) -> Result<Vec<Row>, Failure> {
     }
     let note = "CPU time, default options, after the interpreter's own start";
     Ok(vec![
-        Row::of("from Python: import eco2", &imports, "ms", Limit::None).noting(note),
+        Row::of("from Python: import eco2", &imports, "ms", Limit::AtMost(8.0)).noting(note),
         Row::of("from Python: import eco2 and the first reading", &readings, "ms", Limit::AtMost(50.0)).noting(note),
     ])
 }

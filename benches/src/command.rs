@@ -42,9 +42,9 @@ pub(crate) fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
         ))
     };
     Ok(vec![
-        row("eco2 run -- true, sources and log as by default, more than true (wall)", &full, Limit::AtMost(10.0)),
-        row("eco2 run --no-log --no-estimate -- true, more than true (wall)", &lean, Limit::AtMost(10.0)),
-        row("eco2 --version, more than true (wall)", &version, Limit::None),
+        row("eco2 run -- true, sources and log as by default, more than true (wall)", &full, Limit::AtMost(4.0)),
+        row("eco2 run --no-log --no-estimate -- true, more than true (wall)", &lean, Limit::AtMost(4.0)),
+        row("eco2 --version, more than true (wall)", &version, Limit::AtMost(3.0)),
     ])
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn measure_memory(place: &Place) -> Result<Vec<Row>, Failure> {
             "meter's memory: growth of peak RSS over 1e5 steps and the report",
             (after - before) / 1024.0,
             "MiB",
-            Limit::AtMost(10.0),
+            Limit::AtMost(6.0),
         )
         .noting(format!(
             "12 domains, 20,000 steps/s, log kept; {:.1} MiB once opened; the process alone {:.1} MiB",
