@@ -12,6 +12,7 @@ mod command;
 mod fixture;
 mod generator;
 mod groups;
+mod history;
 mod hot_calls;
 mod measure;
 mod plans;
@@ -34,7 +35,7 @@ pub use table::{Row, Table, describe_machine, print_line};
 pub type Subject = (&'static str, fn(&Place) -> Result<Vec<Row>, Failure>);
 
 /// Every subject, in the order of the table.
-pub const SUBJECTS: [Subject; 18] = [
+pub const SUBJECTS: [Subject; 19] = [
     ("recording", hot_calls::measure_recording),
     ("instructions", probes::measure_instructions),
     ("immediate", hot_calls::measure_reading),
@@ -49,6 +50,7 @@ pub const SUBJECTS: [Subject; 18] = [
     ("overhead", sampling::measure_overhead),
     ("log", runlog::measure),
     ("report", report::measure),
+    ("history", history::measure),
     ("command", command::measure),
     ("ranks", ranks::measure),
     ("memory", probes::measure_memory),

@@ -27,7 +27,7 @@ pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
-pub(crate) use runs::{ListFormat, RunsArgs, ShowArgs};
+pub(crate) use runs::{ChangeRuns, ListFormat, PruneArgs, RunsArgs, ShowArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,7 +75,8 @@ A run that was killed has a provisional report: the last one in its log.
 Examples:
   eco2 report last
   eco2 report last --json | jq .energy
-  eco2 report --by team ~/.local/state/eco2/runs/*.eco2log
+  eco2 report --by team                 all stored runs, by the label team
+  eco2 report --by project --period week
   eco2 report last --intensity-series gb.csv    emissions with the intensity of each hour
   eco2 report last --format sci --embodied 8xa100-sxm4-40gb --functional-unit step";
 
@@ -204,7 +205,7 @@ impl OptionFlags for StartTimeFlags {
 #[command(after_long_help = REPORT)]
 pub(crate) struct ReportArgs {
     /// Log or report file, ID or name of a run, `last` or `last~1`
-    #[arg(value_name = "RUN", required = true)]
+    #[arg(value_name = "RUN", required_unless_present_any = ["by", "period"])]
     pub(crate) runs: Vec<OsString>,
     /// Output format [default: by FILE's suffix, else text]
     #[arg(long, value_enum)]
@@ -212,9 +213,12 @@ pub(crate) struct ReportArgs {
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Sum the runs by the value of a label
+    /// Sum the runs by the value of a label; without RUN all stored runs
     #[arg(long, value_name = "LABEL")]
     pub(crate) by: Option<String>,
+    /// Sum the energy of each hour, day or week (UTC); without RUN of all stored runs
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub(crate) period: Option<PeriodLength>,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -233,6 +237,14 @@ impl ReportArgs {
         let by_suffix = || Format::of_suffix(self.output.as_deref()?.extension()?.to_str()?);
         if self.json { Format::Json } else { self.format.or_else(by_suffix).unwrap_or(Format::Text) }
     }
+}
+
+/// Periods of `eco2 report --period`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PeriodLength {
+    Hour,
+    Day,
+    Week,
 }
 
 /// Formats of `eco2 report`.

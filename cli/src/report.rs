@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
 use eco2::Unrelated;
-use eco2::options::Layer;
+use eco2::options::{Layer, Options};
 use eco2_core::schema::Report;
-use eco2_report::MetricNames;
+use eco2_report::{ListedRuns, MetricNames, Period, RunEnd, RunFilter};
 
-use crate::args::{Format, ReportArgs};
+use crate::args::{Format, PeriodLength, ReportArgs};
 use crate::failure::UsageError;
 use crate::{out, pdf, settings, sink};
 
@@ -25,26 +25,63 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(layer)?;
     let unrelated = if args.force { Unrelated::Summed } else { Unrelated::Refused };
     let read = |run: &OsString| eco2::read_whole(run, &options, unrelated);
-    let mut reports = args.runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
+    let runs = if args.runs.is_empty() { stored_runs(&options)? } else { args.runs.clone() };
+    let mut reports = runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
     if args.price.is_given() || args.supplements.is_given() {
         let again =
             |(report, run): (Report, &OsString)| eco2::reprice_of(report, eco2::record_hash(run, &options), &options);
-        reports = reports.into_iter().zip(&args.runs).map(again).collect::<Result<_, _>>()?;
+        reports = reports.into_iter().zip(&runs).map(again).collect::<Result<_, _>>()?;
     }
-    if args.chosen() == Format::Pdf && args.by.is_none() {
+    if args.chosen() == Format::Pdf && args.by.is_none() && args.period.is_none() {
         let pdf = pdf::print(&eco2_report::html(single(&reports, Format::Pdf)?))?;
         sink::write_bytes(args.output.as_deref(), &pdf)?;
         return Ok(0);
     }
-    let text = match &args.by {
-        Some(label) => grouped(&reports, label, args.chosen())?,
-        None => each(&reports, args.chosen())?,
+    let text = match (&args.by, args.period) {
+        (label, Some(period)) => by_period(&reports, label.as_deref(), period, args.chosen())?,
+        (Some(label), None) => grouped(&reports, label, args.chosen())?,
+        (None, None) => each(&reports, args.chosen())?,
     };
     match &args.output {
         Some(file) => sink::write(file, &text)?,
         None => out::data(&text)?,
     }
     Ok(0)
+}
+
+/// Returns the ids of the stored runs that can be read.
+fn stored_runs(options: &Options) -> anyhow::Result<Vec<OsString>> {
+    let ListedRuns { list, notice } =
+        eco2_report::list_runs(&eco2::runs::runs_folder(options)?, &RunFilter::default(), None);
+    notice.iter().for_each(|notice| out::talk(&format!("eco2: {notice}\n")));
+    let (unreadable, readable): (Vec<_>, Vec<_>) = list.runs.into_iter().partition(|run| run.end == RunEnd::Unreadable);
+    if !unreadable.is_empty() {
+        let count = unreadable.len();
+        out::talk(&format!(
+            "eco2: {count} stored runs cannot be read and are not in the sums; `eco2 runs` lists them\n"
+        ));
+    }
+    Ok(readable.into_iter().map(|run| run.summary.run_id.into()).collect())
+}
+
+/// Returns the sums of the runs by time, for `--period`.
+fn by_period(reports: &[Report], label: Option<&str>, length: PeriodLength, format: Format) -> anyhow::Result<String> {
+    let period = match length {
+        PeriodLength::Hour => Period::Hour,
+        PeriodLength::Day => Period::Day,
+        PeriodLength::Week => Period::Week,
+    };
+    let sums = eco2_report::by_period(reports, label, period);
+    Ok(match format {
+        Format::Text => eco2_report::periods_text(&sums, period, label, &out::data_style()),
+        Format::Json => eco2_report::periods_json(&sums, period, label)?,
+        Format::Csv => eco2_report::periods_csv(&sums, period)?,
+        _ => {
+            let name = name(format);
+            let fault = format!("--period supports only text, json and csv; got {name}: use --format csv");
+            return Err(UsageError(fault).into());
+        }
+    })
 }
 
 /// Returns the sums of the runs by the value of a label, for `--by`.

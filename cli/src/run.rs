@@ -20,7 +20,7 @@ use eco2_core::schema::Report;
 
 use crate::args::RunArgs;
 use crate::failure::{self, UsageError};
-use crate::{settings, sink};
+use crate::{runs, settings, sink};
 use child::Child;
 pub(crate) use child::ChildOutput;
 use live_line::LiveLine;
@@ -79,6 +79,9 @@ pub(crate) struct MeasuredCommand {
 fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     let measured = measure(command, options, None, ChildOutput::Inherited)?;
     output::finish(measured.report, measured.log.as_deref(), options, measured.was_interrupted);
+    if measured.log.is_some() {
+        runs::update_index(options);
+    }
     Ok(measured.code)
 }
 

@@ -1,31 +1,50 @@
-//! Runs `eco2 runs`, which lists the stored runs, and `eco2 show`, which shows one of them.
+//! Runs `eco2 runs`, which lists the stored runs and removes old ones, and `eco2 show`, which shows one of them.
 
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
 use eco2::Unrelated;
-use eco2::options::{Layer, SummaryLength};
-use eco2_report::{RunFilter, RunList, RunTotals};
+use eco2::options::{Layer, Options, SummaryLength};
+use eco2_report::{ListedRuns, RunFilter, RunList, RunTotals};
 use jiff::Timestamp;
 
-use crate::args::{ListFormat, RunsArgs, ShowArgs};
+use crate::args::{ChangeRuns, ListFormat, PruneArgs, RunsArgs, ShowArgs};
 use crate::failure::UsageError;
 use crate::{out, settings, sink, summary};
 
-/// Lists the runs.
+/// How long the end of a run waits for its index.
+const UPDATE_WAIT: Duration = Duration::from_millis(100);
+
+/// Lists the runs, or runs a subcommand.
 ///
 /// # Errors
-/// For a time that cannot be read, and output that cannot be written.
+/// For a time that cannot be read, output that cannot be written, and as [`prune`] and [`reindex`].
 pub(crate) fn runs(args: &RunsArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let options = settings::resolve(Layer::default())?;
     let folder = eco2::runs::runs_folder(&options)?;
+    match &args.change {
+        Some(ChangeRuns::Prune(prune)) => return self::prune(&folder, prune),
+        Some(ChangeRuns::Reindex) => return self::reindex(&folder),
+        None => {}
+    }
     let filter = filter(args, Timestamp::now())?;
-    let mut runs = eco2_report::scan_runs(&folder);
-    runs.retain(|run| filter.takes(run));
-    let totals = RunTotals::of(&runs);
-    runs.truncate(args.limit().unwrap_or(usize::MAX));
-    let list = RunList { runs, totals };
+    let limit = args.limit().filter(|_| args.predict.is_none());
+    let ListedRuns { mut list, notice } = eco2_report::list_runs(&folder, &filter, limit);
+    notice.iter().for_each(|notice| out::talk(&format!("eco2: {notice}\n")));
+    let prediction = args.predict.map(|steps| eco2_report::predict(&list.runs, Some(steps).filter(|steps| *steps > 0)));
+    list.runs.truncate(args.limit().unwrap_or(usize::MAX));
     let text = match args.format() {
-        ListFormat::Text => eco2_report::runs_text(&list, &out::data_style()),
-        ListFormat::Json => eco2_report::runs_json(&list)?,
+        ListFormat::Text => {
+            let style = out::data_style();
+            let next = prediction.map_or_else(String::new, |found| eco2_report::prediction_text(&found, &style));
+            eco2_report::runs_text(&list, &style) + &next
+        }
+        ListFormat::Json => eco2_report::runs_json(&list, prediction.as_ref())?,
+        ListFormat::Csv | ListFormat::Markdown if prediction.is_some() => {
+            return Err(UsageError("--predict supports only text and json: use --format json".into()).into());
+        }
         ListFormat::Csv => eco2_report::runs_csv(&list)?,
         ListFormat::Markdown => eco2_report::runs_markdown(&list),
     };
@@ -47,6 +66,72 @@ fn filter(args: &RunsArgs, now: Timestamp) -> Result<RunFilter, UsageError> {
         until_ms: moment_ms("--until", &args.until)?,
         quality: args.quality(),
     })
+}
+
+/// Removes the runs that ended before the age to keep; without `--yes` only lists them.
+///
+/// # Errors
+/// For an age that is none, and a log that cannot be removed.
+fn prune(folder: &Path, args: &PruneArgs) -> anyhow::Result<u8> {
+    let age = eco2_report::age_ago(&args.keep).map_err(|fault| UsageError(format!("--keep: {fault}")))?;
+    let before = Timestamp::now().checked_sub(age)?;
+    let ListedRuns { list, .. } = eco2_report::list_runs(folder, &RunFilter::default(), None);
+    let expired = eco2_report::expired_runs(folder, list.runs, before.as_millisecond());
+    if expired.runs.is_empty() {
+        out::page(&format!("No run ended more than {} ago.\n", args.keep))?;
+        return Ok(0);
+    }
+    let (count, mib) = (expired.runs.len(), expired.bytes as f64 / f64::from(1 << 20));
+    let runs = if count == 1 { "run" } else { "runs" };
+    if args.yes {
+        let outcome = eco2_report::remove_runs(folder, &expired);
+        // An index that cannot be used now is compared with the folder by the next list.
+        eco2_report::update_index(folder).ok();
+        outcome?;
+        out::page(&format!("Removed {count} {runs} ({mib:.1} MiB).\n"))?;
+        return Ok(0);
+    }
+    let totals = RunTotals::of(&expired.runs);
+    out::page(&eco2_report::runs_text(&RunList { runs: expired.runs, totals }, &out::data_style()))?;
+    let keep = &args.keep;
+    out::page(&format!(
+        "Nothing was removed. `eco2 runs prune --keep {keep} --yes` removes the logs of {count} {runs} ({mib:.1} MiB) for good.\n"
+    ))?;
+    Ok(0)
+}
+
+/// Builds the index of the runs again from their logs.
+///
+/// # Errors
+/// For an index that is locked or cannot be written.
+fn reindex(folder: &Path) -> anyhow::Result<u8> {
+    let found = if folder.is_dir() {
+        eco2_report::reindex(folder)
+            .with_context(|| format!("the index of the runs in {} was not built", folder.display()))?
+    } else {
+        eco2_report::Reindexed::default()
+    };
+    let unreadable = match found.unreadable {
+        0 => String::new(),
+        several => format!(", {several} of them cannot be read"),
+    };
+    out::page(&format!("Indexed {} runs{unreadable}.\n", found.runs))?;
+    Ok(0)
+}
+
+/// Takes the run that has just ended into the index of the runs, for at most [`UPDATE_WAIT`]: the command is not held up by
+/// a file system that is slow. What is left is taken in by the next list.
+pub(crate) fn update_index(options: &Options) {
+    let Ok(folder) = eco2::runs::runs_folder(options) else { return };
+    let (sender, done) = std::sync::mpsc::channel();
+    let update = move || {
+        // The index is an optimisation: a fault is reported by the command that reads it.
+        eco2_report::update_index(&folder).ok();
+        sender.send(()).ok();
+    };
+    if std::thread::Builder::new().name("eco2-index".into()).spawn(update).is_ok() {
+        done.recv_timeout(UPDATE_WAIT).ok();
+    }
 }
 
 /// Shows a run.
@@ -71,7 +156,7 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<u8> {
 }
 
 /// Writes a document to a file, or to standard output.
-fn write(file: Option<&std::path::Path>, text: &str) -> anyhow::Result<u8> {
+fn write(file: Option<&Path>, text: &str) -> anyhow::Result<u8> {
     match file {
         Some(file) => sink::write(file, text)?,
         None => out::data(text)?,

@@ -16,7 +16,6 @@ import eco2
 from hf_rig import HfTest, printed
 
 import hf_eco2ai
-from hf_eco2ai import not_built
 from hf_eco2ai.cli import DIRECT, LATER, main
 
 PACKAGE = Path(hf_eco2ai.__file__).parent
@@ -86,13 +85,6 @@ class Names(HfTest):
         if not project.exists():
             self.skipTest("installed: there is no pyproject.toml")
         self.assertRegex(project.read_text(encoding="utf-8"), r"(?m)^dependencies = \[\]$")
-
-    def test_names_that_are_not_built_raise(self) -> None:
-        for name in (*not_built.CLASSES, *not_built.FUNCTIONS):
-            with self.assertRaisesRegex(eco2.NotBuilt, name):
-                getattr(hf_eco2ai, name)()
-            with self.assertRaises(NotImplementedError):
-                getattr(hf_eco2ai, name)(1, a=2)
 
     def test_files_are_one_subject_each(self) -> None:
         for path in [*PACKAGE.glob("*.py"), *Path(__file__).parent.glob("hf_*.py")]:

@@ -1,9 +1,10 @@
-//! Arithmetic on reports: merging, comparing, advice, and the emissions of a run against a budget.
+//! Arithmetic on reports: merging, comparing, sums by time, advice, and the emissions of a run against a budget.
 
 pub mod advice;
 mod compare;
 mod footprint;
 mod merge;
+mod periods;
 mod scope;
 
 pub use compare::{
@@ -13,4 +14,5 @@ pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
+pub use periods::{Period, PeriodSum, by_period};
 pub use scope::{Scope, in_scope};

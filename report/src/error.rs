@@ -22,7 +22,7 @@ pub enum Error {
     /// The operating system refused.
     #[error("cannot {action} {}: {cause}", path.display())]
     Io {
-        /// `read`, `create`, `write`, `sync`, `rename`, `start the log thread for`.
+        /// `read`, `create`, `write`, `sync`, `rename`, `remove`, `start the log thread for`.
         action: &'static str,
         /// The file.
         path: PathBuf,

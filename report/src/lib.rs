@@ -18,18 +18,24 @@ mod render;
 mod store;
 
 pub use analysis::{
-    BudgetCheck, Compared, Comparison, Figure, Footprint, Objective, Overlap, Scope, Verdict, advice, compare,
-    comparison_json, comparison_text, in_scope, merge, merge_without, read_hf_footprint,
+    BudgetCheck, Compared, Comparison, Figure, Footprint, Objective, Overlap, Period, PeriodSum, Scope, Verdict,
+    advice, by_period, compare, comparison_json, comparison_text, in_scope, merge, merge_without, read_hf_footprint,
 };
 pub use error::Error;
 pub use history::{
-    Candidates, RunEnd, RunFilter, RunTotals, StoredRun, age_ago, moment, records_of, scan_runs, short_id,
+    Candidates, ExpiredRuns, ListedRuns, PredictedAmount, Prediction, RunEnd, RunFilter, RunList, RunTotals, StoredRun,
+    age_ago, expired_runs, list_from_logs, list_runs, moment, predict, records_of, remove_runs, scan_runs, short_id,
+};
+#[cfg(feature = "history")]
+pub use history::{IndexFault, Reindexed, reindex, update_index};
+pub use render::{
+    AbsentSource, Exporter, Group, LiveValues, MetricNames, Notice, SUMMARY_SCHEMA_JSON, ShortStyle, ShortText,
+    TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json,
+    html, json, live_text, methods, model_card, openmetrics, quality_text, sci_json, scope2_csv, short_text, spans_csv,
+    spent_text, summary_json, text,
 };
 pub use render::{
-    AbsentSource, Exporter, Group, LiveValues, MetricNames, Notice, RunList, SUMMARY_SCHEMA_JSON, ShortStyle,
-    ShortText, TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, csv, groups_csv, groups_json,
-    groups_text, hf_json, html, json, live_text, methods, model_card, openmetrics, quality_text, runs_csv, runs_json,
-    runs_markdown, runs_text, sci_json, scope2_csv, short_text, spans_csv, spent_text, summary_json, text,
+    periods_csv, periods_json, periods_text, prediction_text, runs_csv, runs_json, runs_markdown, runs_text,
 };
 pub use store::{
     BLOCK_TICKS, CalibratedLoad, CalibratedPart, Calibration, CounterResult, CounterTest, Disk, GaugeReading,

@@ -4,6 +4,7 @@ mod calibration;
 pub(crate) mod files;
 mod log;
 mod machine;
+pub(crate) mod new_logs;
 pub(crate) mod output;
 pub(crate) mod report_file;
 pub(crate) mod runs;
@@ -20,6 +21,8 @@ pub(crate) use log::{RecordEnd, read_end};
 pub use machine::{CounterResult, CounterTest, MachineState};
 pub use output::{Output, check_output, check_output_folder};
 pub use report_file::{parse_report, read_report};
+#[cfg(feature = "history")]
+pub(crate) use runs::records_of_id;
 pub use runs::{LOG_EXTENSION, log_path, new_run_id, private_folder, records_at};
 pub(crate) use runs::{runs_in, stem};
 pub use trace::{LineFault, MAX_LINE_BYTES, NumberFault, Trace, TraceSpan, TraceWriter, parse_spans, read_spans};

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use eco2_core::Quality;
 
 use super::{FlagValues, ScopeFlags};
@@ -18,7 +18,24 @@ Examples:
   eco2 runs
   eco2 runs --name 'train*' --since 7d
   eco2 runs --label team=nlp --quality measured --format csv -o runs.csv
-  eco2 runs --limit 0 --json | jq '.totals'";
+  eco2 runs --limit 0 --json | jq '.totals'
+  eco2 runs --name train.py --predict=48000
+  eco2 runs prune --keep 90d           which runs are older";
+
+const PRUNE: &str = "\
+Without --yes nothing is removed. A run that is not ended is removed only if its log did not change for
+that long; a run whose start is not known is never removed.
+
+Examples:
+  eco2 runs prune --keep 90d
+  eco2 runs prune --keep 90d --yes";
+
+const REINDEX: &str = "\
+The index is a file in the folder of runs. It is kept up to date by itself, and a damaged one is built
+again. Use this command after logs were copied into a folder of more than 20,000 runs.
+
+Examples:
+  eco2 runs reindex";
 
 const SHOW: &str = "\
 RUN is `last`, `last~1` (the run before it), an ID of `eco2 runs`, a run's id or its first characters,
@@ -35,8 +52,10 @@ const ROWS: usize = 25;
 
 /// Flags of `eco2 runs`.
 #[derive(Debug, Args)]
-#[command(after_long_help = RUNS)]
+#[command(after_long_help = RUNS, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) change: Option<ChangeRuns>,
     /// Name of the runs; `*` replaces any characters
     #[arg(short, long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -52,6 +71,9 @@ pub(crate) struct RunsArgs {
     /// Runs whose energy has this quality at its worst: measured, derived, estimated, synthetic, missing
     #[arg(long, value_enum, value_name = "QUALITY", hide_possible_values = true)]
     quality: Option<WorstQuality>,
+    /// Predict the energy and emissions of STEPS steps from these runs [default: of a run like them]
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    pub(crate) predict: Option<u64>,
     /// Number of runs to list; 0 lists all [default: 25, and all for json and csv]
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
@@ -64,6 +86,28 @@ pub(crate) struct RunsArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// What `eco2 runs` can change.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChangeRuns {
+    /// List the runs that are older than an age, and remove them with --yes
+    Prune(PruneArgs),
+    /// Build the index of the runs again from their logs
+    #[command(after_long_help = REINDEX)]
+    Reindex,
+}
+
+/// Flags of `eco2 runs prune`.
+#[derive(Debug, Args)]
+#[command(after_long_help = PRUNE)]
+pub(crate) struct PruneArgs {
+    /// Age of the runs to keep, by their end: a whole number of h, d or w
+    #[arg(long, value_name = "AGE")]
+    pub(crate) keep: String,
+    /// Remove the logs; cannot be undone
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// Formats of `eco2 runs`.

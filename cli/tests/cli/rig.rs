@@ -178,7 +178,8 @@ impl Rig {
     /// The logs of the runs so far.
     pub(crate) fn logs(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path("state/eco2/runs")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).collect()
+        let is_log = |path: &PathBuf| path.is_dir() || path.extension().is_some_and(|found| found == "eco2log");
+        entries.map(|entry| entry.unwrap().path()).filter(is_log).collect()
     }
 }
 

@@ -88,3 +88,60 @@ fn wrong_times_and_an_empty_folder_have_answers() {
     assert_eq!(rig.eco2("runs").out, "No runs match.\n");
     assert!(rig.eco2("show").err.contains("no run 'last'"));
 }
+
+#[test]
+fn the_index_is_kept_by_every_run_and_a_damaged_one_is_built_again_with_one_line() {
+    let rig = with_runs();
+    let index = rig.path("state/eco2/runs/.history.sqlite");
+    assert!(index.exists(), "the end of a run updates it");
+    let whole = rig.eco2("runs --json").out;
+    fs::write(&index, "not a database").unwrap();
+    let ran = rig.eco2("runs --json");
+    assert_eq!((ran.code, ran.out), (Some(0), whole.clone()));
+    assert!(ran.err.lines().count() == 1 && ran.err.contains("built again"), "{}", ran.err);
+    fs::write(&index, "not a database").unwrap();
+    assert_eq!(rig.run("--quiet", "exit 3").code, Some(3), "no fault of the index is one of a run");
+    assert_eq!(rig.eco2("runs reindex").out, "Indexed 4 runs.\n");
+    assert_eq!(rig.eco2("runs").err, "");
+    fs::remove_file(&rig.logs()[0]).unwrap();
+    assert_eq!(rig.eco2("runs --format csv").out.lines().count(), 4, "a log that is gone is listed no more");
+}
+
+#[test]
+fn prune_removes_nothing_without_yes() {
+    let rig = with_runs();
+    let young = rig.eco2("runs prune --keep 1d --yes");
+    assert_eq!((young.code, young.out.as_str()), (Some(0), "No run ended more than 1d ago.\n"));
+    let listed = rig.eco2("runs prune --keep 0d");
+    assert!(
+        listed.out.contains("train") && listed.out.contains("Nothing was removed. `eco2 runs prune --keep 0d --yes`"),
+        "{listed:?}"
+    );
+    assert_eq!(rig.logs().len(), 3);
+    let removed = rig.eco2("runs prune --keep 0d --yes");
+    assert!(removed.out.starts_with("Removed 3 runs ("), "{removed:?}");
+    assert_eq!((rig.logs().len(), rig.eco2("runs").out.as_str()), (0, "No runs match.\n"));
+    for wrong in ["90", "-1d", "soon"] {
+        let ran = crate::rig::ran(rig.bin().args(["runs", "prune", "--yes"]).arg(format!("--keep={wrong}")));
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.contains("--keep") && ran.err.contains("90d"), "{}", ran.err);
+    }
+    assert_eq!(rig.eco2("runs prune --yes").code, Some(2), "an age is required");
+}
+
+#[test]
+fn sums_by_time_are_those_of_all_stored_runs() {
+    let rig = with_runs();
+    let total = |format: &str| -> u64 {
+        let csv = rig.eco2(&format!("report {format} --format csv")).out;
+        column(&csv, "energy_uj").iter().map(|uj| uj.parse::<u64>().unwrap()).sum()
+    };
+    let document: serde_json::Value = serde_json::from_str(&rig.eco2("runs --json").out).unwrap();
+    let sum = document["totals"]["energy_uj"].as_u64().unwrap();
+    assert_eq!((total("--period hour"), total("--period week"), total("--by seed --period day")), (sum, sum, sum));
+    assert_eq!(total("--by seed"), sum);
+    let text = rig.eco2("report --by seed --period week").out;
+    assert!(text.contains("week (UTC)") && text.contains("(none)"), "{text}");
+    assert_eq!(rig.eco2("report last --period day --format methods").code, Some(2));
+    assert_eq!(rig.eco2("report").code, Some(2), "a run is required without --by and --period");
+}

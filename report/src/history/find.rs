@@ -102,9 +102,13 @@ fn nth_newest(runs: BTreeMap<String, Vec<PathBuf>>, back: usize, now: Timestamp)
 }
 
 /// Returns the logs of the run with this name.
-fn named(name: &str, folder: &Path, runs: BTreeMap<String, Vec<PathBuf>>) -> Result<Vec<PathBuf>, Candidates> {
+fn named(name: &str, folder: &Path, mut runs: BTreeMap<String, Vec<PathBuf>>) -> Result<Vec<PathBuf>, Candidates> {
+    #[cfg(feature = "history")]
+    if let Ok(ids) = super::index::named(folder, name) {
+        runs.retain(|id, _| ids.contains(id));
+    }
     let mut found: Vec<(StoredRun, Vec<PathBuf>)> = Vec::new();
-    for (id, records) in runs {
+    for (id, records) in std::mem::take(&mut runs) {
         let (run, _) = StoredRun::read(folder, &id, &records);
         if run.summary.name == name {
             found.push((run, records));

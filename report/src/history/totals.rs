@@ -1,7 +1,7 @@
 //! Sums over runs of the history ([`RunTotals`]), with what is not known in them.
 
 use eco2_core::{Bounded, RangeKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{RunEnd, StoredRun};
 
@@ -47,8 +47,17 @@ pub struct RunTotals {
     pub kinds: Vec<String>,
 }
 
+/// Runs of the history that were selected, and the sums over all that match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunList {
+    /// The runs that are listed, newest first.
+    pub runs: Vec<StoredRun>,
+    /// Sums over all runs that match, also those that are not listed.
+    pub totals: RunTotals,
+}
+
 /// The sums of which [`RunTotals`] is made, as a list or an index has them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RunSums {
     pub(super) runs: u64,
     pub(super) open_runs: u64,
@@ -100,14 +109,13 @@ impl RunTotals {
     pub fn of<'a>(runs: impl IntoIterator<Item = &'a StoredRun>) -> Self {
         let mut sums = RunSums::default();
         runs.into_iter().for_each(|run| sums.add(run));
-        sums.kinds.sort();
-        sums.kinds.dedup();
         sums.into_totals()
     }
 }
 
 impl RunSums {
-    fn add(&mut self, run: &StoredRun) {
+    /// Adds a run.
+    pub(super) fn add(&mut self, run: &StoredRun) {
         let (energy, grams) = (run.energy().map(u128::from), run.grams());
         let count = |condition: bool| u64::from(condition);
         self.runs += 1;
@@ -135,7 +143,45 @@ impl RunSums {
             self.low_uj += energy.low;
             self.grams_low += grams.low;
         }
-        self.kinds.extend(run.summary.kinds.iter().cloned());
+        for kind in &run.summary.kinds {
+            self.add_kind(kind);
+        }
+    }
+
+    /// Adds a kind of intensity; they stay sorted.
+    fn add_kind(&mut self, kind: &str) {
+        if let Err(place) = self.kinds.binary_search_by(|known| known.as_str().cmp(kind)) {
+            self.kinds.insert(place, kind.to_owned());
+        }
+    }
+
+    /// Adds the sums of other runs.
+    #[cfg(feature = "history")]
+    pub(super) fn merge(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.open_runs += other.open_runs;
+        self.unreadable_runs += other.unreadable_runs;
+        self.unknown_runs += other.unknown_runs;
+        self.overlapping_runs += other.overlapping_runs;
+        self.failed_runs += other.failed_runs;
+        self.unpriced_runs += other.unpriced_runs;
+        self.duration_ns += other.duration_ns;
+        self.value_uj += other.value_uj;
+        self.low_uj += other.low_uj;
+        self.overlap_low_uj = self.overlap_low_uj.max(other.overlap_low_uj);
+        self.high_uj += other.high_uj;
+        self.unbounded_runs += other.unbounded_runs;
+        self.estimated_uj += other.estimated_uj;
+        self.synthetic_uj += other.synthetic_uj;
+        self.wasted_uj += other.wasted_uj;
+        self.grams += other.grams;
+        self.grams_low += other.grams_low;
+        self.overlap_grams_low = self.overlap_grams_low.max(other.overlap_grams_low);
+        self.grams_high += other.grams_high;
+        self.unbounded_grams += other.unbounded_grams;
+        for kind in &other.kinds {
+            self.add_kind(kind);
+        }
     }
 
     /// Returns the totals.

@@ -9,17 +9,8 @@ use super::figures::{Spelling, count};
 use super::page::TextStyle;
 use crate::Error;
 use crate::clean;
-use crate::history::{RunEnd, RunTotals, StoredRun};
+use crate::history::{PredictedAmount, Prediction, RunEnd, RunList, RunTotals, StoredRun};
 use crate::store::LogSummary;
-
-/// Runs of the history that were selected, and the sums over all that match.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunList {
-    /// The runs that are shown, newest first.
-    pub runs: Vec<StoredRun>,
-    /// Sums over all runs that match, also those that are not shown.
-    pub totals: RunTotals,
-}
 
 /// Columns of the text and of Markdown.
 const COLUMNS: [&str; 8] = ["ID", "NAME", "STARTED (UTC)", "TIME", "ENERGY", "CO₂e", "QUALITY", "LABELS"];
@@ -231,11 +222,34 @@ fn sums(list: &RunList, spelling: Spelling) -> Vec<String> {
     lines
 }
 
+/// Returns a prediction from the listed runs as text for people.
+#[must_use]
+pub fn prediction_text(found: &Prediction, style: &TextStyle) -> String {
+    let spelling = Spelling { ascii: style.ascii };
+    let bounded = |amount: PredictedAmount| Bounded::plausible(amount.value, amount.low, Some(amount.high));
+    let what = found.steps.map_or_else(|| "A further run".to_owned(), |steps| format!("{} steps", count(steps)));
+    let mut lines = Vec::new();
+    if let Some(energy) = found.energy_uj {
+        let dot = spelling.dot();
+        let emissions = found.grams.map_or_else(String::new, |grams| format!("{dot}{}", spelling.mass(bounded(grams))));
+        let energy = spelling.energy(bounded(energy).map(|uj| uj as u64));
+        lines.push(format!("{what}: {energy}{emissions}"));
+        let runs = count(found.runs);
+        let error =
+            found.backtest_error_percent.map_or_else(String::new, |error| format!("{dot}median error {error:.1} %"));
+        lines.push(format!("from {runs} runs, 90 % interval{error} (each predicted from the others)"));
+    }
+    if !found.note.is_empty() {
+        lines.push(format!("{what}: {}", found.note));
+    }
+    lines.join("\n") + "\n"
+}
+
 /// Returns the list as JSON, schema `eco2.runs/1`, with every digit. `null` is not known.
 ///
 /// # Errors
 /// [`Error::Encode`].
-pub fn runs_json(list: &RunList) -> Result<String, Error> {
+pub fn runs_json(list: &RunList, prediction: Option<&Prediction>) -> Result<String, Error> {
     #[derive(Serialize)]
     struct Row<'a> {
         short_id: String,
@@ -253,6 +267,8 @@ pub fn runs_json(list: &RunList) -> Result<String, Error> {
         schema: &'static str,
         runs: Vec<Row<'a>>,
         totals: &'a RunTotals,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prediction: Option<&'a Prediction>,
     }
     let rows = list.runs.iter().map(|run| {
         let (quality, quality_percent) = run.quality();
@@ -260,7 +276,7 @@ pub fn runs_json(list: &RunList) -> Result<String, Error> {
         let short_id = run.short_id();
         Row { short_id, end: *end, quality, quality_percent, overlaps: *overlaps, records, faults, summary }
     });
-    let document = Document { schema: "eco2.runs/1", runs: rows.collect(), totals: &list.totals };
+    let document = Document { schema: "eco2.runs/1", runs: rows.collect(), totals: &list.totals, prediction };
     let text = serde_json::to_string_pretty(&document).map_err(|cause| Error::Encode { what: "the runs", cause })?;
     Ok(text + "\n")
 }

@@ -72,6 +72,16 @@ pub(crate) fn runs_in(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     runs
 }
 
+/// The logs of a run in a folder of runs, oldest first.
+#[cfg(feature = "history")]
+pub(crate) fn records_of_id(folder: &Path, id: &str) -> Vec<PathBuf> {
+    let own = Some(folder.join(format!("{id}.{LOG_EXTENSION}"))).filter(|log| is_log(log));
+    let mut logs: Vec<PathBuf> =
+        own.into_iter().chain(entries(&folder.join(id)).into_iter().filter(|path| is_log(path))).collect();
+    logs.sort_by_key(|log| stem(log));
+    logs
+}
+
 /// The logs and reports in a folder and in those within it.
 fn records_in(folder: &Path) -> Vec<PathBuf> {
     let is_record = |path: &PathBuf| is_log(path) || is_file(path, "json");

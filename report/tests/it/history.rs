@@ -215,7 +215,7 @@ fn list_in_every_format() {
     assert!(ascii.is_ascii(), "{ascii}");
     insta::assert_snapshot!("runs_markdown", runs_markdown(&list));
     insta::assert_snapshot!("runs_csv", runs_csv(&list).unwrap());
-    insta::assert_snapshot!("runs_json", runs_json(&list).unwrap());
+    insta::assert_snapshot!("runs_json", runs_json(&list, None).unwrap());
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod merge;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod periods;
+#[cfg(test)]
 mod render;
 #[cfg(test)]
 mod same_numbers;

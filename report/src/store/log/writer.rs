@@ -13,6 +13,7 @@ use super::MAX_BACKLOG_BYTES;
 use super::backlog::Backlog;
 use super::disk::{Disk, FileDisk};
 use crate::Error;
+use crate::store::new_logs::note_log;
 use crate::store::runs::size_notice;
 
 /// Number of buffers that can wait in the channel to the thread.
@@ -98,8 +99,8 @@ impl LogWriter {
         Self::start(disk, Pace::default()).map_err(|e| Error::io("start the log thread for", path, e))
     }
 
-    /// As [`LogWriter::create`], and checks once on another thread whether the folder of runs has become large, see
-    /// [`LogWriter::notice`]. The check starts immediately, because a run can be short. It does not use the thread of the log,
+    /// As [`LogWriter::create`], and on another thread notes the run for the history index and checks once whether the folder
+    /// of runs has become large, see [`LogWriter::notice`]. The check starts immediately, because a run can be short. It does not use the thread of the log,
     /// because a large folder takes long.
     ///
     /// # Errors
@@ -108,9 +109,13 @@ impl LogWriter {
         let disk = FileDisk::create(path)?;
         let started = Self::start(disk, Pace::default());
         let writer = started.map_err(|e| Error::io("start the log thread for", path, e))?;
-        let (shared, runs) = (Arc::clone(&writer.shared), runs.to_owned());
+        let (shared, runs, log) = (Arc::clone(&writer.shared), runs.to_owned(), path.to_owned());
+        let check = move || {
+            note_log(&runs, &log);
+            shared.check_folder_size(&runs);
+        };
         // If the system has no thread, there is no notice.
-        thread::Builder::new().name("eco2-runs".into()).spawn(move || shared.check_folder_size(&runs)).ok();
+        thread::Builder::new().name("eco2-runs".into()).spawn(check).ok();
         Ok(writer)
     }
 

@@ -1,0 +1,70 @@
+//! Removes old runs, for `eco2 runs prune`. Nothing else in eco2 deletes a log.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::{RunEnd, StoredRun};
+use crate::Error;
+
+/// Runs that are older than what is kept.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ExpiredRuns {
+    /// The runs, in the order of the list.
+    pub runs: Vec<StoredRun>,
+    /// Bytes of their logs.
+    pub bytes: u64,
+}
+
+/// Selects the runs whose end lies before a time, milliseconds since 1970.
+///
+/// A run that is not ended is selected only if its logs did not change since. A run whose start is not known, such as one
+/// that cannot be read, is never selected.
+#[must_use]
+pub fn expired_runs(folder: &Path, runs: Vec<StoredRun>, before_ms: i64) -> ExpiredRuns {
+    let mut expired = ExpiredRuns::default();
+    for run in runs {
+        let files: Vec<fs::Metadata> =
+            run.records.iter().filter_map(|log| fs::metadata(folder.join(log)).ok()).collect();
+        let changed_ms = files.iter().filter_map(modified_ms).max();
+        let is_idle = run.end == RunEnd::Ended || changed_ms.is_some_and(|changed_ms| changed_ms < before_ms);
+        if is_idle && end_ms(&run).is_some_and(|end_ms| end_ms < before_ms) {
+            expired.bytes += files.iter().map(fs::Metadata::len).sum::<u64>();
+            expired.runs.push(run);
+        }
+    }
+    expired
+}
+
+/// Removes the logs of runs, and folders that become empty.
+///
+/// # Errors
+/// [`Error::Io`] for the first log that cannot be removed; others are removed all the same.
+pub fn remove_runs(folder: &Path, expired: &ExpiredRuns) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for log in expired.runs.iter().flat_map(|run| &run.records) {
+        // A path within the folder: its own file, or one in the folder of a run.
+        let path: PathBuf = folder.join(log);
+        if let Err(cause) = fs::remove_file(&path)
+            && cause.kind() != std::io::ErrorKind::NotFound
+        {
+            outcome = outcome.and(Err(Error::io("remove", &path, cause)));
+        }
+        if let Some(parent) = path.parent().filter(|parent| *parent != folder) {
+            // Fails while other files are in it.
+            fs::remove_dir(parent).ok();
+        }
+    }
+    outcome
+}
+
+/// Returns the end of a run, milliseconds since 1970; `None` if its start is not known.
+fn end_ms(run: &StoredRun) -> Option<i64> {
+    let lasted_ms = i64::try_from(run.summary.duration_ns / 1_000_000).ok()?;
+    Some(run.started_ms()).filter(|started_ms| *started_ms > 0)?.checked_add(lasted_ms)
+}
+
+fn modified_ms(meta: &fs::Metadata) -> Option<i64> {
+    let since = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
