@@ -36,7 +36,7 @@ const USERS_NS: u64 = 100_000_000;
 /// use eco2_samplers::Options;
 ///
 /// let options = Options { interval_ns: 50_000_000, max_overhead_percent: Some(1.0), ..Options::default() };
-/// assert_eq!(options.cpus, []); // not pinned to a package
+/// assert!(options.cpus.is_empty()); // not pinned to a package
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
