@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use eco2::options::{Row, opt};
 
-pub(crate) use compare::CompareArgs;
+pub(crate) use compare::{CompareArgs, CompareFormat};
 use flags::OptionFlags;
 pub(crate) use flags::{
     FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, ScopeFlags, SensorFlags, SummaryFlags,
@@ -258,6 +258,10 @@ pub(crate) enum Format {
     Pdf,
     /// Every digit, schema eco2.report/1
     Json,
+    /// Tables for a README or a pull request
+    Markdown,
+    /// Tables for a paper
+    Latex,
     /// One row per device
     Csv,
     /// One row per span name
@@ -294,6 +298,8 @@ impl Format {
             "pdf" => Self::Pdf,
             "json" => Self::Json,
             "csv" => Self::Csv,
+            "md" => Self::Markdown,
+            "tex" => Self::Latex,
             "prom" => Self::Openmetrics,
             _ => return None,
         })

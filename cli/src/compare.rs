@@ -5,8 +5,8 @@ use eco2::Unrelated;
 use eco2::options::Layer;
 use eco2_core::schema::Report;
 
-use crate::args::CompareArgs;
-use crate::{out, settings, sink};
+use crate::args::{CompareArgs, CompareFormat};
+use crate::{out, pdf, settings, sink};
 
 /// Reads the runs, prints the comparison and returns the exit code.
 ///
@@ -20,11 +20,23 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         .iter()
         .map(|run| eco2::read_whole(run, &options, Unrelated::Refused))
         .collect::<Result<_, eco2::Error>>()?;
-    let comparison = eco2_report::compare(&reports, args.per(), &args.objectives());
-    let text = if args.json {
-        eco2_report::comparison_json(&comparison)?
+    let comparison = if args.by.is_empty() {
+        eco2_report::compare(&reports, args.per(), &args.objectives())
     } else {
-        eco2_report::comparison_text(&comparison, &out::data_style())
+        eco2_report::compare_by(&reports, args.per(), &args.objectives(), &args.by)
+    };
+    let text = match args.chosen() {
+        CompareFormat::Json => eco2_report::comparison_json(&comparison)?,
+        CompareFormat::Text => eco2_report::comparison_text(&comparison, &out::data_style()),
+        CompareFormat::Html => eco2_report::comparison_html(&comparison),
+        CompareFormat::Csv => eco2_report::comparison_csv(&comparison)?,
+        CompareFormat::Markdown => eco2_report::comparison_markdown(&comparison),
+        CompareFormat::Latex => eco2_report::comparison_latex(&comparison),
+        CompareFormat::Pdf => {
+            let pdf = pdf::print(&eco2_report::comparison_html(&comparison))?;
+            sink::write_bytes(args.output.as_deref(), &pdf)?;
+            return Ok(0);
+        }
     };
     match &args.output {
         Some(file) => sink::write(file, &text)?,

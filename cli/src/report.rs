@@ -115,6 +115,8 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::AiAct => documents(reports, eco2_report::ai_act_json),
         Format::Summary => documents(reports, eco2_report::summary_json),
         Format::Scope2 => tables(reports, eco2_report::scope2_csv),
+        Format::Markdown => Ok(reports.iter().map(eco2_report::markdown).collect::<Vec<_>>().join("\n")),
+        Format::Latex => Ok(reports.iter().map(eco2_report::latex).collect::<Vec<_>>().join("\n")),
         // Its bytes are no text; they are printed before this is called.
         Format::Html | Format::Pdf => Ok(eco2_report::html(single(reports, format)?)),
         Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),

@@ -8,7 +8,8 @@ mod periods;
 mod scope;
 
 pub use compare::{
-    Compared, Comparison, Figure, Objective, Overlap, Verdict, compare, comparison_json, comparison_text,
+    Compared, Comparison, Difference, Figure, Grouping, LeftOut, Objective, Overlap, RunGroup, Spread, Verdict,
+    compare, compare_by, comparison_json, comparison_text,
 };
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};

@@ -43,6 +43,55 @@ pub fn cell(text: &str) -> Cow<'_, str> {
     if safe == text { Cow::Borrowed(text) } else { Cow::Owned(safe) }
 }
 
+/// Returns a text as the content of a Markdown cell: characters that start markup, a link or HTML are escaped.
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in terminal(text).chars() {
+        if matches!(letter, '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '#' | '&' | '!' | '$') {
+            safe.push('\\');
+        }
+        safe.push(letter);
+    }
+    safe
+}
+
+/// Returns a text as the content of a LaTeX cell: characters with a meaning are escaped, and signs that pdfLaTeX does not know are
+/// written as commands.
+#[must_use]
+pub fn latex(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in terminal(text).chars() {
+        match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => safe.extend(['\\', letter]),
+            '\\' => safe.push_str("\\textbackslash{}"),
+            '~' => safe.push_str("\\textasciitilde{}"),
+            '^' => safe.push_str("\\textasciicircum{}"),
+            '<' => safe.push_str("\\textless{}"),
+            '>' => safe.push_str("\\textgreater{}"),
+            '|' => safe.push_str("\\textbar{}"),
+            '"' => safe.push_str("\\symbol{34}"),
+            '\'' => safe.push_str("\\symbol{39}"),
+            '`' => safe.push_str("\\symbol{96}"),
+            // Two hyphens would become a dash.
+            '-' => safe.push_str("-{}"),
+            '[' => safe.push_str("{[}"),
+            ']' => safe.push_str("{]}"),
+            '₂' => safe.push_str("\\textsubscript{2}"),
+            'µ' => safe.push_str("\\(\\mu\\)"),
+            '±' => safe.push_str("\\(\\pm\\)"),
+            '×' => safe.push_str("\\(\\times\\)"),
+            '≥' => safe.push_str("\\(\\geq\\)"),
+            '−' => safe.push_str("\\(-\\)"),
+            '–' => safe.push_str("--"),
+            '\u{a0}' => safe.push('~'),
+            '\u{2009}' | '\u{202f}' | '\u{2007}' | '\u{2008}' => safe.push_str("\\,"),
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}
+
 fn starts_formula(letter: char) -> bool {
     matches!(letter, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
 }
@@ -108,6 +157,14 @@ mod tests {
         assert_eq!(terminal("\u{9b}31m\u{7f}\u{feff}"), "?31m??", "a control character of eight bits");
         assert_eq!(lines("a\n\tb\u{1b}]0;x\u{7}\r"), "a\n\tb?]0;x??");
         assert!(matches!(terminal("µ – ₂"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn k17_markup_in_names_is_text_in_markdown_and_latex() {
+        assert_eq!(markdown("a|b <script>`x` [l](u)\u{1b}"), "a\\|b \\<script\\>\\`x\\` \\[l\\](u)?");
+        assert_eq!(latex("\\input{x} $y$ 5% a_b"), "\\textbackslash{}input\\{x\\} \\$y\\$ 5\\% a\\_b");
+        assert_eq!(latex("--x ^^41 ~"), "-{}-{}x \\textasciicircum{}\\textasciicircum{}41 \\textasciitilde{}");
+        assert_eq!(latex("1.2\u{a0}kg\u{a0}CO₂e ±\u{a0}2"), "1.2~kg~CO\\textsubscript{2}e \\(\\pm\\)~2");
     }
 
     #[test]

@@ -10,12 +10,14 @@ use eco2_report::Objective;
 const COMPARE: &str = "\
 RUN is a run log, a JSON report, an ID or name of `eco2 runs`, `last` or `last~1`. Values are per
 sample, token or step, whichever every run has counted, else of the whole run. Only these runs are
-compared with each other. One run per configuration does not show the variation between runs.
+compared with each other. One run per configuration does not show the variation between runs: with
+--by, runs with the same labels are repeats, whose mean has a 95 % confidence interval.
 
 Examples:
   eco2 compare a.json b.json
   eco2 compare a.json b.json --per step --json | jq .verdicts
-  eco2 compare runs/*.json --pareto grams,duration,cost";
+  eco2 compare runs/*.json --pareto grams,duration,cost
+  eco2 compare runs/*.json --by lr,precision -o sweep.html";
 
 /// Flags of `eco2 compare`.
 #[derive(Debug, Args)]
@@ -30,12 +32,37 @@ pub(crate) struct CompareArgs {
     /// Mark the runs that no other run beats in all of these: grams, energy, duration, cost
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pareto: Vec<Aim>,
-    /// Print JSON, schema eco2.comparison/1
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Group the runs by the values of labels; runs of a group are repeats
+    #[arg(long, value_name = "LABELS", value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+    /// Output format [default: by FILE's suffix, else text]
+    #[arg(long, value_enum)]
+    format: Option<CompareFormat>,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// Formats of `eco2 compare`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareFormat {
+    /// A table for people
+    Text,
+    /// A page with charts, in one file that requests nothing
+    Html,
+    /// The same page as PDF, printed by an installed Chromium or Chrome; needs -o FILE or a pipe
+    Pdf,
+    /// Every digit, schema eco2.comparison/1
+    Json,
+    /// One row per run
+    Csv,
+    /// Tables for a README or a pull request
+    Markdown,
+    /// Tables for a paper
+    Latex,
 }
 
 /// Units of work, for `--per`.
@@ -57,6 +84,20 @@ enum Aim {
 }
 
 impl CompareArgs {
+    /// The format, from `--format`, `--json` or the suffix of the output file.
+    pub(crate) fn chosen(&self) -> CompareFormat {
+        let by_suffix = || match self.output.as_deref()?.extension()?.to_str()? {
+            "html" => Some(CompareFormat::Html),
+            "pdf" => Some(CompareFormat::Pdf),
+            "json" => Some(CompareFormat::Json),
+            "csv" => Some(CompareFormat::Csv),
+            "md" => Some(CompareFormat::Markdown),
+            "tex" => Some(CompareFormat::Latex),
+            _ => None,
+        };
+        if self.json { CompareFormat::Json } else { self.format.or_else(by_suffix).unwrap_or(CompareFormat::Text) }
+    }
+
     /// The unit of work that values are divided by; `None`: the one that every run has counted.
     pub(crate) fn per(&self) -> Option<FunctionalUnit> {
         self.per.map(|per| match per {

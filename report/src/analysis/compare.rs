@@ -4,6 +4,7 @@
 //! Only the named runs are compared; there is no benchmark and no percentile. One run per configuration does not show
 //! how much runs of one configuration vary.
 
+mod groups;
 mod pareto;
 mod row;
 mod text;
@@ -15,6 +16,7 @@ use eco2_core::{Bounded, Ranged};
 use eco2_grid::carbon::{FunctionalUnit, it_kwh};
 use serde::Serialize;
 
+pub use groups::{Difference, Grouping, LeftOut, RunGroup, Spread};
 pub use pareto::Objective;
 pub use row::{Compared, Figure};
 pub use text::comparison_text;
@@ -37,6 +39,9 @@ pub struct Comparison {
     pub runs: Vec<Compared>,
     /// Each run compared with the one with the least energy per unit.
     pub verdicts: Vec<Verdict>,
+    /// The runs by labels; `None`: not requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
     /// Limits of the comparison.
     pub notes: Vec<String>,
 }
@@ -51,6 +56,7 @@ pub fn compare(reports: &[Report], per: Option<FunctionalUnit>, objectives: &[Ob
     let verdicts = verdict::verdicts(&runs);
     let notes = verdict::notes(&runs, objectives);
     Comparison {
+        grouping: None,
         schema: "eco2.comparison/1",
         per: unit.as_str(),
         objectives: objectives.to_vec(),
@@ -58,6 +64,22 @@ pub fn compare(reports: &[Report], per: Option<FunctionalUnit>, objectives: &[Ob
         verdicts,
         notes,
     }
+}
+
+/// Compares runs as [`compare`] does, and groups them by the values of labels: runs with the same values are repeats.
+#[must_use]
+pub fn compare_by(
+    reports: &[Report],
+    per: Option<FunctionalUnit>,
+    objectives: &[Objective],
+    labels: &[String],
+) -> Comparison {
+    let comparison = compare(reports, per, objectives);
+    let grouping = groups::grouped(reports, &comparison.runs, labels);
+    // Then groups of one run are marked one by one.
+    let has_repeats = grouping.groups.iter().any(|group| group.runs.len() > 1);
+    let notes = comparison.notes.into_iter().skip(usize::from(has_repeats)).collect();
+    Comparison { grouping: Some(grouping), notes, ..comparison }
 }
 
 /// Returns the comparison as JSON.
@@ -96,6 +118,9 @@ fn compared(report: &Report, unit: FunctionalUnit) -> Compared {
     Compared {
         run_id: report.run.id.clone(),
         name: report.run.name.clone(),
+        labels: report.run.labels.clone(),
+        started_at: report.run.started_at.clone(),
+        loss: report.work.loss,
         units,
         seconds: each.map(|each| report.run.duration_ns as f64 / 1e9 * each),
         energy_kwh: known.then(|| figure(it_kwh(energy))).flatten(),

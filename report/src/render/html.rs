@@ -4,18 +4,21 @@
 //! read the report only; nothing here computes energy or emissions other than sums and differences.
 
 mod bins;
+mod compare;
 mod emissions;
 mod frame;
 mod head;
 mod intensity;
 mod marks;
-mod numbers;
 mod plot;
+mod scatter;
 mod tables;
 mod tracks;
 
 use eco2_core::schema::Report;
 use maud::html;
+
+pub use compare::comparison_html;
 
 use super::presentable;
 use frame::Kind;

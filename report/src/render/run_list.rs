@@ -87,21 +87,9 @@ pub fn runs_markdown(list: &RunList) -> String {
     let head = header(spelling);
     let mut text = line(&head) + &line(&head.iter().map(|_| "---".to_owned()).collect::<Vec<_>>());
     for run in &list.runs {
-        text += &line(&row(run, spelling).iter().map(|cell| markdown_cell(cell)).collect::<Vec<_>>());
+        text += &line(&row(run, spelling).iter().map(|cell| clean::markdown(cell)).collect::<Vec<_>>());
     }
     text + "\n" + &sums(list, spelling).join("\n") + "\n"
-}
-
-/// Returns a text as the content of a Markdown cell: characters that start markup, a link or HTML are escaped.
-fn markdown_cell(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in clean::terminal(text).chars() {
-        if matches!(letter, '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '#' | '&' | '!' | '$') {
-            safe.push('\\');
-        }
-        safe.push(letter);
-    }
-    safe
 }
 
 fn header(spelling: Spelling) -> Vec<String> {

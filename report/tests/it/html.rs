@@ -3,6 +3,7 @@
 
 mod day;
 mod palette;
+mod sweep;
 
 use std::time::Instant;
 
@@ -27,10 +28,14 @@ fn sha256(text: &str) -> String {
 
 #[test]
 fn policy_admits_the_scripts_and_styles_of_the_page_and_nothing_else() {
-    let page = html(&fixture::report());
-    let policy = between(&page, "http-equiv=\"Content-Security-Policy\" content=\"", "\"")[0];
-    let scripts: Vec<String> = between(&page, "<script>", "</script>").into_iter().map(sha256).collect();
-    let styles: Vec<String> = between(&page, "<style>", "</style>").into_iter().map(sha256).collect();
+    assert_policy(&html(&fixture::report()));
+}
+
+/// Asserts that the page's policy names its own scripts and style by their hashes, and allows nothing else.
+fn assert_policy(page: &str) {
+    let policy = between(page, "http-equiv=\"Content-Security-Policy\" content=\"", "\"")[0];
+    let scripts: Vec<String> = between(page, "<script>", "</script>").into_iter().map(sha256).collect();
+    let styles: Vec<String> = between(page, "<style>", "</style>").into_iter().map(sha256).collect();
     assert_eq!((scripts.len(), styles.len()), (2, 1));
     let expected = format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
@@ -145,6 +150,13 @@ fn a_short_peak_stays_visible() {
     let page = html(&report);
     assert!(page.contains("l peak c-gpu"), "drawn as a stroke");
     assert!(page.contains(">1000<") || page.contains(">1<"), "the axis reaches 900 W");
+}
+
+#[test]
+fn tables_of_a_run() {
+    insta::assert_snapshot!(eco2_report::markdown(&fixture::report()));
+    insta::assert_snapshot!(eco2_report::latex(&fixture::report()));
+    assert!(eco2_report::markdown(&fixture::bare()).contains("| Energy | not measured |  |"), "never zero");
 }
 
 #[test]

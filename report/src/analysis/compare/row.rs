@@ -1,6 +1,8 @@
 //! Defines the entry of one run in the comparison of `eco2 compare`: values per unit of work, with bounds. PUE is the
 //! factor of the facility's overhead.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// A value with bounds.
@@ -21,6 +23,12 @@ pub struct Compared {
     pub run_id: String,
     /// Name of the run.
     pub name: String,
+    /// Labels of the run.
+    pub labels: BTreeMap<String, String>,
+    /// Wall clock at its start, RFC 3339 UTC.
+    pub started_at: String,
+    /// Loss that the run reported last; `None`: none.
+    pub loss: Option<f64>,
     /// Number of units of work (samples, tokens, steps or 1 run) that the values are divided by; `None`: not counted.
     pub units: Option<u64>,
     /// Seconds per unit; `None`: units were not counted.

@@ -5,7 +5,7 @@ use eco2_core::Bounded;
 use eco2_core::units::UJ_PER_KWH;
 
 use super::verdict::named;
-use super::{Compared, Comparison, Figure};
+use super::{Compared, Comparison, Figure, Grouping, RunGroup};
 use crate::render::{Page, TextStyle, Tone, number};
 
 /// Returns a table with one row per run, then the verdicts and notes. A `*` marks a run that no other run dominates,
@@ -35,6 +35,10 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(comparison.runs.iter().map(row)).collect();
     page.table(&rows);
+    if let Some(grouping) = &comparison.grouping {
+        page.row("", Tone::Normal, "");
+        page.table(&groups(grouping, per, &energy));
+    }
     if !comparison.objectives.is_empty() {
         let names: Vec<&str> = comparison.objectives.iter().map(|objective| objective.as_str()).collect();
         page.row("*", Tone::Normal, &format!("no other run is better in {} together", names.join(", ")));
@@ -42,6 +46,32 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     comparison.verdicts.iter().for_each(|verdict| page.row("Compared", Tone::Normal, &verdict.text));
     comparison.notes.iter().for_each(|note| page.row("Note", Tone::Warning, note));
     page.finish()
+}
+
+/// Returns the table of groups: each with the mean of its runs, and the difference from the group with the least energy.
+fn groups(grouping: &Grouping, per: &str, energy: &dyn Fn(Figure) -> String) -> Vec<Vec<String>> {
+    let head = [grouping.by.join(", "), "runs".to_owned(), format!("energy/{per}"), "vs least".to_owned()];
+    let row = |group: &RunGroup| {
+        let spread = group.energy_kwh;
+        let mean = |value: f64| {
+            energy(Figure { value, low: spread.low.unwrap_or(value), high: Some(spread.high.unwrap_or(value)) })
+        };
+        let signed = |percent: f64| format!("{}{} %", if percent < 0.0 { "" } else { "+" }, number(percent));
+        let more = group.more.map(|more| match (more.low_percent, more.high_percent) {
+            (Some(low), Some(high)) => {
+                format!("{}  (95 % CI {} to {})", signed(more.percent), signed(low), signed(high))
+            }
+            _ => format!("{}  (one run: no interval)", signed(more.percent)),
+        });
+        let least = || if spread.mean.is_some() { "least".to_owned() } else { missing() };
+        vec![
+            group.label.clone(),
+            group.runs.len().to_string(),
+            spread.mean.map_or_else(missing, mean),
+            more.unwrap_or_else(least),
+        ]
+    };
+    std::iter::once(head.to_vec()).chain(grouping.groups.iter().map(row)).collect()
 }
 
 /// Returns the text for a value that is not known.

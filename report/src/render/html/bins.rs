@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use eco2_core::schema::{Device, Report};
 use eco2_core::{Bounded, Component, Curve, Quality, RangeKind, Ranged};
 
-use super::numbers::as_f64;
+use super::super::numbers::as_f64;
 
 /// Most bins: about four pixels each in the widest chart, and two points of a curve of 512.
 const MAX_BINS: u64 = 240;

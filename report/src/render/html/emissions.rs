@@ -7,9 +7,9 @@ use eco2_core::{Bounded, Ranged, Unit};
 use maud::{Markup, html};
 
 use super::super::export::{factor_sources, kinds, methods};
+use super::super::numbers::{Amount, Column, EN, NB, axis, count, digits, duration, plain_number, things};
 use super::super::spent_text;
 use super::intensity::{changing, class};
-use super::numbers::{Amount, Column, EN, NB, axis, count, digits, duration, plain_number, things};
 
 /// Most rows of the table of intensities.
 const MAX_SEGMENTS: usize = 96;

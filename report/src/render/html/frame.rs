@@ -10,6 +10,8 @@ use eco2_grid::Sha256;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
+use crate::clean;
+
 /// Marks the page as one with scripts before its first paint, so that nothing moves.
 const EARLY: &str = "document.documentElement.className='js'";
 /// The mark in a browser's tab.
@@ -51,7 +53,8 @@ pub(super) fn document(kind: &Kind, title: &str, data: &impl Serialize, body: &M
             }
         }
     };
-    page.into_string() + "\n"
+    // Escape sequences of terminals and changes of the writing direction are in no constant part, so they come from data.
+    clean::lines(&page.into_string()).into_owned() + "\n"
 }
 
 /// Returns the source expression of a constant script or style sheet in the policy.

@@ -10,8 +10,8 @@ use eco2_grid::carbon::FunctionalUnit;
 use maud::{Markup, html};
 
 use super::super::export::{kinds, mean_intensity};
+use super::super::numbers::{Amount, EN, NB, as_f64, axis, count, digits, duration, share};
 use super::super::{not_ok, spent_text};
-use super::numbers::{Amount, EN, NB, as_f64, axis, count, digits, duration, share};
 
 /// Most sources without readings that are listed above the tables.
 const MAX_NOTES: usize = 6;

@@ -8,8 +8,8 @@ use eco2_grid::pricing::{RateStep, Steps, weigh};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::super::numbers::{Amount, as_f64, digits};
 use super::bins::RelativeRange;
-use super::numbers::{Amount, as_f64, digits};
 use super::plot::{Level, NARROW, Plot, Point, Series, WIDE, percent, round_top, time_ticks};
 
 /// Points of the emissions' curve.

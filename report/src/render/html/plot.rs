@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::super::numbers::axis;
 use super::bins::Bin;
-use super::numbers::axis;
 use eco2_core::Quality;
 
 /// Height that the labels of the time axis need, pixels.

@@ -6,8 +6,10 @@ use eco2_core::schema::{Device, Report, Status};
 use eco2_core::{Bounded, Component, Ranged};
 use maud::{Markup, html};
 
+use super::super::numbers::{
+    Amount, Column, NB, as_f64, clock, count, digits, duration, share, things, widest_percent,
+};
 use super::bins::PowerOverTime;
-use super::numbers::{Amount, Column, NB, as_f64, clock, count, digits, duration, share, things, widest_percent};
 
 /// Most rows of a table of spans, consumers or events; the report as JSON has all of them.
 const MAX_ROWS: usize = 100;

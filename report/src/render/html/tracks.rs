@@ -6,9 +6,9 @@ use eco2_core::{Component, Quality};
 use maud::{Markup, html};
 use serde::Serialize;
 
+use super::super::numbers::{Amount, as_f64, clock, digits, duration};
 use super::bins::{Bin, DevicePower, Grid, PowerOverTime, summed};
 use super::intensity;
-use super::numbers::{Amount, as_f64, clock, digits, duration};
 use super::plot::{Gap, Plot, Point, Series, WIDE, percent, round_top, time_ticks};
 use eco2_core::Ranged;
 
@@ -223,7 +223,7 @@ fn legend(tracks: &[Track<'_>], report: &Report) -> Markup {
     let has_peaks = tracks
         .iter()
         .any(|track| track.bins.iter().any(|bin| bin.watts.value.is_some_and(|watts| bin.extremes[1] > 1.05 * watts)));
-    let plausible = bins().any(|bin| super::numbers::is_plausible(&bin.watts));
+    let plausible = bins().any(|bin| super::super::numbers::is_plausible(&bin.watts));
     html! {
         div.leg {
             span { svg width="26" height="12" aria-hidden="true" { rect.b.k-total x="0" y="1" width="26" height="10" {} path.l.c-total d="M0 6H26" {} } "mean power and its range" }

@@ -1,4 +1,4 @@
-//! Formats numbers for the HTML pages: at most three significant digits, one unit per column, and a number that never breaks
+//! Formats numbers for pages, Markdown and LaTeX: at most three significant digits, one unit per column, and a number that never breaks
 //! away from its unit at the end of a line.
 
 use eco2_core::{Bounded, RangeKind};
