@@ -262,6 +262,8 @@ pub(crate) enum Format {
     Markdown,
     /// Tables for a paper
     Latex,
+    /// Power tracks for the Firefox Profiler, profiler.firefox.com
+    Firefox,
     /// One row per device
     Csv,
     /// One row per span name

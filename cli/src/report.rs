@@ -117,6 +117,7 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::Scope2 => tables(reports, eco2_report::scope2_csv),
         Format::Markdown => Ok(reports.iter().map(eco2_report::markdown).collect::<Vec<_>>().join("\n")),
         Format::Latex => Ok(reports.iter().map(eco2_report::latex).collect::<Vec<_>>().join("\n")),
+        Format::Firefox => eco2_report::firefox_profile(single(reports, format)?).map_err(Into::into),
         // Its bytes are no text; they are printed before this is called.
         Format::Html | Format::Pdf => Ok(eco2_report::html(single(reports, format)?)),
         Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),

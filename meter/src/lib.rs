@@ -88,8 +88,8 @@ pub mod render {
 
     pub use eco2_report::{
         Error, Exporter, MetricNames, Notice, Scope, ShortStyle, ShortText, TextStyle, ai_act_json, boamps_json,
-        codecarbon_csv, csv, hf_json, html, in_scope, json, latex, markdown, methods, model_card, openmetrics,
-        sci_json, scope2_csv, short_text, spans_csv, summary_json, text,
+        codecarbon_csv, csv, firefox_profile, hf_json, html, in_scope, json, latex, markdown, methods, model_card,
+        openmetrics, sci_json, scope2_csv, short_text, spans_csv, summary_json, text,
     };
 }
 

@@ -37,6 +37,15 @@ pub enum Error {
         /// Its id.
         run: String,
     },
+    /// A format requires power over time, and the run has none.
+    #[error(
+        "run {run} has no power over time: it is still going, was written by an older version, or nothing was read; \
+         `eco2 report` shows what is known"
+    )]
+    NoHistory {
+        /// Its id.
+        run: String,
+    },
     /// A format requires energy, and the run has none.
     #[error(
         "run {run} has no energy, and {format} requires a number in `{field}`: nothing was read; `eco2 report` shows what is \

@@ -34,7 +34,7 @@ pub use render::{
     html, json, live_text, methods, model_card, openmetrics, quality_text, sci_json, scope2_csv, short_text, spans_csv,
     spent_text, summary_json, text,
 };
-pub use render::{comparison_csv, comparison_html, comparison_latex, comparison_markdown, latex, markdown};
+pub use render::{comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile, latex, markdown};
 pub use render::{
     periods_csv, periods_json, periods_text, prediction_text, runs_csv, runs_json, runs_markdown, runs_text,
 };

@@ -9,6 +9,7 @@ mod csv;
 mod export;
 mod exporter;
 mod figures;
+mod firefox;
 mod groups;
 mod hf;
 mod host_total;
@@ -33,6 +34,7 @@ pub use export::{
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;
+pub use firefox::firefox_profile;
 pub use groups::{AbsentSource, Group, by_label, groups_csv, groups_json, groups_text};
 pub use hf::hf_json;
 pub use html::{comparison_html, html};

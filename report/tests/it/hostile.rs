@@ -6,9 +6,9 @@ use eco2_core::schema::Report;
 use eco2_report::advice::{AdviceInputs, advise};
 use eco2_report::{
     Error, MetricNames, Objective, TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compare,
-    comparison_csv, comparison_html, comparison_json, comparison_latex, comparison_text, csv, groups_csv, groups_json,
-    groups_text, hf_json, html, json, markdown, merge, methods, model_card, openmetrics, parse_report, sci_json,
-    scope2_csv, spans_csv, summary_json, text,
+    comparison_csv, comparison_html, comparison_json, comparison_latex, comparison_text, csv, firefox_profile,
+    groups_csv, groups_json, groups_text, hf_json, html, json, markdown, merge, methods, model_card, openmetrics,
+    parse_report, sci_json, scope2_csv, spans_csv, summary_json, text,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -121,7 +121,7 @@ fn use_all(report: &Report) {
     }
     let _ = (csv(report), spans_csv(report), codecarbon_csv(report), hf_json(report), json(report));
     let _ = (boamps_json(report), methods(report), model_card(report), summary_json(report));
-    let _ = (sci_json(report), scope2_csv(report), ai_act_json(report), html(report));
+    let _ = (sci_json(report), scope2_csv(report), ai_act_json(report), html(report), firefox_profile(report));
     let _ =
         (comparison_html(&comparison), comparison_latex(&comparison), comparison_csv(&comparison), markdown(report));
 }

@@ -153,6 +153,28 @@ fn a_short_peak_stays_visible() {
 }
 
 #[test]
+fn firefox_profile_has_the_energy_of_each_device_and_marks_what_was_not_measured() {
+    let report = day::report();
+    let profile: serde_json::Value = serde_json::from_str(&eco2_report::firefox_profile(&report).unwrap()).unwrap();
+    let counters = profile["counters"].as_array().unwrap();
+    assert_eq!(counters.len(), 11);
+    for (counter, device) in counters.iter().zip(&report.devices) {
+        let column = |name: &str| counter["samples"][name].as_array().unwrap().clone();
+        let (time, count) = (column("time"), column("count"));
+        assert_eq!((time.len(), count.len()), (537, 537));
+        // One microjoule is 277.8 picowatt-hours; each sample is rounded to one.
+        let sum: f64 = count.iter().map(|count| count.as_f64().unwrap()).sum();
+        assert!((sum * 3.6e-3 - device.energy_uj.unwrap() as f64).abs() < 10.0, "{}", device.id);
+        assert!(time.windows(2).all(|pair| pair[0].as_f64() < pair[1].as_f64()));
+    }
+    let markers = &profile["threads"][0]["markers"];
+    assert_eq!(markers["length"], 3, "two events and a gap");
+    assert_eq!((&markers["startTime"][2], &markers["endTime"][2]), (&43_200_000.0.into(), &45_000_000.0.into()));
+    let error = eco2_report::firefox_profile(&fixture::bare()).unwrap_err().to_string();
+    assert!(error.contains("no power over time"), "{error}");
+}
+
+#[test]
 fn tables_of_a_run() {
     insta::assert_snapshot!(eco2_report::markdown(&fixture::report()));
     insta::assert_snapshot!(eco2_report::latex(&fixture::report()));
