@@ -17,7 +17,7 @@ const COMPARE: Kind =
 const MAX_ROWS: usize = 500;
 const UJ_PER_KWH: f64 = 3.6e12;
 
-/// Returns a comparison as an HTML page, which like that of [`html`](super::html) is one file without requests.
+/// Returns a comparison as an HTML page, which like that of [`html`](super::html()) is one file without requests.
 #[must_use]
 pub fn comparison_html(comparison: &Comparison) -> String {
     let grouping = comparison.grouping.clone().unwrap_or_else(|| each_alone(comparison));
