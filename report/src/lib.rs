@@ -18,8 +18,9 @@ mod render;
 mod store;
 
 pub use analysis::{
-    BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, LeftOut, Objective, Overlap, Period, PeriodSum, RunGroup, Scope, Spread, Verdict,
-    advice, by_period, compare, compare_by, comparison_json, comparison_text, in_scope, merge, merge_without, read_hf_footprint,
+    BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, LeftOut, Objective, Overlap, Period,
+    PeriodSum, RunGroup, Scope, Spread, Verdict, advice, by_period, compare, compare_by, comparison_json,
+    comparison_text, in_scope, merge, merge_without, read_hf_footprint,
 };
 pub use error::Error;
 pub use history::{
@@ -34,7 +35,9 @@ pub use render::{
     html, json, live_text, methods, model_card, openmetrics, quality_text, sci_json, scope2_csv, short_text, spans_csv,
     spent_text, summary_json, text,
 };
-pub use render::{comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile, latex, markdown};
+pub use render::{
+    comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile, latex, markdown,
+};
 pub use render::{
     periods_csv, periods_json, periods_text, prediction_text, runs_csv, runs_json, runs_markdown, runs_text,
 };
