@@ -226,6 +226,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, hide_short_help = true)]
     pub(crate) force: bool,
     #[command(flatten)]
+    pub(crate) scope: FlagValues<ScopeFlags>,
+    #[command(flatten)]
     pub(crate) price: FlagValues<NewPriceFlags>,
     #[command(flatten)]
     pub(crate) supplements: FlagValues<SupplementFlags>,

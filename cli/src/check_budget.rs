@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use eco2::Unrelated;
 use eco2::options::{Layer, Options};
-use eco2_report::{BudgetCheck, Footprint};
+use eco2_report::{BudgetCheck, Footprint, Scope};
 
 use crate::args::CheckBudgetArgs;
 use crate::failure::{UsageError, in_one_line};
@@ -25,7 +25,9 @@ pub(crate) fn check_budget(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
 
 /// Compares, prints the result and returns the exit code.
 fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
-    let options = settings::resolve(Layer::default())?;
+    let mut layer = Layer::default();
+    args.scope.copy_to(&mut layer)?;
+    let options = settings::resolve(layer)?;
     if !(args.max_co2.is_finite() && args.max_co2 >= 0.0) {
         return Err(UsageError(format!(
             "--max-co2 is {}; allowed: a finite number of kilograms, 0 or more",
@@ -40,7 +42,8 @@ fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     let written = if args.wants_json() {
         out::data(&(serde_json::to_string_pretty(&check)? + "\n"))
     } else {
-        out::page(&page(&check))
+        let scope = if options.scope == Scope::Command { "Scope   the command's part of the machine\n" } else { "" };
+        out::page(&format!("{scope}{}", page(&check)))
     };
     // A reader that closed the pipe needs the exit code only.
     written.or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })?;
@@ -56,10 +59,11 @@ fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
         return Ok(found);
     }
     let report = eco2::read_whole(run, options, Unrelated::Refused)?;
-    Footprint::of(&report).ok_or_else(|| {
+    Footprint::of(&eco2_report::in_scope(&report, options.scope)).ok_or_else(|| {
         UsageError(format!(
-            "{}: the report has no emissions: nothing was measured, or no intensity was set",
-            run.display()
+            "{}: the report has no emissions{}: nothing was measured, or no intensity was set",
+            run.display(),
+            if options.scope == Scope::Command { " of the command (--scope machine has the machine's)" } else { "" }
         ))
         .into()
     })

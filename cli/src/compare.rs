@@ -4,8 +4,10 @@
 use eco2::Unrelated;
 use eco2::options::Layer;
 use eco2_core::schema::Report;
+use eco2_report::Scope;
 
 use crate::args::{CompareArgs, CompareFormat};
+use crate::failure::UsageError;
 use crate::{out, pdf, settings, sink};
 
 /// Reads the runs, prints the comparison and returns the exit code.
@@ -14,11 +16,22 @@ use crate::{out, pdf, settings, sink};
 /// If a run is not found or cannot be read, or the output cannot be written.
 pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
-    let options = settings::resolve(Layer::default())?;
+    let mut layer = Layer::default();
+    args.scope.copy_to(&mut layer)?;
+    let options = settings::resolve(layer)?;
+    let scope = match (args.chosen(), options.scope) {
+        (CompareFormat::Text, scope) => scope,
+        (CompareFormat::Json, _) | (_, Scope::Machine) => Scope::Machine,
+        (_, Scope::Command) => {
+            let fault = "compare --scope command supports only text: the other formats do not name the scope";
+            return Err(UsageError(fault.to_owned()).into());
+        }
+    };
     let reports: Vec<Report> = args
         .runs
         .iter()
         .map(|run| eco2::read_whole(run, &options, Unrelated::Refused))
+        .map(|report| Ok(eco2_report::in_scope(&report?, scope).into_owned()))
         .collect::<Result<_, eco2::Error>>()?;
     let comparison = if args.by.is_empty() {
         eco2_report::compare(&reports, args.per(), &args.objectives())
@@ -27,7 +40,15 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     };
     let text = match args.chosen() {
         CompareFormat::Json => eco2_report::comparison_json(&comparison)?,
-        CompareFormat::Text => eco2_report::comparison_text(&comparison, &out::data_style()),
+        CompareFormat::Text => {
+            let scope = match scope {
+                Scope::Machine => "",
+                Scope::Command => {
+                    "Energy and emissions are the parts of the machines that are attributed to the commands.\n"
+                }
+            };
+            format!("{scope}{}", eco2_report::comparison_text(&comparison, &out::data_style()))
+        }
         CompareFormat::Html => eco2_report::comparison_html(&comparison),
         CompareFormat::Csv => eco2_report::comparison_csv(&comparison)?,
         CompareFormat::Markdown => eco2_report::comparison_markdown(&comparison),

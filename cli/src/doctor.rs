@@ -4,6 +4,7 @@
 //! tested under load for about a second, or for six with `--self-test`; see [`eco2::SelfTest`]. With `--calibrate` it also
 //! measures the machine's power at three loads for about two minutes; see [`eco2::calibrate`].
 
+mod advice;
 mod calibration;
 mod page;
 mod verdict;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use crate::args::DoctorArgs;
 use crate::out::document;
 use crate::{out, settings};
+use advice::Place;
 use calibration::CalibrationCheck;
 use verdict::{DoctorVerdict, MachineCheck};
 
@@ -46,6 +48,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
 
 /// Measures for the time of the test, and returns the sources and devices that were found.
 fn check_machine(options: &Options, length: TestLength, calibrates: bool) -> anyhow::Result<MachineCheck> {
+    let place = Place::of(options);
     // No zone: a wrong one is an error of other commands.
     let options = Options { zone: None, intensity: None, ..options.clone() };
     let SelfTest { report, counters, warnings } = SelfTest::run(&options, length)?;
@@ -55,7 +58,7 @@ fn check_machine(options: &Options, length: TestLength, calibrates: bool) -> any
     // After the self-test: a counter that failed it is nothing to calibrate against.
     let failure = if calibrates { calibrate(&options)?.map(|why| why.to_string()) } else { None };
     let calibration = CalibrationCheck { stored: eco2::stored_calibration(&options), failure };
-    Ok(MachineCheck { sources, devices: report.devices, counters, warnings, calibration, verdict })
+    Ok(MachineCheck { sources, devices: report.devices, counters, warnings, calibration, verdict, place })
 }
 
 /// Calibrates the machine, and reports each phase on standard error; returns why it was not calibrated.

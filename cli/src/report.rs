@@ -20,6 +20,7 @@ use crate::{out, pdf, settings, sink};
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let mut layer = Layer::default();
+    args.scope.copy_to(&mut layer)?;
     args.price.copy_to(&mut layer)?;
     args.supplements.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
@@ -40,7 +41,11 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     let text = match (&args.by, args.period) {
         (label, Some(period)) => by_period(&reports, label.as_deref(), period, args.chosen())?,
         (Some(label), None) => grouped(&reports, label, args.chosen())?,
-        (None, None) => each(&reports, args.chosen())?,
+        (None, None) => {
+            let scoped = reports.iter().map(|report| eco2_report::in_scope(report, options.scope).into_owned());
+            let reports = if has_one_energy(args.chosen()) { scoped.collect() } else { reports };
+            each(&reports, args.chosen())?
+        }
     };
     match &args.output {
         Some(file) => sink::write(file, &text)?,
@@ -128,6 +133,13 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::Openmetrics => Ok(eco2_report::openmetrics(single(reports, format)?, MetricNames::Eco2)),
         Format::OpenmetricsHf => Ok(eco2_report::openmetrics(single(reports, format)?, MetricNames::HfTraining)),
     }
+}
+
+/// Whether a format states one energy, which `--scope` chooses. The others have the machine's energy and the command's part,
+/// or list devices.
+fn has_one_energy(format: Format) -> bool {
+    use Format::{AiAct, Boamps, Codecarbon, Hf, HfJson, Methods, Scope2, Summary};
+    matches!(format, AiAct | Boamps | Codecarbon | Hf | HfJson | Methods | Scope2 | Summary)
 }
 
 /// Returns the format as `--format` names it.

@@ -16,4 +16,5 @@ pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
 pub use periods::{Period, PeriodSum, by_period};
+pub(crate) use scope::scope_of;
 pub use scope::{Scope, in_scope};

@@ -55,7 +55,8 @@ impl CpuInfo {
         }
         if self.hypervisor {
             let reason = format!("{what}: a virtual machine, whose hypervisor passes no energy counter through");
-            return (reason, "run eco2 on the host of this virtual machine".to_owned());
+            // No setting inside the guest helps.
+            return (reason, String::new());
         }
         (what.to_owned(), format!("sudo modprobe {module}"))
     }

@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::Objective;
 
+use super::{FlagValues, ScopeFlags};
+
 const COMPARE: &str = "\
 RUN is a run log, a JSON report, an ID or name of `eco2 runs`, `last` or `last~1`. Values are per
 sample, token or step, whichever every run has counted, else of the whole run. Only these runs are
@@ -32,6 +34,8 @@ pub(crate) struct CompareArgs {
     /// Mark the runs that no other run beats in all of these: grams, energy, duration, cost
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pareto: Vec<Aim>,
+    #[command(flatten)]
+    pub(crate) scope: FlagValues<ScopeFlags>,
     /// Group the runs by the values of labels; runs of a group are repeats
     #[arg(long, value_name = "LABELS", value_delimiter = ',')]
     pub(crate) by: Vec<String>,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::{FlagValues, ScopeFlags};
+
 const MERGE: &str = "\
 RUN is a run log, a JSON report, a folder of them, an ID or name of `eco2 runs`, or `last`.
 All of them are merged as records of one run: its ranks, its restarts, the command that started
@@ -56,6 +58,8 @@ pub(crate) struct CheckBudgetArgs {
     /// Limit in kg CO2e
     #[arg(long, visible_alias = "budget", value_name = "KG", allow_negative_numbers = true)]
     pub(crate) max_co2: f64,
+    #[command(flatten)]
+    pub(crate) scope: FlagValues<ScopeFlags>,
     /// Output format
     #[arg(long, value_enum, default_value_t = BudgetFormat::Text)]
     format: BudgetFormat,

@@ -3,19 +3,21 @@
 //! (`rapl-sysfs`); a *device* is one quantity that it measures.
 
 use anstyle::{AnsiColor, Style};
-use eco2_core::Quality;
 use eco2_core::schema::{Device, SourceStatus, Status};
+use eco2_core::{Component, Quality};
 use eco2_report::{CounterResult, CounterTest, TextStyle};
 
-use super::calibration;
 use super::verdict::{self, DoctorVerdict, MachineCheck};
+use super::{advice, calibration};
 
-/// Width of a source's name and a space; the longest is `accelerators`.
-const NAME: usize = 13;
+/// Width of a source's name and a space; the longest is `NVIDIA GPU (nvml)`.
+const NAME: usize = 19;
 /// Width of a status and of a quality.
 const STATUS: usize = 10;
-/// Width of a device's id.
+/// Least width of a device's name and a space.
 const DEVICE: usize = 24;
+/// Most characters of a device's name.
+const MAX_DEVICE: usize = 44;
 
 /// Returns the whole text: sources, devices, self-test of counters, and what the exit code means.
 pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
@@ -23,8 +25,12 @@ pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
     found.sources.iter().for_each(|source| out.push_str(&source_rows(source, style)));
     out.push('\n');
     if !found.devices.is_empty() {
-        out.push_str(&format!("{:DEVICE$}{:STATUS$}  {:>9}  {}\n", "device", "quality", "now", "updates every"));
-        found.devices.iter().for_each(|device| out.push_str(&device_row(device)));
+        let names = device_names(&found.devices);
+        let width = names.iter().map(|name| name.chars().count() + 1).max().unwrap_or(0).max(DEVICE);
+        out.push_str(&format!("{:width$}{:STATUS$}  {:>9}  {}\n", "device", "quality", "now", "updates every"));
+        for (device, name) in found.devices.iter().zip(&names) {
+            out.push_str(&format!("{name:width$}{}", device_values(device)));
+        }
         out.push('\n');
     }
     if !found.counters.is_empty() {
@@ -41,10 +47,53 @@ pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
         wrap(&sentence, style.width.max(40)).iter().for_each(|line| out.push_str(&format!("{line}\n")));
         out.push('\n');
     }
+    for text in advice::advice(&found.place, &found.sources) {
+        out.push_str(&(paragraph(&text, style.width.max(40)) + "\n"));
+    }
     for line in wrap(&conclusion(found), style.width.max(40)) {
         out.push_str(&(line + "\n"));
     }
     out
+}
+
+/// Returns a paragraph of advice; its lines with a margin are not broken, because they are commands to copy.
+fn paragraph(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        match line.strip_prefix("    ") {
+            Some(command) => out.push_str(&format!("    {command}\n")),
+            None => wrap(line, width).iter().for_each(|part| out.push_str(&format!("{part}\n"))),
+        }
+    }
+    out
+}
+
+/// Returns a source in plain words, with the name that options and reports use.
+fn plain_name(source: &str) -> String {
+    let what = match source {
+        "rapl-perf" | "rapl-sysfs" => "CPU",
+        "nvml" => "NVIDIA GPU",
+        "amdsmi" => "AMD GPU",
+        "hwmon" => "board",
+        "model" => "estimate",
+        _ => return source.to_owned(),
+    };
+    format!("{what} ({source})")
+}
+
+/// Returns the names of devices: of GPUs their number and model, of others their id.
+fn device_names(devices: &[Device]) -> Vec<String> {
+    let mut gpus = 0;
+    let name = |device: &Device| {
+        let name = if device.component == Component::Gpu {
+            gpus += 1;
+            format!("GPU {}  {}", gpus - 1, device.hardware())
+        } else {
+            device.id.clone()
+        };
+        name.chars().take(MAX_DEVICE).collect()
+    };
+    devices.iter().map(name).collect()
 }
 
 /// Returns the rows of a source: name, status, reason and remedy.
@@ -56,7 +105,7 @@ fn source_rows(source: &SourceStatus, style: &TextStyle) -> String {
     }
     let status = source.status.name();
     let tone = tone(source, style);
-    let mut out = format!("{:NAME$}{tone}{status:STATUS$}{tone:#}", source.name);
+    let mut out = format!("{:NAME$}{tone}{status:STATUS$}{tone:#}", plain_name(&source.name));
     for (at, line) in lines.iter().enumerate() {
         let margin = if at == 0 { "" } else { &" ".repeat(NAME + STATUS) };
         out.push_str(&format!("{margin}{line}\n"));
@@ -64,14 +113,13 @@ fn source_rows(source: &SourceStatus, style: &TextStyle) -> String {
     out
 }
 
-/// Returns the row of a device: id, quality, mean power and time between updates.
-fn device_row(device: &Device) -> String {
+/// Returns the values of a device: quality, mean power and time between updates.
+fn device_values(device: &Device) -> String {
     let watts = device.mean_w.map_or_else(|| "-".to_owned(), |watts| format!("{watts:.1} W"));
     let period = device.update_period_ns.map(|ns| format!("{:.1} ms", ns as f64 / 1e6));
-    let period = period.unwrap_or_else(|| "not learned yet".to_owned());
-    let id: String = device.id.chars().take(DEVICE - 1).collect();
+    let period = period.unwrap_or_else(|| "-".to_owned());
     let quality = quality_word(device);
-    format!("{id:DEVICE$}{quality:STATUS$}  {watts:>9}  {period}\n")
+    format!("{quality:STATUS$}  {watts:>9}  {period}\n")
 }
 
 /// Returns the self-test of each energy counter. Update period and quality of the same devices are in the table above
@@ -125,9 +173,13 @@ fn conclusion(found: &MachineCheck) -> String {
             format!("Some sources are missing (exit code {code}); eco2 doctor --fix-script prints the remedies.")
         }
         DoctorVerdict::NoneMeasurable => format!(
-            "Nothing can be measured here (exit code {code}). `eco2 run` estimates CPU energy from load and the \
-             processor's model instead, with a wide range, and marks it ESTIMATED; --no-estimate turns that off. \
-             eco2 doctor --fix-script prints the remedies."
+            "Nothing can be measured here (exit code {code}). `eco2 run` estimates the energy of CPUs and memory from load \
+             instead, and labels it as estimated; --no-estimate turns that off.{}",
+            if found.sources.iter().any(|source| verdict::is_missing(source) && is_command(&source.remedy)) {
+                " eco2 doctor --fix-script prints the remedies."
+            } else {
+                ""
+            }
         ),
     }
 }
@@ -147,8 +199,8 @@ fn tone(source: &SourceStatus, style: &TextStyle) -> Style {
 fn quality_word(device: &Device) -> &'static str {
     match device.quality {
         _ if !verdict::is_alive(device) => "missing",
-        Quality::Estimated => "ESTIMATED",
-        Quality::Synthetic => "SYNTHETIC",
+        Quality::Estimated => "estimated",
+        Quality::Synthetic => "synthetic",
         quality => quality.name(),
     }
 }
@@ -238,7 +290,8 @@ mod tests {
         let verdict = DoctorVerdict::NoneMeasurable;
         let (devices, counters, warnings) = (Vec::new(), Vec::new(), Vec::new());
         let calibration = CalibrationCheck::default();
-        let script = fix_script(&MachineCheck { sources, devices, counters, warnings, calibration, verdict });
+        let place = super::super::advice::Place::default();
+        let script = fix_script(&MachineCheck { sources, devices, counters, warnings, calibration, verdict, place });
         let commands: Vec<&str> = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert_eq!(commands, ["set -eu", "sudo chmod a+r x"]);
     }

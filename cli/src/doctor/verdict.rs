@@ -10,6 +10,7 @@ use eco2_report::{CounterResult, CounterTest};
 use eco2_samplers::discover::{RAPL, SYNTHETIC};
 use eco2_samplers::model;
 
+use super::advice::Place;
 use super::calibration::CalibrationCheck;
 
 /// Result of checking this machine.
@@ -22,6 +23,8 @@ pub(super) struct MachineCheck {
     pub(super) warnings: Vec<String>,
     pub(super) calibration: CalibrationCheck,
     pub(super) verdict: DoctorVerdict,
+    /// What kind of machine it is.
+    pub(super) place: Place,
 }
 
 /// Whether sources are missing.

@@ -27,7 +27,7 @@ fn f48_a_machine_without_any_sensor_is_explained() {
     assert_eq!((wide.code, wide.err.as_str()), (Some(4), ""));
     let mut settings = snapshots(&rig);
     settings.add_filter(r"\d+\.\d W", "[POWER]");
-    settings.add_filter(r"\d+\.\d ms|not learned yet", "[PERIOD]");
+    settings.add_filter(r"(\[POWER\]  )(\d+\.\d ms|-)", "${1}[PERIOD]");
     settings.add_filter(r"error occurred: .*", "error occurred: [LOADER]");
     settings.bind(|| insta::assert_snapshot!("doctor_bare", wide.out));
     let found = found(&doctor(&rig, "--json", "none/libnvidia-ml.so.1"));

@@ -55,6 +55,8 @@ fn d27_every_command_that_is_named_exists() {
     // Typed in a fenced block, or between backticks.
     let blocks =
         README.split("```").skip(1).step_by(2).flat_map(str::lines).filter_map(|line| line.strip_prefix("eco2 "));
+    // A summary starts with two blanks after the program's name.
+    let blocks = blocks.filter(|rest| !rest.starts_with(' '));
     let quoted = README.split("`eco2 ").skip(1);
     let typed: Vec<&str> = blocks.chain(quoted).filter_map(|rest| rest.split([' ', '`', '\n']).next()).collect();
     assert!(COMMANDS.iter().all(|command| help.contains(&format!("  {command} "))), "{help}");

@@ -156,3 +156,27 @@ fn colour_goes_by_no_color_and_clicolor_force() {
     assert!(of("CLICOLOR_FORCE", "1"));
     assert!(!of("NO_COLOR", "1"));
 }
+
+#[test]
+fn scope_chooses_the_energy_of_every_output_that_names_one() {
+    let rig = Rig::measured();
+    let busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.3";
+    // Without the rig's process table, whose CPU time stands still.
+    let mut command = rig.bin();
+    command.args(["run", "--scope", "command", "--json", "r.json", "--sysfs"]).arg(rig.path("sys"));
+    let ran = crate::rig::ran(command.args(["--nvml", "none", "--", "sh", "-c", busy]));
+    assert!(ran.err.contains("this job, measured") && ran.err.contains("  Machine  "), "{}", ran.err);
+    let report = rig.report("r.json");
+    let job = report.attribution.unwrap();
+    assert!(Some(job.command_uj) < report.energy.total_uj, "JSON has both");
+    let hf = |flags: &str| {
+        let text = rig.eco2(&format!("report r.json --format codecarbon{flags}")).out;
+        text.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    assert!(hf("").contains(",machine,") && hf(" --scope command").contains(",process,"), "{}", hf(" --scope command"));
+    let compared = rig.eco2("compare r.json r.json --scope command").out;
+    assert!(compared.starts_with("Energy and emissions are the parts"), "{compared}");
+    let checked = rig.eco2("check-budget r.json --max-co2 1 --scope command").out;
+    assert!(checked.starts_with("Scope   the command's part"), "{checked}");
+    assert_eq!(rig.eco2("show r.json --scope all").code, Some(2), "the error names the allowed values");
+}

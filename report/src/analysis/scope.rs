@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use eco2_core::schema::{Attribution, Carbon, Cost, Energy, Market, Report, Supplements, Water};
+use eco2_core::schema::{Attribution, Carbon, Cost, Device, Energy, Market, Report, Supplements, Water};
 use eco2_core::{Bounded, RangeKind, Ranged, units};
 
 /// Whose energy is meant.
@@ -44,7 +44,8 @@ impl Scope {
 ///
 /// For [`Scope::Command`] these are the command's part. Emissions are bounded by the lowest and the highest intensity of
 /// the run, because the time at which the command used its energy is not known. What is not known of the command alone is
-/// left out: devices, spans, embodied emissions, SCI, costs of a tariff that changes. Without attribution the energy is not known.
+/// left out: energies of devices, spans, embodied emissions, SCI, costs of a tariff that changes. Without attribution the energy is
+/// not known.
 ///
 /// ```
 /// use eco2_core::schema::{Attribution, Energy, Report, Run};
@@ -69,7 +70,7 @@ pub fn in_scope(report: &Report, scope: Scope) -> Cow<'_, Report> {
     Cow::Owned(Report {
         energy,
         carbon,
-        devices: Vec::new(),
+        devices: report.devices.iter().map(without_energy).collect(),
         spans: Vec::new(),
         curves: Vec::new(),
         counters: Vec::new(),
@@ -77,6 +78,30 @@ pub fn in_scope(report: &Report, scope: Scope) -> Cow<'_, Report> {
         spells: Vec::new(),
         ..report.clone()
     })
+}
+
+/// Returns the scope of a report that [`in_scope`] returned: that of the command has devices, and none with an energy.
+pub(crate) fn scope_of(report: &Report) -> Scope {
+    let is_command = report.attribution.as_ref().map(|job| Some(job.command_uj)) == Some(report.energy.total_uj);
+    let has_device_energy = report.devices.iter().any(|device| device.energy_uj.is_some());
+    if is_command && !report.devices.is_empty() && !has_device_energy { Scope::Command } else { Scope::Machine }
+}
+
+/// Returns a device without its energy and power, which are the machine's.
+fn without_energy(device: &Device) -> Device {
+    Device {
+        energy_uj: None,
+        low_uj: None,
+        high_uj: None,
+        free_low_uj: None,
+        free_high_uj: None,
+        mean_w: None,
+        peak_w: None,
+        power_w: None,
+        replaced: Vec::new(),
+        cross_check: None,
+        ..device.clone()
+    }
 }
 
 /// Returns an energy of which nothing is known.

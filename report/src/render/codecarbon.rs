@@ -13,6 +13,7 @@ use eco2_core::units::{kwh, watts};
 
 use super::{csv::table, presentable};
 use crate::Error;
+use crate::analysis::{Scope, scope_of};
 
 /// The columns, in order.
 const COLUMNS: [&str; 38] = [
@@ -99,7 +100,7 @@ fn cell(report: &Report, column: &str) -> Option<String> {
         "cpu_model" => model(report, Component::Cpu),
         "gpu_count" => Some(of(report, Component::Gpu).count().to_string()).filter(|count| count != "0"),
         "gpu_model" => model(report, Component::Gpu),
-        "tracking_mode" => Some("machine".to_owned()),
+        "tracking_mode" => Some(if scope_of(report) == Scope::Command { "process" } else { "machine" }.to_owned()),
         "pue" => Some(report.energy.pue.to_string()),
         "wue" => number(water(report).and_then(|water| water.wue)),
         _ => None,

@@ -147,3 +147,24 @@ fn denied_sensor_names_the_command_that_shows_the_remedy() {
     assert_eq!(short.notices[0], Notice::Denied);
     assert!(short.text.contains("(RAPL)") && short.text.contains("eco2 doctor"), "{}", short.text);
 }
+
+#[test]
+fn exports_of_the_command_name_their_scope() {
+    let machine = guest();
+    let job = eco2_report::in_scope(&machine, Scope::Command);
+    let methods = eco2_report::methods(&job).unwrap();
+    assert!(methods.contains("used 4.60 Wh") && methods.contains("attributed to the training"), "{methods}");
+    assert!(!eco2_report::methods(&machine).unwrap().contains("attributed"));
+    let card = eco2_report::model_card(&job).unwrap();
+    assert!(card.contains("of the training's part of the machine") && card.contains("emissions: 2.17"), "{card}");
+    let cells = |report: &Report| {
+        let table = eco2_report::codecarbon_csv(report).unwrap();
+        let rows: Vec<Vec<String>> = table.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+        move |name: &str| rows[1][rows[0].iter().position(|column| column == name).unwrap()].clone()
+    };
+    let (whole, part) = (cells(&machine), cells(&job));
+    assert_eq!((whole("tracking_mode"), part("tracking_mode")), ("machine".to_owned(), "process".to_owned()));
+    assert!((part("energy_consumed").parse::<f64>().unwrap() - 0.0046).abs() < 1e-9);
+    assert!(whole("cpu_energy").parse::<f64>().unwrap() > 0.0, "the machine's part is known");
+    assert_eq!(part("cpu_energy"), "", "what the command used of each device is not known");
+}

@@ -5,7 +5,7 @@ use super::super::figures::{Spelling, number, percent};
 use super::super::{finite, presentable};
 use super::{basis, document, factor_sources, grams_of, hardware, hardware_words, kinds, mean_intensity, sensors};
 use crate::Error;
-use crate::analysis::is_measured;
+use crate::analysis::{Scope, is_measured, scope_of};
 use eco2_core::schema::{Carbon, Device, Energy, Report, Supplements};
 use eco2_core::units::kwh;
 use eco2_core::{Component, RangeKind, Ranged};
@@ -21,6 +21,7 @@ pub fn methods(report: &Report) -> Result<String, Error> {
     let report = presentable(report);
     let (carbon, _) = grams_of(&report)?;
     let mut sentences = vec![measured(&report), parts(&report)];
+    sentences.extend(of_command(&report));
     sentences.extend(gain(&report));
     sentences.push(facility(&report));
     sentences.push(emitted(carbon));
@@ -99,6 +100,12 @@ fn gain(report: &Report) -> Option<String> {
     Some(format!("The sensors' declared gain error of up to {} % is not in the interval.", number(most)))
 }
 
+/// Returns the sentence that this energy is the command's part of the machine's; `None` if it is the machine's.
+fn of_command(report: &Report) -> Option<String> {
+    let method = &report.attribution.as_ref().filter(|_| scope_of(report) == Scope::Command)?.method;
+    Some(format!("It is the part of the machine's energy that is attributed to the training ({method})."))
+}
+
 /// Returns the sentence about the facility's overhead.
 fn facility(report: &Report) -> String {
     let energy = &report.energy;
@@ -159,8 +166,9 @@ pub fn model_card(report: &Report) -> Result<String, Error> {
     let report = presentable(report);
     let (carbon, grams) = grams_of(&report)?;
     let kinds = kinds(carbon).join(", ");
+    let part = if scope_of(&report) == Scope::Command { " of the training's part of the machine" } else { "" };
     let source = format!(
-        "eco2 {}, energy {}, location-based{}{kinds}, PUE {}",
+        "eco2 {}, energy{part} {}, location-based{}{kinds}, PUE {}",
         report.run.tool.version,
         basis(&report),
         if kinds.is_empty() { "" } else { ", " },

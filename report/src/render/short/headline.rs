@@ -37,7 +37,7 @@ fn energy(report: &Report, scope: Scope, qualities: Vec<String>, scale: Scale, s
     let energy = report.energy.bounded();
     if !energy.is_known() && energy.low == 0 {
         return if scope == Scope::Command && report.attribution.is_some() {
-            Row::new("Energy", "not known".to_owned(), "this job: too short to attribute energy to it")
+            Row::new("Energy", "not known".to_owned(), "this job: no energy could be attributed to it")
         } else if scope == Scope::Command {
             Row::new("Energy", "not known".to_owned(), "this job: energy was not attributed to a command")
         } else {
@@ -163,14 +163,19 @@ fn shares_in_words(report: &Report, of_command: f64, share: impl Fn(u64) -> f64)
 fn machine(report: &Report, scale: Scale, spelling: Spelling) -> Option<Row> {
     let shares = report.attribution.as_ref()?;
     let total_uj = report.energy.total_uj?;
+    let is_known = shares.unattributed_uj < shares.total_uj();
     let whole = shares.total_uj() as f64;
     let share = |uj: u64| uj as f64 / whole * 100.0;
-    let job = shares_in_words(report, share(shares.command_uj), share);
+    let job = if is_known {
+        format!("this job {}", shares_in_words(report, share(shares.command_uj), share))
+    } else {
+        "not attributed".to_owned()
+    };
     let remark = match &report.carbon {
         Some(carbon) if carbon.grams.is_some() => {
-            format!("{}; this job {job}", spelling.mass_only(carbon.grams.unwrap_or_default()))
+            format!("{}; {job}", spelling.mass_only(carbon.grams.unwrap_or_default()))
         }
-        _ => format!("this job {job}"),
+        _ => job,
     };
     Some(Row::new("Machine", scale.value(total_uj), remark))
 }

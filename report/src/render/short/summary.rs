@@ -4,6 +4,7 @@ use eco2_core::schema::{Report, State};
 
 use super::layout::{MARGIN, Row, ShortStyle, ShortText, shortened};
 use super::{hardware, headline, notices};
+use crate::Scope;
 use crate::render::page::{Page, Tone, clean, wrap};
 use crate::render::presentable;
 
@@ -29,7 +30,8 @@ pub fn short_text(report: &Report, asked: &ShortStyle) -> ShortText {
     page.line("", Tone::Normal);
     rows(&headline::rows(&report, asked.scope, page.spelling()), &mut page);
     let table = hardware::table(&report, page.spelling());
-    if !table.is_empty() {
+    // The devices are the machine's: what the command used of each is not known.
+    if !table.is_empty() && asked.scope == Scope::Machine {
         page.line("", Tone::Normal);
         hardware::write(&table, &mut page);
     }
