@@ -161,7 +161,7 @@ fn colour_goes_by_no_color_and_clicolor_force() {
 fn scope_chooses_the_energy_of_every_output_that_names_one() {
     let rig = Rig::measured();
     let busy = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.3";
-    // Without the rig's process table, whose CPU time stands still.
+    // With the real process table: the CPU time in the rig's does not change.
     let mut command = rig.bin();
     command.args(["run", "--scope", "command", "--json", "r.json", "--sysfs"]).arg(rig.path("sys"));
     let ran = crate::rig::ran(command.args(["--nvml", "none", "--", "sh", "-c", busy]));
