@@ -93,19 +93,36 @@ pub(crate) struct Noop {
     domains: Vec<Domain>,
     step_ns: u64,
     grouped: bool,
+    read_cost: ReadCost,
+}
+
+/// CPU time that a read of one domain takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ReadCost(u64);
+
+impl ReadCost {
+    fn spend(self) {
+        let until_ns = monotonic_ns() + self.0;
+        while self.0 > 0 && monotonic_ns() < until_ns {}
+    }
 }
 
 impl Noop {
     /// Two packages and two DRAM domains, read as one group.
     pub(crate) fn rapl() -> Self {
         let [domains, _] = Generator::domains();
-        Self { name: "rapl-perf", domains, step_ns: RAPL_NS, grouped: true }
+        Self { name: "rapl-perf", domains, step_ns: RAPL_NS, grouped: true, read_cost: ReadCost(0) }
     }
 
     /// Eight GPUs, read one by one.
     pub(crate) fn gpus() -> Self {
         let [_, domains] = Generator::domains();
-        Self { name: "nvml", domains, step_ns: GPU_NS, grouped: false }
+        Self { name: "nvml", domains, step_ns: GPU_NS, grouped: false, read_cost: ReadCost(0) }
+    }
+
+    /// The source whose reads take that many nanoseconds of CPU time each, as a driver's do.
+    pub(crate) fn costing(self, ns: u64) -> Self {
+        Self { read_cost: ReadCost(ns), ..self }
     }
 
     /// The source with counters that change at every reading.
@@ -131,6 +148,12 @@ impl Source for Noop {
             let value = value & u64::from(u32::MAX);
             return batch.group(|push| (0..self.domains.len()).for_each(|domain| push(domain, Ok(value))));
         }
-        (0..self.domains.len()).for_each(|domain| batch.one(domain, || Ok(value)));
+        let wanted: Vec<usize> = (0..self.domains.len()).filter(|domain| batch.wants(*domain)).collect();
+        for domain in wanted {
+            batch.one(domain, || {
+                self.read_cost.spend();
+                Ok(value)
+            });
+        }
     }
 }

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use eco2::Meter;
+use eco2::{Meter, Options as MeterOptions};
 use eco2_samplers::clock::{monotonic_ns, thread_cpu_ns};
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Options, Sampler};
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::fixture::{meter, noop_sources, settle};
+use crate::fixture::{Noop, meter, noop_sources, quiet_options, settle};
 use crate::measure::{Failure, Place, Samples};
 use crate::table::{Limit, Row};
 
@@ -47,6 +48,86 @@ pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     ])
 }
 
+/// CPU time of a read of one GPU, microseconds: of a driver that asks the board, and of one that keeps the value.
+const READS_US: [u64; 2] = [10, 2];
+/// Length of a window on demand, and number of windows.
+const LONG_WINDOW: Duration = Duration::from_secs(20);
+const LONG_WINDOWS: usize = 3;
+/// Steps of 0.5 s are as common as any, and shorter than the idle interval.
+const STEP_MS: u64 = 500;
+
+/// Share of a core on demand, without spans and with a span per step, and that of fixed 100 Hz in the same run.
+///
+/// # Errors
+/// Where no meter can be opened, or its thread not be found.
+pub(crate) fn measure_on_demand(_: &Place) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for read_us in READS_US {
+        let (mut quiet, mut stepped, mut fixed) = (Samples::default(), Samples::default(), Samples::default());
+        let mut wakes = Samples::default();
+        for window in 0..LONG_WINDOWS {
+            let idle = on_demand_window(read_us, None, None)?;
+            wakes.push(idle.per_s * 60.0);
+            quiet.push(idle.percent);
+            stepped.push(on_demand_window(read_us, None, Some(window as u64))?.percent);
+            fixed.push(on_demand_window(read_us, Some(Duration::from_millis(10)), Some(window as u64))?.percent);
+        }
+        let name = format!("8 GPUs at {read_us} us a read and 4 RAPL domains");
+        rows.push(
+            Row::of(format!("sampling on demand without spans, {name}, of a core"), &quiet, "%", Limit::AtMost(0.02))
+                .noting(format!("{:.0} wake-ups a minute", wakes.median())),
+        );
+        rows.push(
+            Row::of(
+                "a span per step of 0.5 s with 5 % jitter, of fixed 100 Hz",
+                &stepped.over(&fixed),
+                "x",
+                Limit::AtMost(0.125),
+            )
+            .noting(format!("{:.3} % of {:.3} % of a core", stepped.median(), fixed.median())),
+        );
+    }
+    Ok(rows)
+}
+
+/// Observes the sampling thread of a meter; with a `seed`, while steps are recorded.
+fn on_demand_window(read_us: u64, interval: Option<Duration>, seed: Option<u64>) -> Result<Window, Failure> {
+    let gpus = Noop::gpus().costing(read_us * 1_000);
+    let options = MeterOptions { interval, ..quiet_options() };
+    let meter = Meter::open_with(options, vec![Box::new(Noop::rapl()), Box::new(gpus)])?;
+    let over = AtomicBool::new(false);
+    let (meter, stop) = (&meter, &over);
+    thread::scope(|scope| {
+        if let Some(seed) = seed {
+            scope.spawn(move || steps(meter, seed, stop));
+        }
+        // Periods and gaps are learned by then.
+        thread::sleep(if seed.is_some() { LEARNED } else { Duration::from_secs(1) });
+        let window = window(LONG_WINDOW);
+        over.store(true, Ordering::Relaxed);
+        window
+    })
+}
+
+/// Records steps of about [`STEP_MS`] until `over`.
+fn steps(meter: &Meter, seed: u64, over: &AtomicBool) {
+    let name = meter.name("step");
+    let mut state = seed + 1;
+    let mut uniform = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    while !over.load(Ordering::Relaxed) {
+        meter.step(name);
+        // The sum of twelve uniform numbers has a deviation of 1.
+        let normal = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+        thread::sleep(Duration::from_secs_f64(STEP_MS as f64 / 1e3 * (1.0 + 0.05 * normal)));
+    }
+}
+
+/// Time in which the schedule learns: 2.6 s from the first edge, and five steps.
+const LEARNED: Duration = Duration::from_secs(6);
+
 /// Percent of a core, window by window, and wake-ups.
 #[derive(Default)]
 struct Shares {
@@ -76,8 +157,8 @@ fn shares(interval: Duration) -> Result<Shares, Failure> {
         let whole = meter(Some(interval))?;
         let window = one_window()?;
         drop(whole);
-        let interval_ns = interval.as_nanos() as u64;
-        let alone = Sampler::start(noop_sources(), Box::new(()), Options { interval_ns, ..Options::default() })?;
+        let pace = Pace::Fixed(interval.as_nanos() as u64);
+        let alone = Sampler::start(noop_sources(), Box::new(()), Options { pace, ..Options::default() })?;
         shares.discarding.push(one_window()?.percent);
         drop(alone);
         shares.sampler.push(window.percent);
@@ -96,9 +177,14 @@ struct Window {
 fn one_window() -> Result<Window, Failure> {
     // Update periods are learned by then, at least RAPL's.
     settle();
+    window(WINDOW)
+}
+
+/// Observes the one sampling thread of this process for that time.
+fn window(length: Duration) -> Result<Window, Failure> {
     let path = schedstat_of("eco2-sampler").ok_or("no sampling thread")?;
     let (from, from_ns) = (ran(&path)?, monotonic_ns());
-    thread::sleep(WINDOW);
+    thread::sleep(length);
     let (to, to_ns) = (ran(&path)?, monotonic_ns());
     let passed_ns = (to_ns - from_ns) as f64;
     Ok(Window { percent: (to.0 - from.0) as f64 / passed_ns * 100.0, per_s: (to.1 - from.1) as f64 / passed_ns * 1e9 })

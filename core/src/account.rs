@@ -263,6 +263,7 @@ fn device(
         gain_percent: domain.gain_percent,
         mean_w: energy.and_then(|uj| watts(uj, covered_ns)),
         peak_w: (track.peak_uw > 0).then(|| track.peak_uw as f64 / 1e6),
+        peak_window_ns: track.power_window_ns(),
         power_w: quantiles(track),
         coverage: if end_ns > begin_ns { covered_ns as f64 / (end_ns - begin_ns) as f64 } else { 1.0 },
         update_period_ns: track.period_ns(),

@@ -224,6 +224,7 @@ fn report_power(device: &mut Device, power: &Device) {
     (device.range_kind, device.range_percent) = stated(&energy);
     device.quality = Quality::Derived;
     (device.mean_w, device.peak_w, device.power_w) = (power.mean_w, power.peak_w, power.power_w);
+    device.peak_window_ns = power.peak_window_ns;
     device.coverage = power.coverage;
     device.gaps.clone_from(&power.gaps);
     device.replaced.clear();

@@ -72,6 +72,12 @@ impl Names {
         self.ids.get(name).copied()
     }
 
+    /// Whether there is no name.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// Returns the text of an id; empty for an unknown id.
     #[must_use]
     pub fn text(&self, id: NameId) -> &str {

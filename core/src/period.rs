@@ -2,6 +2,10 @@
 //!
 //! Some counters are updated only every few milliseconds. A change is then seen in its *bracket*, the time between the
 //! last reading of the old value and the first of the new one. A *distance* is the time from one change to the next.
+//! Readings may be seldom: then a bracket holds several updates, and distances are those of the readings. So a distance is
+//! used only if both of its brackets are about as narrow as the narrowest so far. A period that was learned is kept until
+//! there are such distances again.
+//!
 //! From the distances, [`Period`] computes two means:
 //!
 //! - A mean over the last 32 changes, between guessed instants. It dates changes within their brackets, finds a counter
@@ -18,8 +22,15 @@ const FEWEST: usize = 5;
 const PRECISION: u64 = 50;
 /// The usual distance is computed again after this many changes, so that a change seldom costs a sort.
 const REFRESH: usize = 8;
-/// Readings per change, in 1/256, up to which every reading is taken to show a change: 264/256 allows 3 % that do not.
+/// Distance per width of a bracket, in 1/256, up to which every reading is taken to show a change: 264/256 allows 3 % that
+/// do not.
 const OUTRUN: u64 = 264;
+/// Distance per width of a bracket, in 1/256, from which distances show the updates rather than the readings: 1.5.
+const RESOLVED: u64 = 384;
+/// A bracket is narrow if it is no wider than this part of the learned period, ...
+const NARROW: u64 = 4;
+/// ... or no wider than this many times the usual width of the narrow ones.
+const USUAL_WIDTHS: u64 = 2;
 /// The most that a guessed instant follows the period, in 1/256 (87 %). The rest is the middle of the bracket: without
 /// it the errors of guesses would add up.
 const MOST: u128 = 224;
@@ -42,8 +53,11 @@ pub(crate) struct Period {
     middles: [u64; DISTANCES],
     /// Number of changes seen.
     changes: usize,
-    /// Readings per change, smoothed, in 1/256.
-    reads: u64,
+    /// Distance between the middles of narrow brackets and width of these, both smoothed, nanoseconds.
+    distance_ns: u64,
+    width_ns: u64,
+    /// Changes in narrow brackets since the last wide one: between these, no update was missed.
+    narrow: usize,
     /// Readings without a change since the last change.
     since: u64,
     /// Median and mean of the kept distances; `None` before the first change.
@@ -68,7 +82,9 @@ impl Default for Period {
             distances: [0; DISTANCES],
             middles: [0; DISTANCES],
             changes: 0,
-            reads: 256,
+            distance_ns: 0,
+            width_ns: 0,
+            narrow: 0,
             since: 0,
             usual: None,
             precise: None,
@@ -86,15 +102,36 @@ impl Period {
     /// Takes a change in `bracket`, after one in `last`, each as (first, last) instant of the bracket in nanoseconds;
     /// `distance_ns` is the time between the guessed instants of both changes.
     pub(crate) fn change(&mut self, distance_ns: u64, last: (u64, u64), bracket: (u64, u64)) {
-        let reads = (std::mem::take(&mut self.since) + 1) * 256;
-        self.reads = if self.changes == 0 { reads } else { (self.reads * 7 + reads) / 8 };
+        self.since = 0;
+        let width = |(lo_ns, hi_ns): (u64, u64)| hi_ns.saturating_sub(lo_ns);
+        let width_ns = width(bracket).max(width(last));
+        if !self.is_narrow(width_ns) {
+            self.narrow = 0;
+            return;
+        }
+        let between_ns = middle_ns(bracket).saturating_sub(middle_ns(last));
+        // A pause of the device is no distance between updates: it counts as twice the usual one.
+        let most_ns = if self.changes == 0 { u64::MAX } else { self.distance_ns.saturating_mul(2) };
+        self.distance_ns = smoothed_ns(self.distance_ns, between_ns.min(most_ns), self.changes);
+        self.width_ns = smoothed_ns(self.width_ns, width(bracket), self.changes);
         self.distances[self.changes % DISTANCES] = distance_ns;
-        self.middles[self.changes % DISTANCES] = middle_ns(bracket).saturating_sub(middle_ns(last));
+        self.middles[self.changes % DISTANCES] = between_ns;
         self.changes += 1;
+        self.narrow += 1;
         if self.changes < REFRESH || self.changes.is_multiple_of(REFRESH) {
             self.refresh();
         }
-        self.precise = if self.is_resolved() { self.newest(bracket.1.saturating_sub(bracket.0)) } else { None };
+        if !self.is_resolved() {
+            self.precise = None;
+        } else if self.narrow >= FEWEST {
+            self.precise = self.newest(width(bracket));
+        }
+    }
+
+    /// Whether a bracket of that width shows an update rather than how seldom the counter is read.
+    fn is_narrow(&self, width_ns: u64) -> bool {
+        let learned_ns = self.learned_ns().unwrap_or(0);
+        self.changes == 0 || width_ns <= (learned_ns / NARROW).max(self.width_ns.saturating_mul(USUAL_WIDTHS))
     }
 
     /// Computes median and mean of the kept distances.
@@ -108,16 +145,25 @@ impl Period {
         self.usual = Some(UsualDistance { median_ns, mean_ns });
     }
 
-    /// Returns the mean distance between updates, nanoseconds; `None` before three changes, or with less than 1.5
-    /// readings per change: distances would then be those of the readings.
+    /// Returns the mean distance between updates, nanoseconds; `None` before three changes, or while distances are less
+    /// than 1.5 times as long as brackets are wide: they would then be those of the readings.
     pub(crate) fn learned_ns(&self) -> Option<u64> {
         self.usual.filter(|_| self.is_resolved()).map(|usual| usual.mean_ns)
     }
 
-    /// Whether distances show the updates rather than the readings: three changes, and 384/256 = 1.5 readings per
-    /// change.
+    /// Whether distances show the updates rather than the readings.
     fn is_resolved(&self) -> bool {
-        self.changes >= 3 && self.reads >= 384
+        self.changes >= 3 && self.widths() >= RESOLVED
+    }
+
+    /// Returns how many times as long as the width of a bracket the distance is, in 1/256.
+    fn widths(&self) -> u64 {
+        self.distance_ns.saturating_mul(256) / self.width_ns.max(1)
+    }
+
+    /// Returns the number of readings without a change since the last change.
+    pub(crate) fn unchanged(&self) -> u64 {
+        self.since
     }
 
     /// Returns the mean over as few of the newest updates as give the period to one part in [`PRECISION`], so that a
@@ -135,7 +181,7 @@ impl Period {
         // Each end of a mean is off by up to half a bracket. Rounded: brackets are a little wider than the interval.
         let enough = (width_ns.saturating_mul(PRECISION).saturating_add(median_ns / 2)) / median_ns;
         let updates = enough.max(FEWEST as u64);
-        let count = usize::try_from(updates).ok().filter(|count| *count <= kept)?;
+        let count = usize::try_from(updates).ok().filter(|count| *count <= kept.min(self.narrow))?;
         Some(UpdatePeriod { mean_ns: mean_without_multiples(newest(count), median_ns)?, updates })
     }
 
@@ -148,7 +194,7 @@ impl Period {
     /// Whether every reading shows a change: the counter is updated faster than it is read, so a value is no older than
     /// its reading.
     pub(crate) fn outruns(&self) -> bool {
-        self.since == 0 && self.reads <= OUTRUN
+        self.since == 0 && self.widths() <= OUTRUN
     }
 
     /// Returns the middle of the part of a bracket in which the last update can have happened. A value is never older
@@ -169,8 +215,7 @@ impl Period {
         let periods = (hi_ns.saturating_sub(last_ns) / period_ns.max(1)).max(1);
         let expected_ns = last_ns.saturating_add(period_ns.saturating_mul(periods));
         let off_ns = expected_ns.abs_diff(middle_ns);
-        let smoothed_ns = u128::from(self.off_ns) * 7 / 8 + u128::from(off_ns) / 8;
-        self.off_ns = u64::try_from(smoothed_ns).unwrap_or(u64::MAX);
+        self.off_ns = smoothed_ns(self.off_ns, off_ns, 1);
         // Updates of a punctual counter lie anywhere in the bracket, on average a quarter of its width from the middle.
         // What they are off in addition is the counter's own error. Both add as squares, as independent errors do.
         let (bracket, all) = (u128::from(width_ns / 4).pow(2), u128::from(self.off_ns).pow(2));
@@ -178,6 +223,12 @@ impl Period {
         let drawn = (u128::from(expected_ns) * share + u128::from(middle_ns) * (256 - share)) / 256;
         u64::try_from(drawn).unwrap_or(u64::MAX).clamp(lo_ns, hi_ns.max(lo_ns))
     }
+}
+
+/// Returns the smoothed value of a series after its next value, which counts one eighth; `values` came before it.
+fn smoothed_ns(mean_ns: u64, next_ns: u64, values: usize) -> u64 {
+    let smoothed_ns = u128::from(mean_ns) * 7 / 8 + u128::from(next_ns) / 8;
+    if values == 0 { next_ns } else { u64::try_from(smoothed_ns).unwrap_or(u64::MAX) }
 }
 
 /// Returns the middle of a bracket, nanoseconds.

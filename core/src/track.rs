@@ -35,6 +35,10 @@ const MAX_KNOTS: usize = 512;
 const FROZEN_CHANGES: u64 = 20;
 /// And after at least this time, nanoseconds: fast counters may rest for some of their updates on an idle device.
 const FROZEN_NS: u64 = 1_000_000_000;
+/// And after at least this many readings, because one of a counter that is read once a second may come just before an update;
+/// or after more than three times as long, which no reading once a second explains.
+const FROZEN_READINGS: u64 = 3;
+const FROZEN_ANYHOW_NS: u64 = 3 * FROZEN_NS;
 
 /// Counts of what happened to a domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,6 +88,8 @@ pub struct Track {
     pub(crate) histogram: Histogram,
     /// Highest mean power over at least 50 ms, microwatts; 0: none yet.
     pub(crate) peak_uw: u64,
+    /// Sum of the times over which mean powers were computed, nanoseconds, and sum of their squares.
+    windows_ns: (u64, u128),
     /// Turns raw counter values into a total that only grows; not used by a power sensor.
     fold: Fold,
     /// Whether the counter is unchanged though updates are due.
@@ -92,8 +98,6 @@ pub struct Track {
     power_start: Option<PowerStart>,
     /// Lower end of the bracket of the last change, as it was read, nanoseconds.
     change_lo_ns: u64,
-    /// Usual width of the bracket of a change, smoothed, nanoseconds; 0 before the first.
-    bracket_ns: u64,
     /// When the last successful reading started and ended, nanoseconds.
     last_good: Option<(u64, u64)>,
     /// Why the next value will start a new segment; `None` while the segment goes on.
@@ -113,6 +117,8 @@ pub struct Track {
 struct PowerStart {
     at_ns: u64,
     uj: u64,
+    /// How far `at_ns` may be off, nanoseconds.
+    error_ns: u64,
 }
 
 impl Track {
@@ -129,10 +135,10 @@ impl Track {
             period: Period::default(),
             histogram: Histogram::default(),
             peak_uw: 0,
+            windows_ns: (0, 0),
             frozen: false,
             power_start: None,
             change_lo_ns: 0,
-            bracket_ns: 0,
             last_good: None,
             pending_break: None,
             failing: None,
@@ -181,6 +187,13 @@ impl Track {
     #[must_use]
     pub fn peak_uw(&self) -> u64 {
         self.peak_uw
+    }
+
+    /// Returns the mean length of the times over which mean powers were computed, weighted by time, nanoseconds; `None` before
+    /// there is one.
+    pub(crate) fn power_window_ns(&self) -> Option<u64> {
+        let (sum, squares) = self.windows_ns;
+        u64::try_from(squares.checked_div(u128::from(sum))?).ok()
     }
 
     /// Returns the last counter change; `None` before the first reading.

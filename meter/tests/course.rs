@@ -4,8 +4,10 @@
 
 mod steady;
 
+use eco2::Meter;
+use eco2::options::Options;
 use eco2_core::schema::{Merge, Report};
-use steady::{open, work};
+use steady::{Steady, options, work};
 
 /// The width of the bounds in the middle of the run, microjoules.
 fn open_uj(report: &Report) -> u64 {
@@ -16,7 +18,9 @@ fn open_uj(report: &Report) -> u64 {
 #[test]
 fn counters_that_cannot_be_placed_leave_the_profile_open() {
     let folder = tempfile::tempdir().unwrap();
-    let (meter, _) = open(folder.path());
+    // Read every 10 ms: on demand, nothing would be read in the middle of the run.
+    let options = Options { sampling: Some("fixed".to_owned()), ..options(folder.path()) };
+    let meter = Meter::open_with(options, vec![Box::new(Steady::new().0)]).unwrap();
     // Long enough for a machine that is busy with other tests.
     work(1_000);
     let report = meter.close();

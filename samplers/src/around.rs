@@ -68,6 +68,7 @@ impl<B: Supplement> Source for Around<B> {
 
     fn read(&mut self, batch: &mut Batch) {
         let first = batch.readings().len();
+        batch.want_at(&self.places);
         self.inner.read(batch);
         self.sync();
         batch.renumber(first, &self.places);

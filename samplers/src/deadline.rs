@@ -178,7 +178,7 @@ impl Deadline {
     /// Hands over what was finished since, and asks for the next round if none is under way.
     pub(crate) fn ask(&mut self, batch: &mut Batch) -> Standing {
         self.hand_over(batch);
-        self.ask_again(batch.now_ns(), batch.wants_all());
+        self.ask_again(batch);
         self.standing()
     }
 
@@ -265,12 +265,14 @@ impl Deadline {
         self.notes.push(SourceEvent { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
     }
 
-    /// Asks for the next round (of every domain, if `all`) unless one is under way.
-    fn ask_again(&mut self, now_ns: u64, all: bool) {
+    /// Asks for the next round, of the domains that `like` asks for, unless one is under way.
+    fn ask_again(&mut self, like: &Batch) {
         if self.state != WorkerState::Idle {
             return;
         }
-        let batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone())).of_all(all);
+        let now_ns = like.now_ns();
+        let mut batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone()));
+        batch.want_like(like);
         let ask = Ask { batch, gauges: std::mem::take(&mut self.want_gauges), users: self.want_users.take() };
         if self.ask.send(ask).is_ok() {
             self.state = WorkerState::Asked { at_ns: now_ns };

@@ -17,8 +17,8 @@ pub enum ReadMode {
     Poll,
     /// Once in each interval, at a random instant of it.
     Random,
-    /// Around the predicted updates of its counter.
-    Locked,
+    /// When something needs a reading; see [`crate::schedule::Schedule`].
+    OnDemand,
     /// Not any more.
     Off,
 }
@@ -27,14 +27,14 @@ impl ReadMode {
     /// Returns its name in logs.
     ///
     /// ```
-    /// assert_eq!(eco2_samplers::ReadMode::Locked.name(), "locked");
+    /// assert_eq!(eco2_samplers::ReadMode::OnDemand.name(), "on-demand");
     /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Poll => "poll",
             Self::Random => "random",
-            Self::Locked => "locked",
+            Self::OnDemand => "on-demand",
             Self::Off => "off",
         }
     }
@@ -51,7 +51,8 @@ pub struct ReadDecision {
     pub domain: Option<usize>,
     /// How it is read.
     pub way: ReadMode,
-    /// Mean time between two readings, nanoseconds; `None` where there are none.
+    /// Time between two readings, nanoseconds: on demand the longest, else the mean; `None` where there are none, or
+    /// where the decision does not concern it.
     pub every_ns: Option<u64>,
     /// Learned period of the domain's updates, nanoseconds; `None` where it led to nothing.
     pub period_ns: Option<u64>,
@@ -67,19 +68,23 @@ pub(crate) struct Reported {
 }
 
 impl Reported {
+    /// Whether one more decision is to be reported: not after too many.
+    pub(crate) fn admits(&mut self) -> bool {
+        let admitted = self.count < MOST_A_SOURCE;
+        self.count += u32::from(admitted);
+        admitted
+    }
+
     /// The reason for a change since the last report; `None` without a change, and after too many decisions. `wrap_ns`
     /// is the longest interval in which no wrap is missed.
     pub(crate) fn change(&mut self, way: ReadMode, interval_ns: u64, wrap_ns: u64) -> Option<&'static str> {
         let last = self.last.replace((way, interval_ns));
-        if last == self.last || self.count >= MOST_A_SOURCE {
+        if last == self.last || !self.admits() {
             return None;
         }
-        self.count += 1;
         Some(match (last, way) {
             (None, _) => "start",
             (_, ReadMode::Off) => "source-ended",
-            (_, ReadMode::Locked) => "period-learned",
-            (Some((ReadMode::Locked, _)), _) => "period-lost",
             (Some((before, _)), _) if before != way => "domains",
             _ if interval_ns == wrap_ns => "wrap",
             _ => "pace",
@@ -131,8 +136,7 @@ mod tests {
             [change(ReadMode::Poll, 10), change(ReadMode::Poll, 10), change(ReadMode::Poll, 20)],
             [Some("start"), None, Some("pace")]
         );
-        assert_eq!([change(ReadMode::Poll, 5), change(ReadMode::Locked, 5)], [Some("wrap"), Some("period-learned")]);
-        assert_eq!([change(ReadMode::Poll, 5), change(ReadMode::Random, 5)], [Some("period-lost"), Some("domains")]);
+        assert_eq!([change(ReadMode::Poll, 5), change(ReadMode::Random, 5)], [Some("wrap"), Some("domains")]);
         assert_eq!([change(ReadMode::Off, 5), change(ReadMode::Off, 5)], [Some("source-ended"), None]);
     }
 

@@ -18,9 +18,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::clock::{Clock, monotonic_ns, thread_cpu_ns};
 use crate::deadline::quiet_thread;
 use crate::fork::ForkGuard;
+use crate::options::Options;
 use crate::sink_slot::FutexEvent;
 use crate::sink_slot::SinkSlot;
-use crate::tick_loop::{Now, Options, TickLoop};
+use crate::tick_loop::{Now, TickLoop};
 use crate::{Sink, Source};
 
 /// Stack of the thread: the loop calls only a few frames deep. Vendor libraries, which need more, have their own
@@ -172,6 +173,13 @@ impl Sampler {
             seen = self.shared.flushed.wait(seen, deadline_ns);
         }
         u64::from(seen) >= mine && self.shared.ended.count() == 0
+    }
+
+    /// Makes the thread look at once for what the sink needs, without waiting for it.
+    pub fn wake(&self) {
+        if !self.born.forked() {
+            self.shared.asks.raise();
+        }
     }
 
     /// Ends sampling: reads everything once more, then reads on until the sink needs no more.

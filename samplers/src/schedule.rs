@@ -1,133 +1,143 @@
-//! [`Schedule`] decides when each source is read next. It is arithmetic only: the caller reads the clock.
+//! [`Schedule`] decides when the sampling thread wakes up, and which domains each wake-up reads. It is arithmetic only:
+//! the caller reads the clock.
 //!
-//! A source reads one interface, such as RAPL or NVML; a domain is one sensor or counter of it. A lane is what the
-//! schedule keeps of one source. The account (`eco2-core`) turns readings into energy and learns counters' periods.
+//! A source reads one interface, such as RAPL or NVML; a domain is one sensor or counter of it (`schedule/lane.rs` has
+//! their three classes). A *tick* is one wake-up of the sampling thread. It is the expensive part: it costs more than
+//! the reads of ten counters. The account (`eco2-core`) turns readings into energy and learns counters' periods.
 //!
-//! Polling: a source is read once in each interval, on a grid of absolute instants. Once every counter in it has shown
-//! a period of 20 ms or more, the source is locked: it is read about twice an update, around the predicted updates
-//! (`phase.rs`), if that is no more reads than polling. In either case a counter that wraps (starts again at 0) is read
-//! four times in the shortest time in which it can wrap (range ÷ greatest power) or, where its greatest power is not
-//! known, in the shortest time in which it did. A read that came too late is counted and skipped, never caught up.
+//! There are two paces. With a *fixed* interval every counter is read in each interval, on a grid of absolute instants.
+//! *On demand*, the default, a reading is taken because something needs it. The schedule is then in one of these
+//! states; in each of them the deadlines of wraps hold, too:
 //!
-//! Power that no counter has is read once in each interval, at a random instant of it: on a grid, a load that repeats
-//! itself in the interval would always show the same one of its powers, and no range would cover the error.
+//! | state | from | until | wakes up |
+//! |---|---|---|---|
+//! | `Opening` | the run's begin | every counter has changed after it, 350 ms at most | after 2 ms, then every 10 ms |
+//! | `Quiet` | no edge of a span is expected | an edge | once a second; every half second while spans have names |
+//! | `Learning` | the first span's name, the first edge, a lost period | 2.6 s later | every 10 ms |
+//! | `Viewed` | a current value was read | no value was read for 1 s | every 10 ms |
+//! | `Before` | an edge | the window of the next one begins | 2 ms after the edge; after the slow counters' updates |
+//! | `Window` | the window begins | the edge is found | every 15 ms; more and more seldom once it is late |
+//! | `Polled` | windows would cost as much | they do not | every 10 ms |
+//!
+//! An edge is thus read around on both sides: at the last look before it, at the look that finds it and 2 ms later; a
+//! slow counter after its next update. Edges are predicted in `schedule/spans.rs`, updates of slow counters in
+//! `schedule/updates.rs`. A limit of CPU time (`schedule/governor.rs`) makes all of these times longer.
+//!
+//! Power is read at random instants, alone of all: on a grid, a load that repeats itself in the interval would always
+//! show the same one of its powers, and no range would cover the error. Power that only checks a counter is read in
+//! the readings of `Quiet`, and along with the counter if the interval is fixed.
 
-use eco2_core::{Domain, Kind, Reading, UpdatePeriod};
+pub(crate) mod governor;
+mod lane;
+mod on_demand;
+mod spans;
+mod updates;
+
+use eco2_core::Domain;
 
 pub use crate::decision::{Learned, SourceAnswer};
 use crate::decision::{ReadDecision, ReadMode, Reported};
-use crate::phase::PhaseLock;
+pub use lane::longest_interval_ns;
+use lane::{Lane, Round, Turn};
+pub use on_demand::{Demand, ScheduleState};
+use on_demand::{OnDemand, POLL_NS, QUIET_NS, Tick};
+pub use spans::SpanEdge;
 
-/// Shortest period that is worth a lock: 20 ms (two polls of the default 10 ms), less a fiftieth, as a learned period
-/// may be that much short.
-const LOCKABLE_NS: u64 = 20_000_000 - 20_000_000 / 50;
-/// How long after the read the answer of a source on a thread of its own is first looked for.
-const COLLECT_NS: u64 = 1_000_000;
-/// Longest time between two looks for such an answer; each look is twice as late as the one before.
-const LONGEST_COLLECT_NS: u64 = 16 * COLLECT_NS;
-/// Longest time between two ticks, unless the interval is longer: event rings are drained in it.
-const LONGEST_TICK_NS: u64 = 50_000_000;
-/// Time between two readings of gauges (utilisation and other values that are not energy).
-const GAUGES_NS: u64 = 1_000_000_000;
-/// Reads in the shortest time in which a counter can wrap. Two would do; four leave room for late ticks.
-const READS_A_WRAP: u64 = 4;
-/// No counter is read more often than this for fear of a wrap.
-const SHORTEST_NS: u64 = 1_000_000;
-/// A counter that never changed for this long, 2 s, does not keep the others of its source from being locked.
-const DORMANT_NS: u64 = 2_000_000_000;
+/// Time between two readings of gauges (utilisation and other values that are not energy): a tenth of the run so far,
+/// within these limits.
+const GAUGES_NS: (u64, u64) = (1_000_000_000, 10_000_000_000);
+/// Interval of power that no counter has: within these limits, the time so far divided by [`RANDOM_READS`]. That many
+/// random instants give the mean of a load that switches between two powers to about 1 %.
+const RANDOM_NS: (u64, u64) = (100_000_000, 1_000_000_000);
+const RANDOM_READS: u64 = 2_500;
+
+/// When sources are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Once in each interval of this length, nanoseconds (at least 1 µs).
+    Fixed(u64),
+    /// When something needs a reading.
+    OnDemand {
+        /// Whether slow counters are polled around each edge, for narrower bounds of spans at a higher cost.
+        tight: bool,
+    },
+}
+
+impl Pace {
+    /// Returns the time between two polls, nanoseconds.
+    pub(crate) fn poll_ns(self) -> u64 {
+        match self {
+            Self::Fixed(interval_ns) => interval_ns.max(1_000),
+            Self::OnDemand { .. } => POLL_NS,
+        }
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self::OnDemand { tight: false }
+    }
+}
 
 /// When each source is due.
 ///
 /// ```
 /// use eco2_core::{Component, Domain};
-/// use eco2_samplers::schedule::Schedule;
+/// use eco2_samplers::schedule::{Demand, Pace, Schedule};
 ///
-/// let mut schedule = Schedule::new(10_000_000, 0); // 100 Hz
+/// let mut schedule = Schedule::new(Pace::Fixed(10_000_000), 0); // 100 Hz
 /// schedule.domains(0, &[Domain::counter("gpu-0", Component::Gpu, "board", "nvml")]);
-/// assert!(schedule.is_due(0, 0));
-/// assert!(!schedule.is_locked(0)); // polled until the counter's period is known
+/// schedule.wake(0, &Demand::default());
+/// assert!(schedule.gauges_due() && schedule.plan(0));
+/// assert_eq!(schedule.next_ns(), 10_000_000);
 /// ```
 #[derive(Debug)]
 pub struct Schedule {
-    interval_ns: u64,
+    /// The state machine; `None` for a fixed interval.
+    on_demand: Option<OnDemand>,
     start_ns: u64,
     lanes: Vec<Lane>,
+    reported: Vec<Reported>,
+    /// Time between two polls: the fixed interval, or what the limit of CPU time allows.
+    poll_ns: u64,
     gauges_ns: u64,
-    /// When the last tick (wake-up of the sampling thread) began.
+    /// When the last tick began.
     ticked_ns: u64,
     missed: u64,
     seed: u64,
+    /// What the present tick is for.
+    round: Round,
+    /// The next poll of a fixed interval.
+    grid_ns: u64,
+    /// The next random instant.
+    random_ns: u64,
+    turns: Vec<Turn>,
     /// Decisions that have not been collected yet.
     decisions: Vec<ReadDecision>,
 }
 
-/// What the schedule keeps of one source.
-#[derive(Debug)]
-struct Lane {
-    counters: Vec<ScheduledCounter>,
-    interval_ns: u64,
-    /// Longest time between two reads that leaves no wrap unseen.
-    wrap_ns: u64,
-    grid_ns: u64,
-    read_ns: u64,
-    /// Whether it is read around the predicted updates rather than polled.
-    locked: bool,
-    closed: bool,
-    /// When to look for the answer of a source that reads on a thread of its own; `None` while none is awaited.
-    collect: Option<Collect>,
-    reported: Reported,
-}
-
-/// A look for an answer: when it is due, and how long the wait before it was.
-#[derive(Debug, Clone, Copy)]
-struct Collect {
-    at_ns: u64,
-    wait_ns: u64,
-}
-
-impl Collect {
-    /// Returns the look that follows `earlier`: the first after 1 ms, each further one after twice the wait, 16 ms at
-    /// most.
-    fn after(earlier: Option<Self>, now_ns: u64) -> Self {
-        let wait_ns = earlier.map_or(COLLECT_NS, |earlier| (2 * earlier.wait_ns).min(LONGEST_COLLECT_NS));
-        Self { at_ns: now_ns + wait_ns, wait_ns }
-    }
-}
-
-/// What the schedule keeps of one domain.
-#[derive(Debug)]
-struct ScheduledCounter {
-    wraps: bool,
-    power: bool,
-    /// Whether it shows the power of something whose energy a counter shows. It is read along with that counter, and
-    /// neither prevents nor ends a lock.
-    check: bool,
-    raw: Option<u64>,
-    read_ns: Option<u64>,
-    wrapped_ns: Option<u64>,
-    learned: Option<Learned>,
-    /// The two reads between which its last change lies, nanoseconds.
-    change: Option<(u64, u64)>,
-    period: Option<UpdatePeriod>,
-    /// Changes seen since polling began.
-    changes: u64,
-    lock: Option<PhaseLock>,
-}
-
 impl Schedule {
-    /// Returns a schedule that polls every `interval_ns` (at least 1 µs) from `start_ns` on; everything is due at once.
+    /// Returns a schedule that begins at `start_ns`; everything is due at once.
     #[must_use]
-    pub fn new(interval_ns: u64, start_ns: u64) -> Self {
-        let interval_ns = interval_ns.max(1_000);
-        let (gauges_ns, ticked_ns) = (start_ns, start_ns);
+    pub fn new(pace: Pace, start_ns: u64) -> Self {
+        let on_demand = match pace {
+            Pace::Fixed(_) => None,
+            Pace::OnDemand { tight } => Some(OnDemand::new(start_ns, tight)),
+        };
         Self {
-            interval_ns,
+            on_demand,
             start_ns,
             lanes: Vec::new(),
-            gauges_ns,
-            ticked_ns,
+            reported: Vec::new(),
+            poll_ns: pace.poll_ns(),
+            gauges_ns: start_ns,
+            ticked_ns: start_ns,
             missed: 0,
             seed: 0,
+            round: Round::default(),
+            grid_ns: start_ns,
+            random_ns: start_ns,
+            turns: Vec::with_capacity(16),
             decisions: Vec::new(),
         }
     }
@@ -141,33 +151,27 @@ impl Schedule {
     /// Takes note of the domains that source number `source` (from 0) reads. Call it again when the list has grown.
     pub fn domains(&mut self, source: usize, domains: &[Domain]) {
         while self.lanes.len() <= source {
-            self.lanes.push(Lane::new(self.interval_ns, self.start_ns));
+            self.lanes.push(Lane::new(self.start_ns));
+            self.reported.push(Reported::default());
         }
         if let Some(lane) = self.lanes.get_mut(source) {
-            for domain in domains.iter().skip(lane.counters.len()) {
-                lane.add(domain);
+            let known = lane.counters.len();
+            domains.iter().skip(known).for_each(|domain| lane.add(domain));
+            if let Some(on_demand) = self.on_demand.as_mut().filter(|_| domains.len() > known) {
+                on_demand.found(self.ticked_ns);
             }
         }
     }
 
-    /// Polls every `interval_ns` from now on, a counter that wraps still often enough to miss no wrap.
-    pub(crate) fn pace(&mut self, interval_ns: u64) {
-        self.interval_ns = interval_ns.max(1_000);
-        for lane in &mut self.lanes {
-            lane.interval_ns = self.interval_ns.min(lane.wrap_ns);
-        }
-    }
-
-    /// Whether `source`, when it is due, is only to hand over the answer to an earlier read.
-    #[must_use]
-    pub fn only_collects(&self, source: usize) -> bool {
-        self.lanes.get(source).is_some_and(|lane| lane.locked && lane.collect.is_some())
+    /// Polls every `poll_ns` from now on, and takes longer between other reads accordingly. No wrap is missed for it.
+    pub(crate) fn pace(&mut self, poll_ns: u64) {
+        self.poll_ns = poll_ns.max(1_000);
     }
 
     pub(crate) fn close(&mut self, source: usize) {
         if let Some(lane) = self.lanes.get_mut(source) {
-            lane.closed = true;
-            lane.report_decision(source, self.ticked_ns, &mut self.decisions);
+            (lane.closed, lane.awaited) = (true, false);
+            self.report_decision(source);
         }
     }
 
@@ -175,258 +179,178 @@ impl Schedule {
         self.decisions.drain(..)
     }
 
-    /// Returns the absolute instant to sleep until: then a source or the gauges are due, or the buffers (rings) of
-    /// events must be drained.
-    #[must_use]
-    pub fn next_ns(&self) -> u64 {
-        let tick_ns = self.ticked_ns + self.interval_ns.max(LONGEST_TICK_NS);
-        let lanes = self.lanes.iter().filter(|lane| !lane.closed).map(Lane::due_ns);
-        lanes.chain([self.gauges_ns, tick_ns]).min().unwrap_or(tick_ns)
-    }
-
-    /// Takes note that the tick of [`Schedule::next_ns`] began at `now_ns`; whole intervals late count as missed ticks.
-    pub fn wake(&mut self, now_ns: u64) {
-        let shortest = self.lanes.iter().filter(|lane| !lane.closed).map(|lane| lane.interval_ns).min();
-        self.missed += now_ns.saturating_sub(self.next_ns()) / shortest.unwrap_or(self.interval_ns);
-        self.ticked_ns = now_ns;
-    }
-
     #[must_use]
     pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Whether `source` is to be read in a tick at `now_ns`. A polled source that is due within an eighth of its
-    /// interval is, so that sources share ticks.
-    #[must_use]
-    pub fn is_due(&self, source: usize, now_ns: u64) -> bool {
-        self.lanes.get(source).is_some_and(|lane| !lane.closed && lane.due_ns() <= now_ns + lane.slack_ns())
+    fn tick(&self) -> Tick<'_> {
+        Tick { now_ns: self.ticked_ns, poll_ns: self.poll_ns, lanes: &self.lanes }
     }
 
-    /// Whether gauges are to be read in a tick at `now_ns`; if so, they are due again a second later.
-    pub fn gauges_due(&mut self, now_ns: u64) -> bool {
+    /// Returns the state on demand since the last tick; `None` with a fixed interval.
+    #[must_use]
+    pub fn state(&self) -> Option<ScheduleState> {
+        self.on_demand.as_ref().map(|on_demand| on_demand.state(&self.tick()))
+    }
+
+    /// Returns the absolute instant to sleep until.
+    #[must_use]
+    pub fn next_ns(&self) -> u64 {
+        let wraps = self.lanes.iter().map(Lane::wrap_due_ns).min().unwrap_or(u64::MAX);
+        let random_ns = if self.reads_at_random() { self.random_ns } else { u64::MAX };
+        let next_ns = match &self.on_demand {
+            Some(on_demand) => on_demand.next_ns(&self.tick()),
+            None => self.grid_ns.min(self.gauges_ns),
+        };
+        next_ns.min(random_ns).min(wraps).max(self.ticked_ns)
+    }
+
+    /// Whether random instants have something to read.
+    fn reads_at_random(&self) -> bool {
+        let reads = |lane: &Lane| lane.is_at_random() || (self.on_demand.is_some() && lane.has_power());
+        self.lanes.iter().any(|lane| !lane.closed && reads(lane))
+    }
+
+    /// The interval in which power is read once, at a random instant.
+    fn random_interval_ns(&self) -> u64 {
+        if self.on_demand.is_none() {
+            return self.poll_ns;
+        }
+        let (least_ns, most_ns) = RANDOM_NS;
+        let only_power = self.lanes.iter().any(|lane| !lane.closed && lane.is_at_random());
+        let since_ns = self.ticked_ns.saturating_sub(self.start_ns);
+        let every_ns = if only_power { (since_ns / RANDOM_READS).clamp(least_ns, most_ns) } else { most_ns };
+        every_ns.max(self.poll_ns)
+    }
+
+    /// Begins the tick of [`Schedule::next_ns`] at `now_ns`, or one that was asked for before it; `demand` is what the
+    /// sink needs. Whole intervals late count as missed ticks.
+    pub fn wake(&mut self, now_ns: u64, demand: &Demand) {
+        let due_ns = self.next_ns();
+        self.missed += now_ns.saturating_sub(due_ns) / self.shortest_ns(due_ns);
+        let last_ns = std::mem::replace(&mut self.ticked_ns, now_ns);
+        let mut round = Round { now_ns, ..Round::default() };
+        if now_ns >= self.random_ns {
+            (round.random, round.whole) = (true, self.on_demand.is_some() && self.reads_at_random());
+            let every_ns = self.random_interval_ns();
+            let slot = now_ns.saturating_sub(self.start_ns) / every_ns;
+            self.random_ns = self.start_ns + (slot + 1) * every_ns + random_below(every_ns, self.seed, slot);
+        }
+        // Within an eighth of the interval, so that sources share ticks.
+        if self.on_demand.is_none() && now_ns + self.poll_ns / 8 >= self.grid_ns {
+            (round.learns, round.checks) = (true, true);
+            self.grid_ns = self.tick().poll_after(self.start_ns);
+        }
+        if let Some(on_demand) = &mut self.on_demand {
+            on_demand.take(now_ns, demand, &mut self.lanes);
+            let tick = Tick { now_ns, poll_ns: self.poll_ns, lanes: &self.lanes };
+            round = on_demand.wake(&tick, round, !demand.edges.is_empty(), last_ns);
+        }
+        self.round = round;
+    }
+
+    /// The shortest interval that can be missed: of polling, or the wait that ended at `due_ns`.
+    fn shortest_ns(&self, due_ns: u64) -> u64 {
+        let wrap_ns = self.lanes.iter().filter(|lane| !lane.closed).map(|lane| lane.wrap_ns).min();
+        let waited_ns = if self.on_demand.is_some() { due_ns.saturating_sub(self.ticked_ns) } else { 0 };
+        waited_ns.max(self.poll_ns).min(wrap_ns.unwrap_or(u64::MAX))
+    }
+
+    /// Whether `source` is to be read in the present tick; [`Schedule::wanted`] then has its domains.
+    pub fn plan(&mut self, source: usize) -> bool {
+        let round = self.round;
+        self.lanes.get_mut(source).is_some_and(|lane| lane.plan(source, &round))
+    }
+
+    /// Chooses every domain of `source` for the present tick: a flush, or the end of the run.
+    pub(crate) fn plan_all(&mut self, source: usize) {
+        if let Some(lane) = self.lanes.get_mut(source) {
+            lane.plan_all();
+        }
+    }
+
+    /// Returns whether each domain of `source` is to be read in the present tick.
+    #[must_use]
+    pub fn wanted(&self, source: usize) -> &[bool] {
+        self.lanes.get(source).map_or(&[], |lane| &lane.wanted)
+    }
+
+    /// Whether an answer of `source` is still to come.
+    #[must_use]
+    pub fn awaits(&self, source: usize) -> bool {
+        self.lanes.get(source).is_some_and(|lane| lane.awaited)
+    }
+
+    /// Whether gauges are to be read in the present tick; if so, sets when they are due again.
+    pub fn gauges_due(&mut self) -> bool {
+        let now_ns = self.ticked_ns;
         let due = self.gauges_ns <= now_ns;
         if due {
-            self.gauges_ns += ((now_ns - self.gauges_ns) / GAUGES_NS + 1) * GAUGES_NS;
+            let (least_ns, most_ns) = GAUGES_NS;
+            let seldom = self.on_demand.as_ref().is_some_and(|on_demand| !on_demand.is_viewed(now_ns))
+                && !self.lanes.iter().any(Lane::estimates_from_gauges);
+            let since_ns = now_ns.saturating_sub(self.start_ns);
+            let every_ns = if seldom { (since_ns / 10).clamp(least_ns, most_ns) } else { least_ns };
+            self.gauges_ns += ((now_ns - self.gauges_ns) / every_ns + 1) * every_ns;
         }
         due
     }
 
-    /// Takes note that `source` was read, or an answer looked for, in the tick at `now_ns`, and sets when it is due
-    /// next.
+    /// Takes note that the chosen domains of `source` were read in the present tick, or asked for, and what was answered.
     ///
     /// `learned` is what the account, which has taken the readings of `answer`, returned for them.
-    pub fn was_read(&mut self, source: usize, now_ns: u64, answer: SourceAnswer<'_>, learned: &[Learned]) {
-        let (start_ns, seed) = (self.start_ns, self.seed);
+    pub fn was_read(&mut self, source: usize, answer: SourceAnswer<'_>, learned: &[Learned]) {
+        let round = self.round;
+        if let Some(lane) = self.lanes.get_mut(source) {
+            lane.asked(&round);
+        }
+        self.was_answered(source, answer, learned);
+    }
+
+    /// Takes what `source` has answered since it was asked.
+    pub fn was_answered(&mut self, source: usize, answer: SourceAnswer<'_>, learned: &[Learned]) {
         let Some(lane) = self.lanes.get_mut(source) else { return };
-        lane.note_readings(answer.readings());
-        lane.note_learned(learned);
-        lane.collect = match answer {
-            SourceAnswer::Awaited(_) if lane.locked => Some(Collect::after(lane.collect, now_ns)),
-            _ => None,
+        lane.awaited = matches!(answer, SourceAnswer::Awaited(_)) && !lane.closed;
+        lane.take(answer.readings(), learned, &mut self.turns);
+        self.report_decision(source);
+        let Some(on_demand) = &mut self.on_demand else { return self.turns.clear() };
+        let (at_ns, way) = (self.ticked_ns, ReadMode::OnDemand);
+        for Turn { domain, period_ns } in self.turns.drain(..) {
+            if period_ns.is_none() {
+                on_demand.lost(at_ns);
+            }
+            if self.reported.get_mut(source).is_some_and(Reported::admits) {
+                let reason = if period_ns.is_some() { "period-learned" } else { "period-lost" };
+                let domain = Some(domain);
+                self.decisions.push(ReadDecision { at_ns, source, domain, way, every_ns: None, period_ns, reason });
+            }
+        }
+    }
+
+    /// Adds the decision about a source if it is read otherwise than before.
+    fn report_decision(&mut self, source: usize) {
+        let (Some(lane), Some(reported)) = (self.lanes.get(source), self.reported.get_mut(source)) else { return };
+        if lane.counters.is_empty() {
+            return;
+        }
+        let fixed = self.on_demand.is_none();
+        let way = match lane {
+            Lane { closed: true, .. } => ReadMode::Off,
+            _ if lane.is_at_random() => ReadMode::Random,
+            _ if fixed => ReadMode::Poll,
+            _ => ReadMode::OnDemand,
         };
-        if lane.collect.is_some() {
-            return;
-        }
-        lane.watch_changes(now_ns);
-        if !lane.locked {
-            lane.try_lock(now_ns, start_ns);
-        }
-        lane.read_ns = now_ns;
-        let past = (now_ns + lane.slack_ns()).saturating_sub(start_ns) / lane.interval_ns;
-        lane.grid_ns = start_ns + (past + 1) * lane.interval_ns;
-        if lane.is_at_random() {
-            // Sources of one interval share their instants, and so the wake-ups.
-            lane.grid_ns += random_below(lane.interval_ns, seed, past);
-        }
-        lane.report_decision(source, now_ns, &mut self.decisions);
-    }
-
-    /// Whether `source` is read around its predicted updates rather than polled.
-    #[must_use]
-    pub fn is_locked(&self, source: usize) -> bool {
-        self.lanes.get(source).is_some_and(|lane| lane.locked)
-    }
-}
-
-impl Lane {
-    fn new(interval_ns: u64, start_ns: u64) -> Self {
-        Self {
-            counters: Vec::new(),
-            interval_ns,
-            wrap_ns: u64::MAX,
-            grid_ns: start_ns,
-            read_ns: start_ns,
-            locked: false,
-            closed: false,
-            collect: None,
-            reported: Reported::default(),
-        }
-    }
-
-    fn mode(&self) -> ReadMode {
-        match self {
-            Self { closed: true, .. } => ReadMode::Off,
-            Self { locked: true, .. } => ReadMode::Locked,
-            _ if self.is_at_random() => ReadMode::Random,
-            _ => ReadMode::Poll,
-        }
-    }
-
-    /// Adds the decisions about this lane, which is that of source number `source`, if it is read otherwise than
-    /// before.
-    fn report_decision(&mut self, source: usize, at_ns: u64, out: &mut Vec<ReadDecision>) {
-        let way = self.mode();
-        if self.counters.is_empty() {
-            return;
-        }
-        let Some(reason) = self.reported.change(way, self.interval_ns, self.wrap_ns) else { return };
-        let every_ns = (way != ReadMode::Off).then_some(self.interval_ns);
-        let all = ReadDecision { at_ns, source, domain: None, way, every_ns, period_ns: None, reason };
-        if way != ReadMode::Locked {
-            return out.push(all);
-        }
-        for (index, counter) in self.counters.iter().enumerate().filter(|(_, counter)| counter.lock.is_some()) {
-            let period_ns = counter.period.map_or(0, |period| period.mean_ns);
-            let every_ns = Some((period_ns / 2).min(self.wrap_ns));
-            out.push(ReadDecision { domain: Some(index), every_ns, period_ns: Some(period_ns), ..all });
-        }
-    }
-
-    fn add(&mut self, domain: &Domain) {
-        self.shorten(longest_interval_ns(domain));
-        self.unlock();
-        self.counters.push(ScheduledCounter {
-            wraps: domain.range.is_some(),
-            power: domain.kind == Kind::Power,
-            check: domain.kind == Kind::Power && domain.parent.is_some(),
-            raw: None,
-            read_ns: None,
-            wrapped_ns: None,
-            learned: None,
-            change: None,
-            period: None,
-            changes: 0,
-            lock: None,
-        });
-    }
-
-    fn shorten(&mut self, longest_ns: Option<u64>) {
-        if let Some(longest_ns) = longest_ns {
-            self.wrap_ns = self.wrap_ns.min(longest_ns.max(SHORTEST_NS));
-            self.interval_ns = self.interval_ns.min(self.wrap_ns);
-        }
-    }
-
-    fn due_ns(&self) -> u64 {
-        if !self.locked {
-            return self.grid_ns;
-        }
-        if let Some(collect) = self.collect {
-            return collect.at_ns;
-        }
-        let probes = self.counters.iter().filter_map(|c| c.lock.as_ref()).map(PhaseLock::due_ns);
-        probes.chain([self.read_ns.saturating_add(self.wrap_ns)]).min().unwrap_or(self.grid_ns)
-    }
-
-    fn slack_ns(&self) -> u64 {
-        if self.locked || self.is_at_random() { 0 } else { self.interval_ns / 8 }
-    }
-
-    /// Whether energy is known here from power only: no counter has it, or none that ever moved.
-    fn is_at_random(&self) -> bool {
-        let counted = || self.counters.iter().any(|c| !c.power && c.change.is_some());
-        self.counters.iter().any(|c| c.power && !c.check) || (self.counters.iter().any(|c| c.power) && !counted())
-    }
-
-    /// Takes the values: a counter that fell has wrapped, and is read four times in the time between two wraps from now
-    /// on.
-    fn note_readings(&mut self, readings: &[(usize, Reading)]) {
-        for (index, reading) in readings {
-            let (Some(counter), Ok(raw)) = (self.counters.get_mut(*index), reading.value) else { continue };
-            counter.read_ns = Some(reading.before_ns);
-            let fell = counter.wraps && counter.raw.replace(raw).is_some_and(|before| raw < before);
-            if fell {
-                let last_ns = counter.wrapped_ns.replace(reading.before_ns);
-                let since_ns = last_ns.map(|last_ns| reading.before_ns.saturating_sub(last_ns));
-                self.shorten(since_ns.map(|ns| ns / READS_A_WRAP));
-            }
-        }
-    }
-
-    /// Keeps what the account learned until the answer of this turn is complete.
-    fn note_learned(&mut self, learned: &[Learned]) {
-        for domain in learned {
-            if let Some(counter) = self.counters.get_mut(domain.domain) {
-                counter.learned = Some(*domain);
-            }
-        }
-    }
-
-    /// Passes this turn's changes on to the counters' locks; polls again where a lock was lost.
-    fn watch_changes(&mut self, now_ns: u64) {
-        let mut lost = false;
-        for counter in &mut self.counters {
-            let learned = counter.learned.take();
-            let change_ns = learned.map(|learned| learned.change_ns);
-            let change = change_ns.filter(|_| change_ns != counter.change);
-            counter.change = change.or(counter.change);
-            counter.changes += u64::from(change.is_some());
-            // A domain that gave no value was looked at now, and did not change.
-            let read_ns = counter.read_ns.take().unwrap_or(now_ns);
-            match counter.lock.as_mut() {
-                Some(lock) => lost |= !lock.was_read(read_ns, change),
-                // It began to change after the others were locked: polling has to learn its period first.
-                None => lost |= self.locked && change.is_some() && !counter.check,
-            }
-            if !self.locked
-                && let Some(learned) = learned
-            {
-                counter.period = learned.period;
-            }
-        }
-        if lost {
-            self.unlock();
-        }
-    }
-
-    fn unlock(&mut self) {
-        self.locked = false;
-        self.collect = None;
-        for counter in &mut self.counters {
-            counter.lock = None;
-            counter.period = None;
-            counter.changes = 0;
-        }
-    }
-
-    /// Locks the source if every counter's period is known (or the counter never moves) and that saves reads.
-    fn try_lock(&mut self, now_ns: u64, start_ns: u64) {
-        let young = now_ns.saturating_sub(start_ns) < DORMANT_NS;
-        let ready = |c: &ScheduledCounter| c.lockable() || c.check || (c.change.is_none() && !c.power && !young);
-        if !self.counters.iter().all(ready) || !self.saves_reads() {
-            return;
-        }
-        for counter in self.counters.iter_mut().filter(|c| c.lockable() && !c.check) {
-            let (Some(change), Some(period)) = (counter.change, counter.period) else { continue };
-            counter.lock = Some(PhaseLock::new(change, period, now_ns));
-            self.locked = true;
-        }
-    }
-
-    /// Whether two reads an update of every counter are no more than one read an interval.
-    fn saves_reads(&self) -> bool {
-        let periods = || self.counters.iter().filter(|c| !c.check).filter_map(|c| c.period);
-        let locked: u128 = periods().map(|p| 2_000_000_000_000 / u128::from(p.mean_ns.max(1))).sum();
-        // A sixteenth more, for periods that are a little short of what they are called.
-        locked * 16 <= 17 * 1_000_000_000_000 / u128::from(self.interval_ns)
-    }
-}
-
-impl ScheduledCounter {
-    /// Whether its period is long enough, and known from updates that were all seen since polling began.
-    fn lockable(&self) -> bool {
-        self.period.is_some_and(|period| period.mean_ns >= LOCKABLE_NS && self.changes > period.updates)
+        let every_ns = match way {
+            ReadMode::Off => 0,
+            ReadMode::Random if !fixed => RANDOM_NS.0.max(self.poll_ns).min(lane.wrap_ns),
+            ReadMode::OnDemand => QUIET_NS.max(self.poll_ns).min(lane.wrap_ns),
+            ReadMode::Random | ReadMode::Poll => self.poll_ns.min(lane.wrap_ns),
+        };
+        let Some(reason) = reported.change(way, every_ns, lane.wrap_ns) else { return };
+        let every_ns = (way != ReadMode::Off).then_some(every_ns);
+        let at_ns = self.ticked_ns;
+        self.decisions.push(ReadDecision { at_ns, source, domain: None, way, every_ns, period_ns: None, reason });
     }
 }
 
@@ -437,14 +361,4 @@ fn random_below(limit: u64, seed: u64, place: u64) -> u64 {
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^= bits >> 31;
     u64::try_from((u128::from(bits) * u128::from(limit)) >> 64).unwrap_or(0)
-}
-
-/// Returns the longest time between two reads of a counter with which four fit in the shortest time in which it can
-/// wrap; `None` where it does not wrap.
-#[must_use]
-pub fn longest_interval_ns(domain: &Domain) -> Option<u64> {
-    let (range, max_uw) = (domain.range?, domain.max_uw.unwrap_or_else(|| domain.most_uw()));
-    // µJ ÷ µW is seconds.
-    let wrap_ns = u128::from(domain.scale.micro(range)) * 1_000_000_000 / u128::from(max_uw.max(1));
-    Some(u64::try_from(wrap_ns / u128::from(READS_A_WRAP)).unwrap_or(u64::MAX))
 }

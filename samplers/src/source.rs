@@ -13,6 +13,7 @@ use eco2_core::{Domain, Fault, Gauge, Reading};
 use crate::clock::Clock;
 use crate::decision::{Learned, ReadDecision};
 use crate::redfish::bmc::Bmc;
+use crate::schedule::Demand;
 use crate::visible::Visible;
 
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
@@ -59,10 +60,10 @@ pub trait Source: Send {
     /// never shrinks or reorders.
     fn domains(&self) -> &[Domain];
 
-    /// Reads every domain that is due into `batch`; every domain if [`Batch::wants_all`].
+    /// Reads the domains that [`Batch::wants`] into `batch`, or more; every domain if [`Batch::wants_all`].
     fn read(&mut self, batch: &mut Batch);
 
-    /// Reads gauges, once a second. They never enter an energy sum.
+    /// Reads gauges, every 1 to 10 s. They never enter an energy sum.
     fn gauges(&mut self, _out: &mut Vec<Gauge>) {}
 
     /// Hands over what happened since the last call (lost device, XID, denied after all).
@@ -160,13 +161,15 @@ pub struct Batch {
     clock: Clock,
     readings: Vec<(usize, Reading)>,
     all: bool,
+    /// Whether each domain of the source is wanted; domains beyond its end are.
+    wanted: Vec<bool>,
 }
 
 impl Batch {
     /// Returns an empty batch that takes its time from `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, readings: Vec::new(), all: false }
+        Self { clock, readings: Vec::new(), all: false, wanted: Vec::new() }
     }
 
     /// Returns the present instant, in nanoseconds of the batch's clock.
@@ -194,8 +197,33 @@ impl Batch {
         Self { all, ..self }
     }
 
-    pub(crate) fn set_all(&mut self, all: bool) {
+    /// Whether a domain (an index into the source's list) is wanted now. A source may read one that is not.
+    ///
+    /// ```
+    /// assert!(eco2_samplers::Batch::default().wants(3)); // every domain, unless the sampler chose some
+    /// ```
+    #[must_use]
+    pub fn wants(&self, domain: usize) -> bool {
+        self.all || self.wanted.get(domain).copied().unwrap_or(true)
+    }
+
+    /// Asks for every domain, or else for those that are `wanted`.
+    pub(crate) fn set_wanted(&mut self, all: bool, wanted: &[bool]) {
         self.all = all;
+        self.wanted.clear();
+        self.wanted.extend_from_slice(wanted);
+    }
+
+    /// Renumbers the domains that are wanted: domain `n` from here on is what was domain `places[n]`.
+    pub(crate) fn want_at(&mut self, places: &[usize]) {
+        if !self.wanted.is_empty() {
+            self.wanted = places.iter().map(|place| self.wanted.get(*place).copied().unwrap_or(true)).collect();
+        }
+    }
+
+    /// Asks for what `other` asks for.
+    pub(crate) fn want_like(&mut self, other: &Self) {
+        self.set_wanted(other.all, &other.wanted);
     }
 
     /// Reads one domain between two looks at the clock.
@@ -264,11 +292,11 @@ pub trait Sink: Send {
     /// `source` (a counted index) has these domains from now on; called at start and when a list has grown.
     fn domains(&mut self, source: usize, domains: &[Domain]);
     /// A source was read. `learned` is empty. The sink adds an entry for each domain of these readings that has ever
-    /// changed, from which the schedule predicts the next updates. For a sink that adds nothing, sources are polled.
+    /// changed, from which the schedule predicts the next updates. For a sink that adds nothing, none are predicted.
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>);
     /// The machine slept: the monotonic clock stopped between these two of its instants.
     fn suspended(&mut self, from_ns: u64, to_ns: u64);
-    /// Gauges of all sources, about once a second.
+    /// Gauges of all sources, every 1 to 10 s.
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]);
     /// Something happened.
     fn note(&mut self, note: SourceEvent);
@@ -277,11 +305,13 @@ pub trait Sink: Send {
     /// The schedule reads a source otherwise from here on. Called in the tick of the change, after its readings. Not
     /// handed on by default.
     fn decided(&mut self, _decision: &ReadDecision) {}
-    /// Every reading of this tick was handed over: drain event rings, publish, log.
+    /// A tick begins: find edges of spans, and add to `demand`, which is empty, what is needed. Nothing by default.
+    fn look(&mut self, _now_ns: u64, _demand: &mut Demand) {}
+    /// Every reading of this tick was handed over: publish, log.
     fn tick(&mut self, now_ns: u64);
     /// While closing: whether every edge has its knots, so that sampling may stop before the deadline.
     fn settled(&self) -> bool;
-    /// Processes whose use of the devices is wanted, about once a second; none by default.
+    /// Processes whose use of the devices is wanted, every 1 to 10 s; none by default.
     fn watched(&mut self, _out: &mut Watched) {}
     /// What [`Source::users`] found.
     fn users(&mut self, _source: usize, _uses: &[DeviceUse]) {}

@@ -4,8 +4,9 @@
 //! A tick is one wake-up of the loop, in which it reads the sources that are due and hands the readings to the sink.
 
 use crate::clock::monotonic_ns;
+use crate::options::Options;
 use crate::sink_slot::SinkSlot;
-use crate::tick_loop::{Now, Options, TickLoop};
+use crate::tick_loop::{Now, TickLoop};
 use crate::{Sink, Source};
 
 /// Sampling that advances only by calls.

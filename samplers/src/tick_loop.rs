@@ -6,18 +6,16 @@
 //! not energy, such as utilisation. Users of a device are the processes that run on it. The ring is a buffer in which
 //! the recording threads of the measured program leave events; the sink drains it in each tick.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Fault, Gauge, Reading};
 
 use crate::clock::Clock;
 use crate::deadline::{Deadline, Standing};
-use crate::governor::Governor;
-use crate::schedule::{Learned, Schedule, SourceAnswer};
+use crate::options::Options;
+use crate::schedule::governor::Governor;
+use crate::schedule::{Demand, Learned, Schedule, SourceAnswer};
 use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
@@ -29,50 +27,6 @@ const SLEPT_NS: i64 = 100_000_000;
 /// Shortest time between two questions for the users of devices, 0.1 s: over less than that a driver's utilisation by
 /// process is meaningless.
 const USERS_NS: u64 = 100_000_000;
-
-/// How the sampling thread works.
-///
-/// ```
-/// use eco2_samplers::Options;
-///
-/// let options = Options { interval_ns: 50_000_000, max_overhead_percent: Some(1.0), ..Options::default() };
-/// assert!(options.cpus.is_empty()); // not pinned to a package
-/// ```
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Polling interval, nanoseconds. The default is 10 ms, which is 100 Hz.
-    pub interval_ns: u64,
-    /// Most CPU time that sampling may take, percent of a core; it polls less often where it takes more. `None`: no
-    /// limit.
-    pub max_overhead_percent: Option<f64>,
-    /// Whether to pin the thread.
-    pub pin: bool,
-    /// CPUs of the packages that the sources read, best first; the thread is pinned to the first allowed one.
-    pub cpus: Vec<usize>,
-    /// Where batches take their time from. A scripted clock is for [`crate::Stepped`]: a thread sleeps by the real one.
-    pub clock: Clock,
-    /// Clock of the measured program's recording threads, which the loop keeps calibrated; `None` if there is none.
-    pub hot: Option<HotClock>,
-    /// How long one read of a source that may hang can take before the source counts as hung.
-    pub deadline: Duration,
-    /// Seed of the random instants at which power is read; another one in each process by default.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            interval_ns: 10_000_000,
-            max_overhead_percent: None,
-            pin: true,
-            cpus: Vec::new(),
-            clock: Clock::Monotonic,
-            hot: None,
-            deadline: Deadline::DEFAULT,
-            seed: RandomState::new().build_hasher().finish(),
-        }
-    }
-}
 
 enum SourceReader {
     /// On the sampling thread.
@@ -93,6 +47,17 @@ impl SourceReader {
     }
 }
 
+/// What a source is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The domains that are wanted.
+    Read,
+    /// Every domain.
+    ReadAll,
+    /// What its own thread has read; nothing more.
+    Collect,
+}
+
 /// The sources and when each is read.
 pub(crate) struct TickLoop {
     readers: Vec<SourceReader>,
@@ -107,6 +72,8 @@ pub(crate) struct TickLoop {
     batch: Batch,
     /// What the sink learned about counters' update periods from the last readings; the schedule uses it.
     learned: Vec<Learned>,
+    /// What the sink needs in this tick.
+    demand: Demand,
     gauges: Vec<Gauge>,
     /// Events that were not handed over yet.
     notes: Vec<SourceEvent>,
@@ -145,12 +112,13 @@ impl TickLoop {
         let mut rounds = Self {
             readers: Vec::with_capacity(sources.len()),
             known: vec![0; sources.len()],
-            schedule: Schedule::new(options.interval_ns, now.ns).seeded(options.seed),
-            governor: Governor::new(options.max_overhead_percent, options.interval_ns),
+            schedule: Schedule::new(options.pace, now.ns).seeded(options.seed),
+            governor: Governor::new(options.max_overhead_percent, options.pace.poll_ns()),
             clock: options.clock.clone(),
             hot: options.hot.clone(),
             batch: Batch::new(options.clock.clone()),
             learned: Vec::with_capacity(64),
+            demand: Demand::default(),
             gauges: Vec::with_capacity(64),
             notes: Vec::with_capacity(16),
             changes: Vec::new(),
@@ -198,31 +166,41 @@ impl TickLoop {
     /// Runs one tick: reads what is due, or everything, and hands it over. Returns `false` once the sink was taken
     /// back.
     pub(crate) fn tick(&mut self, now: Now, everything: bool, sink_slot: &SinkSlot) -> bool {
-        // A tick that was asked for is early, and an early tick is not missed.
-        self.schedule.wake(now.ns);
-        self.ticks += 1;
-        self.batch.set_all(everything);
         self.watch_sleep(now, sink_slot);
+        // Just before the rings are drained, so that what they hold lies before the newest anchor.
+        if let Some(hot) = &self.hot {
+            hot.anchor();
+        }
+        let demand = &mut self.demand;
+        (demand.named, demand.viewed) = (false, false);
+        demand.edges.clear();
+        sink_slot.with(|sink| sink.look(now.ns, demand));
+        // A tick that was asked for is early, and an early tick is not missed.
+        self.schedule.wake(now.ns, demand);
+        self.ticks += 1;
         if everything && now.ns.saturating_sub(self.users_ns) >= USERS_NS {
             // Asked for before the readings, it comes with them: the end of a run has its last second.
             self.read_users(now.ns, sink_slot);
         }
         for index in 0..self.readers.len() {
-            if everything || self.schedule.is_due(index, now.ns) {
-                let collects = !everything && self.schedule.only_collects(index);
-                self.read(index, now.ns, collects, sink_slot);
+            if everything {
+                self.schedule.plan_all(index);
+                self.read(index, Turn::ReadAll, sink_slot);
+                continue;
             }
-        }
-        // Just before the rings are drained, so that what they hold lies before the newest anchor.
-        if let Some(hot) = &self.hot {
-            hot.anchor();
+            if self.schedule.awaits(index) {
+                self.read(index, Turn::Collect, sink_slot);
+            }
+            if self.schedule.plan(index) {
+                self.read(index, Turn::Read, sink_slot);
+            }
         }
         self.hand_over_notes(sink_slot);
         self.hand_over_decisions(sink_slot);
         let end_ns = self.clock.now_ns();
         let open = sink_slot.with(|sink| sink.tick(end_ns)).is_some();
         // No thread waits for these; the start of a run waits for the rest of its first tick.
-        if self.schedule.gauges_due(now.ns) {
+        if self.schedule.gauges_due() {
             self.read_gauges(sink_slot);
             if !everything {
                 self.read_users(now.ns, sink_slot);
@@ -249,7 +227,8 @@ impl TickLoop {
         let mut all = true;
         for index in 0..self.readers.len() {
             if matches!(self.readers.get(index), Some(SourceReader::Threaded(_))) {
-                self.read(index, since_ns, false, sink_slot);
+                self.schedule.plan_all(index);
+                self.read(index, Turn::ReadAll, sink_slot);
             }
             if let Some(SourceReader::Threaded(source)) = self.readers.get(index) {
                 all &= source.answered_ns() >= since_ns;
@@ -292,12 +271,12 @@ impl TickLoop {
         self.slept_ns = self.slept_ns.max(now.slept_ns);
     }
 
-    /// Reads source `index` and hands over what it returned. With `collects`, a source on a thread of its own only
-    /// hands over what that thread has read, and is not asked for more.
-    fn read(&mut self, index: usize, now_ns: u64, collects: bool, sink_slot: &SinkSlot) {
+    /// Reads source `index`, or collects its answer, and hands over what it returned.
+    fn read(&mut self, index: usize, turn: Turn, sink_slot: &SinkSlot) {
         let Some(reader) = self.readers.get_mut(index) else { return };
         let batch = &mut self.batch;
         batch.clear();
+        batch.set_wanted(turn == Turn::ReadAll, self.schedule.wanted(index));
         let (notes, changes) = (&mut self.notes, &mut self.changes);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let standing = match reader {
@@ -305,7 +284,7 @@ impl TickLoop {
                     source.read(batch);
                     Standing::Answered
                 }
-                SourceReader::Threaded(source) if collects => source.collect(batch),
+                SourceReader::Threaded(source) if turn == Turn::Collect => source.collect(batch),
                 SourceReader::Threaded(source) => source.ask(batch),
                 SourceReader::Failed => Standing::Ended,
             };
@@ -330,7 +309,11 @@ impl TickLoop {
                 Standing::Awaited => SourceAnswer::Awaited(readings),
                 Standing::Answered | Standing::Ended => SourceAnswer::Given(readings),
             };
-            schedule.was_read(index, now_ns, answer, learned);
+            if turn == Turn::Collect {
+                schedule.was_answered(index, answer, learned);
+            } else {
+                schedule.was_read(index, answer, learned);
+            }
         });
         if standing == Standing::Ended {
             self.schedule.close(index);

@@ -5,6 +5,7 @@ mod loop_rig;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{Options, Roots, Stepped};
 use loop_rig::{Scripted, script, set};
@@ -36,8 +37,8 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_tick_allocates_nothing_in_steady_state() {
     let (now, clock) = script(0);
-    let options =
-        Options { clock, hot: Some(HotClock::new(Default::default(), &Roots::default())), ..Options::default() };
+    let hot = Some(HotClock::new(Default::default(), &Roots::default()));
+    let options = Options { clock, hot, pace: Pace::Fixed(10_000_000), ..Options::default() };
     let mut sampling = Stepped::new(vec![Scripted::boxed("a", Ok), Scripted::boxed("b", Ok)], Box::new(()), &options);
     let mut run = |ticks: u64| {
         let before = CALLS.with(Cell::get);

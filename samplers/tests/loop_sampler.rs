@@ -8,6 +8,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use eco2_samplers::clock::monotonic_ns;
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Ending, Options, Sampler, Source};
 use loop_rig::{MS, Recorder, S, Scripted};
 
@@ -33,7 +34,7 @@ fn m15_reads_happen_on_the_pinned_cpu_and_other_threads_are_left_alone() {
         Ok(1)
     });
     // The first is a CPU that does not exist: skipped, not an error.
-    let options = Options { cpus: vec![1 << 20, last], interval_ns: MS, ..Options::default() };
+    let options = Options { cpus: vec![1 << 20, last], pace: Pace::Fixed(MS), ..Options::default() };
     let (sampler, _) = sampler(vec![source], options);
     assert!(sampler.flush() && sampler.flush());
     assert_eq!(sampler.pinned_cpu(), Some(last));
@@ -74,7 +75,7 @@ fn a_flush_reads_everything_before_it_returns() {
     let reads = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&reads);
     let source = Scripted::boxed("a", move |_| Ok(count.fetch_add(1, Ordering::Relaxed) as u64));
-    let (sampler, recorder) = sampler(vec![source], Options { interval_ns: 60 * S, ..Options::default() });
+    let (sampler, recorder) = sampler(vec![source], Options { pace: Pace::Fixed(60 * S), ..Options::default() });
     assert!(sampler.flush());
     let before = monotonic_ns();
     assert!(sampler.flush());
@@ -87,7 +88,7 @@ fn a_flush_reads_everything_before_it_returns() {
 fn a_source_on_its_own_thread_is_flushed_and_stopped_like_the_others() {
     let mut source = Scripted::boxed("threaded", Ok);
     source.may_hang = true;
-    let (sampler, recorder) = sampler(vec![source], Options { interval_ns: 60 * S, ..Options::default() });
+    let (sampler, recorder) = sampler(vec![source], Options { pace: Pace::Fixed(60 * S), ..Options::default() });
     let before = monotonic_ns();
     assert!(sampler.flush());
     assert!(recorder.recorded().readings.last().unwrap().2.before_ns >= before);
@@ -105,7 +106,7 @@ fn stop_goes_on_until_settled_and_gives_up_at_the_deadline() {
         settles.recorded().settled = left <= 0;
         Ok(at_ns)
     });
-    let options = Options { interval_ns: MS, ..Options::default() };
+    let options = Options { pace: Pace::Fixed(MS), ..Options::default() };
     let finished = Sampler::start(vec![source], Box::new(recorder.clone()), options.clone()).unwrap().stop(250 * MS);
     assert_eq!((finished.ended, finished.sink.is_some()), (Ending::Settled, true));
     let never = Sampler::start(vec![Scripted::boxed("a", Ok)], Box::new(Recorder::default()), options).unwrap();
@@ -190,7 +191,7 @@ fn the_end_is_settled_in_milliseconds_however_seldom_a_source_is_polled() {
         settles.recorded().settled = left <= 0;
         Ok(at_ns)
     });
-    let options = Options { interval_ns: 60 * S, ..Options::default() };
+    let options = Options { pace: Pace::Fixed(60 * S), ..Options::default() };
     let sampler = Sampler::start(vec![source], Box::new(recorder.clone()), options).unwrap();
     assert_eq!(sampler.stop(S).ended, Ending::Settled, "polled every minute, it would have taken five");
 }
@@ -199,7 +200,7 @@ fn the_end_is_settled_in_milliseconds_however_seldom_a_source_is_polled() {
 fn the_first_tick_waits_a_moment_for_a_source_on_its_own_thread() {
     let mut source = Scripted::boxed("threaded", Ok);
     source.may_hang = true;
-    let (sampler, recorder) = sampler(vec![source], Options { interval_ns: 60 * S, ..Options::default() });
+    let (sampler, recorder) = sampler(vec![source], Options { pace: Pace::Fixed(60 * S), ..Options::default() });
     let given_up = Instant::now() + Duration::from_secs(5);
     while recorder.recorded().readings.is_empty() {
         assert!(Instant::now() < given_up, "polled every minute, its first answer was not fetched");
@@ -227,7 +228,8 @@ impl Source for Driverless {
 #[test]
 fn an_end_waits_for_no_source_without_readings() {
     let end = || {
-        let (sampler, _) = sampler(vec![Box::new(Driverless)], Options { interval_ns: 60 * S, ..Options::default() });
+        let (sampler, _) =
+            sampler(vec![Box::new(Driverless)], Options { pace: Pace::Fixed(60 * S), ..Options::default() });
         assert!(sampler.flush());
         let begun = Instant::now();
         drop(sampler.stop(0));

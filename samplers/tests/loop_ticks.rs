@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use eco2_core::{Fault, UpdatePeriod};
 use eco2_samplers::clock::Epoch;
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{Options, ReadMode, Roots, Source, Stepped};
 use loop_rig::{MS, Recorder, S, Scripted, counter, script, set};
@@ -17,7 +18,7 @@ use loop_rig::{MS, Recorder, S, Scripted, counter, script, set};
 fn stepped(sources: Vec<Box<dyn Source>>, now: &Arc<AtomicU64>) -> (Stepped, Recorder) {
     let recorder = Recorder::default();
     let clock = eco2_samplers::clock::Clock::Scripted(Arc::clone(now));
-    let options = Options { clock, ..Options::default() };
+    let options = Options { clock, pace: Pace::Fixed(10 * MS), ..Options::default() };
     (Stepped::new(sources, Box::new(recorder.clone()), &options), recorder)
 }
 
@@ -191,7 +192,7 @@ fn a_source_that_panics_when_asked_for_notes_ends_no_sampling() {
     let recorder = Recorder::default();
     let sources: Vec<Box<dyn eco2_samplers::Source>> =
         vec![Box::new(Grumbler(vec![loop_rig::counter("grumbler")])), Scripted::boxed("good", Ok)];
-    let options = Options { clock, ..Options::default() };
+    let options = Options { clock, pace: Pace::Fixed(10 * MS), ..Options::default() };
     let mut sampling = Stepped::new(sources, Box::new(recorder.clone()), &options);
     steps(&mut sampling, &now, 50 * MS);
     let recorded = recorder.recorded();
@@ -200,17 +201,19 @@ fn a_source_that_panics_when_asked_for_notes_ends_no_sampling() {
 }
 
 #[test]
-fn gauges_come_once_a_second_and_ticks_at_least_every_50_ms() {
-    let (now, clock) = script(0);
-    let recorder = Recorder::default();
-    let options = Options { clock, ..Options::default() };
-    let mut idle = Stepped::new(Vec::new(), Box::new(recorder.clone()), &options);
-    steps(&mut idle, &now, S);
-    assert_eq!(recorder.recorded().ticks.len(), 21, "drained although there is nothing to read");
+fn gauges_come_once_a_second_and_on_demand_every_tenth_of_the_run_so_far() {
     let (now, _) = script(0);
     let (mut sampling, recorder) = stepped(vec![Scripted::boxed("a", Ok)], &now);
     steps(&mut sampling, &now, 3 * S);
     assert_eq!(recorder.recorded().gauges, [(0, 1), (S, 1), (2 * S, 1), (3 * S, 1)]);
+    let (now, clock) = script(0);
+    let recorder = Recorder::default();
+    let options = Options { clock, ..Options::default() };
+    let mut sampling = Stepped::new(vec![Scripted::boxed("a", Ok)], Box::new(recorder.clone()), &options);
+    steps(&mut sampling, &now, 300 * S);
+    let at: Vec<u64> = recorder.recorded().gauges.iter().map(|(at_ns, _)| at_ns / S).collect();
+    assert_eq!(at[..6], [0, 1, 2, 3, 4, 5]);
+    assert!(at.windows(2).rev().take(15).all(|pair| (9..=11).contains(&(pair[1] - pair[0]))), "{at:?}");
 }
 
 #[test]
@@ -273,10 +276,12 @@ fn decisions_of_the_schedule_are_reported_only_when_they_change() {
     let steady = Scripted::boxed("steady", |at_ns| Ok(at_ns.min(10 * S) / (100 * MS)));
     let mut board = Scripted::boxed("board", |_| Ok(5_000));
     board.domains = vec![eco2_core::Domain::power("board", eco2_core::Component::Gpu, "board", "test")];
-    let (mut sampling, recorder) = stepped(vec![steady, board], &now);
+    let recorder = Recorder::default();
+    let clock = eco2_samplers::clock::Clock::Scripted(Arc::clone(&now));
+    let options = Options { clock, ..Options::default() };
+    let mut sampling = Stepped::new(vec![steady, board], Box::new(recorder.clone()), &options);
     recorder.recorded().period = Some(UpdatePeriod { mean_ns: 100 * MS, updates: 8 });
     steps(&mut sampling, &now, 9 * S);
-    // The board is read at random instants, which move the learned period by less than a thousandth.
     let ms = |ns: Option<u64>| ns.map(|ns| (ns + MS / 2) / MS);
     let recorded =
         |d: &eco2_samplers::ReadDecision| (d.source, d.domain, d.way, ms(d.every_ns), ms(d.period_ns), d.reason);
@@ -284,14 +289,14 @@ fn decisions_of_the_schedule_are_reported_only_when_they_change() {
     assert_eq!(
         decisions,
         [
-            (0, None, ReadMode::Poll, Some(10), None, "start"),
-            (1, None, ReadMode::Random, Some(10), None, "start"),
-            (0, Some(0), ReadMode::Locked, Some(50), Some(100), "period-learned"),
+            (0, None, ReadMode::OnDemand, Some(1_000), None, "start"),
+            (1, None, ReadMode::Random, Some(100), None, "start"),
+            (0, Some(0), ReadMode::OnDemand, None, Some(100), "period-learned"),
         ]
     );
     steps(&mut sampling, &now, 20 * S);
     let recorded = recorder.recorded();
-    let [_, _, locked, lost] = recorded.decisions.as_slice() else { panic!("{:?}", recorded.decisions) };
-    assert_eq!((lost.way, lost.every_ns, lost.reason), (ReadMode::Poll, Some(10 * MS), "period-lost"));
-    assert!(locked.at_ns < S && lost.at_ns > 10 * S, "{locked:?} {lost:?}");
+    let [_, _, learned, lost] = recorded.decisions.as_slice() else { panic!("{:?}", recorded.decisions) };
+    assert_eq!((lost.way, lost.period_ns, lost.reason), (ReadMode::OnDemand, None, "period-lost"));
+    assert!(learned.at_ns < S && lost.at_ns > 10 * S, "{learned:?} {lost:?}");
 }

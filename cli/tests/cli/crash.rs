@@ -55,13 +55,13 @@ fn f30_killed_at_any_moment_the_run_is_readable() {
 fn f30_killed_after_a_while_the_energy_so_far_is_there() {
     let rig = Rig::measured();
     let run = running(&rig);
-    // Readings and checkpoints are written every five seconds.
+    // Readings and checkpoints are written every five seconds, in the first ones after twice the time.
     thread::sleep(Duration::from_millis(6_500));
     kill(run);
     let report = read(&rig, Path::new("last"));
-    // 20 W for five seconds, and no more than what the counter grew by.
+    // At most five of the 6.5 s at 20 W are lost, and there is no more than what the counter grew by.
     assert!(
-        (50_000_000..160_000_000).contains(&report.energy.total_uj.unwrap()),
+        (20_000_000..160_000_000).contains(&report.energy.total_uj.unwrap()),
         "{}",
         report.energy.total_uj.unwrap()
     );

@@ -49,8 +49,13 @@ pub struct Device {
     pub gain_percent: Option<f64>,
     /// Mean power over the covered time, watts.
     pub mean_w: Option<f64>,
-    /// Highest mean power between two counter changes at least 50 ms after each other, watts.
+    /// Highest mean power between two counter changes at least 50 ms after each other, watts. Over a shorter time, power was at
+    /// least this high.
     pub peak_w: Option<f64>,
+    /// Mean length of the times over which the mean powers of `peak_w` and `power_w` were computed, weighted by time, nanoseconds;
+    /// `None` where there is none, and in reports of older versions.
+    #[serde(default)]
+    pub peak_window_ns: Option<u64>,
     /// Power that was not exceeded for 50 %, 90 % and 99 % of the time, watts. From a histogram whose bins are 1.6 % wide.
     pub power_w: Option<Quantiles>,
     /// Covered share of the run, 0 to 1.

@@ -2,13 +2,16 @@
 //! *track* has the readings of one sensor or counter. This file decides at which instant of its bracket a change most
 //! likely happened, starts segments (the times between two resets), and computes mean power between knots.
 
-use super::{FROZEN_CHANGES, FROZEN_NS, MAX_KNOTS, PowerStart, Track};
+use super::{FROZEN_ANYHOW_NS, FROZEN_CHANGES, FROZEN_NS, FROZEN_READINGS, MAX_KNOTS, PowerStart, Track};
 use crate::knot::Knot;
 use crate::notice::NoticeKind;
 use crate::{Gap, GapReason, Quality, Reading};
 
 /// Mean power is computed over at least this time, nanoseconds. Shorter times show the counter's rounding, not the load.
 const MIN_POWER_NS: u64 = 50_000_000;
+/// And over at least this many times what the instants at its two ends may be off: less would show the guesses of these
+/// instants. With four times, a mean power is off by a quarter at most.
+const MIN_POWER_ERRORS: u64 = 4;
 
 impl Track {
     /// Records that a reading showed no change; after some time without one the counter is frozen.
@@ -16,7 +19,8 @@ impl Track {
         self.period.same();
         let (Some(last), Some(usual_ns)) = (self.knots.back(), self.period.median_ns()) else { return };
         let unchanged_ns = reading.before_ns.saturating_sub(last.hi_ns);
-        self.frozen = unchanged_ns > FROZEN_NS.max(usual_ns.saturating_mul(FROZEN_CHANGES));
+        let is_due = unchanged_ns > FROZEN_NS.max(usual_ns.saturating_mul(FROZEN_CHANGES));
+        self.frozen = is_due && (unchanged_ns > FROZEN_ANYHOW_NS || self.period.unchanged() >= FROZEN_READINGS);
     }
 
     /// Adds the knot of a change that happened after `lo_ns`. `is_whole`: all energy since the last knot is in the
@@ -102,24 +106,12 @@ impl Track {
         self.add_uncounted(Gap { from_ns, to_ns, reason }, (from_ns, to_ns));
     }
 
-    /// Appends a knot, and updates mean power, the usual width of a bracket and the range of a model.
+    /// Appends a knot, and updates mean power and the range of a model.
     pub(super) fn push_knot(&mut self, knot: Knot) {
         if self.knots.len() == MAX_KNOTS {
             self.knots.pop_front();
         }
-        // A bracket of more than twice the usual width follows a pause in reading. The guessed instant of such a change
-        // is off by up to half an update, too much for a mean power over a few updates.
-        let width_ns = knot.hi_ns.saturating_sub(knot.lo_ns);
-        let is_vague = !knot.first && self.bracket_ns > 0 && width_ns > self.bracket_ns.saturating_mul(2);
-        if !is_vague || !knot.whole {
-            self.record_power(&knot);
-        }
-        if !knot.first {
-            // Exponential smoothing: a new width counts one eighth.
-            let smoothed = (u128::from(self.bracket_ns) * 7 + u128::from(width_ns)) / 8;
-            let smoothed_ns = u64::try_from(smoothed).unwrap_or(u64::MAX);
-            self.bracket_ns = if self.bracket_ns == 0 { width_ns } else { smoothed_ns };
-        }
+        self.record_power(&knot);
         if let Some(range) = &self.domain.model_range {
             self.model.push(range, self.domain.max_uw.unwrap_or(u64::MAX), knot.at_ns, knot.uj, MAX_KNOTS);
         }
@@ -128,13 +120,15 @@ impl Track {
 
     /// Records the mean power until a knot, once it is long enough. A knot after a gap only starts the next mean.
     fn record_power(&mut self, knot: &Knot) {
-        let next_start = Some(PowerStart { at_ns: knot.at_ns, uj: knot.uj });
+        let error_ns = self.date_error_ns(knot);
+        let next_start = Some(PowerStart { at_ns: knot.at_ns, uj: knot.uj, error_ns });
         let Some(start) = self.power_start.filter(|_| knot.whole) else {
             self.power_start = next_start;
             return;
         };
         let duration_ns = knot.at_ns.saturating_sub(start.at_ns);
-        if duration_ns < MIN_POWER_NS {
+        let errors_ns = start.error_ns.saturating_add(error_ns);
+        if duration_ns < MIN_POWER_NS.max(errors_ns.saturating_mul(MIN_POWER_ERRORS)) {
             return;
         }
         // A total never falls: where a departure is undone, `power_start` is restored together with the total.
@@ -143,7 +137,19 @@ impl Track {
         let uw = u64::try_from(uw).unwrap_or(u64::MAX).min(self.plausible_peak_uw());
         self.peak_uw = self.peak_uw.max(uw);
         self.histogram.record(uw / 1_000, duration_ns);
+        let (sum, squares) = &mut self.windows_ns;
+        *sum = sum.saturating_add(duration_ns);
+        *squares = squares.saturating_add(u128::from(duration_ns).pow(2));
         self.power_start = next_start;
+    }
+
+    /// Returns how far the guessed instant of a knot may be off, nanoseconds: half its bracket, or one update where the
+    /// bracket is wider, as it is after a pause in reading.
+    fn date_error_ns(&self, knot: &Knot) -> u64 {
+        if knot.first || self.changes_at_every_reading() {
+            return 0;
+        }
+        (knot.hi_ns.saturating_sub(knot.lo_ns) / 2).min(self.period.median_ns().unwrap_or(u64::MAX))
     }
 
     /// Returns the most that the device draws, microwatts: its stated limit, or what its model can draw. No limit once

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::schema::{DeviceSync, EventKind, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, Ledger, NameId, Names, SpanEventKind};
+use eco2_samplers::schedule::SpanEdge;
 use eco2_samplers::tsc::{HotClock, Ticks};
 
 use crate::live::episodes::{Begun, RunEpisodes};
@@ -32,8 +33,9 @@ use crate::live::wall::{BootAxis, WallWatch};
 const MAX_EVENTS: usize = 1_000;
 /// Events of one kind that the readings of one device may cause: enough to see that they recur, and room for other events.
 const MAX_EVENTS_PER_DEVICE: u32 = 10;
-/// Spans do not wait for a domain that has been silent for this long: two seconds are many periods of any counter.
-const SILENT_NS: u64 = 2_000_000_000;
+/// Spans do not wait for a domain that has been silent for this long: three seconds are many periods of any counter, and more
+/// than the longest time between two readings.
+const SILENT_NS: u64 = 3_000_000_000;
 /// Limit of pending spans times domains, which needs about 30 MB. Beyond it the spans are settled at once, without an upper bound.
 /// Only more than 100 000 spans per second come near it, or a tenth of that while a counter is silent.
 const MAX_PENDING: usize = 1 << 16;
@@ -77,6 +79,8 @@ pub(crate) struct Engine {
     rings: EventConsumer,
     /// Buffer of [`Engine::drain`]; empty between two calls.
     drained: Vec<Recorded>,
+    /// Edges that were drained since the last look of the sampling thread.
+    found_edges: Vec<SpanEdge>,
     clock: HotClock,
     publisher: Publisher,
     /// Time of the last [`Engine::check_each_second`].
@@ -118,6 +122,7 @@ impl Engine {
             domains_by_source: Vec::new(),
             rings,
             drained: Vec::new(),
+            found_edges: Vec::new(),
             clock,
             publisher,
             last_check_ns: now_ns,
@@ -161,7 +166,7 @@ impl Engine {
 
     /// Adds one event of a ring to the ledger: an edge of a span, or the end of a thread.
     fn apply(&mut self, recorded: &Recorded) {
-        let Self { ledger, journal, trace_open, episodes, own_steps, .. } = self;
+        let Self { ledger, journal, trace_open, episodes, own_steps, found_edges, .. } = self;
         let Recorded { at_ns, error_ns, thread, drained } = *recorded;
         let Drained::Event(event) = drained else {
             ledger.abandon(thread);
@@ -169,6 +174,8 @@ impl Engine {
             return;
         };
         let name = NameId(event.id);
+        // One number for the name and the kind of the event, of which there are four.
+        found_edges.push(SpanEdge { at_ns, thread, kind: event.id * 4 + event.kind as u32 });
         let (mut ended, mut step_from_ns) = (false, None);
         if own_steps.counts(ledger, name, event.kind) {
             ledger.bin_steps(name);

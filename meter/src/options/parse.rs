@@ -30,6 +30,8 @@ pub(super) const AMOUNT: RangeInclusive<f64> = 0.0..=f64::MAX;
 const MAX_TEXT_LENGTH: usize = 256;
 /// Labels of one origin, at most: they are columns of tables and labels of metrics.
 const MAX_LABELS: usize = 64;
+/// When sensors are read.
+pub(super) const SAMPLING: &[&str] = &["on-demand", "tight", "fixed"];
 /// Sampling intervals, seconds. A read takes some microseconds, and a counter of 32 bits may wrap after a minute.
 const INTERVALS: RangeInclusive<f64> = 0.000_1..=60.0;
 

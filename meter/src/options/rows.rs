@@ -180,10 +180,16 @@ rows! {
         Hardware, Describes, unset "true",
         flag Flag::off("--no-estimate").help("Do not estimate the energy of components without a sensor");
 
-    /// Sampling interval, e.g. 10ms, from 0.1 ms to 60 s
+    /// When sensors are read: on-demand (around the edges of spans, else once a second), tight (narrower bounds of spans at a
+    /// higher cost) or fixed (every 10 ms)
+    SAMPLING sampling: Option<String>;
+        |input| parse::name(input, parse::SAMPLING), allowed "on-demand, tight or fixed", such as "\"tight\"";
+        Hardware, Describes, unset "on-demand";
+
+    /// Fixed sampling interval, e.g. 10ms, from 0.1 ms to 60 s
     INTERVAL interval: Option<Duration>;
         parse::interval, allowed "0.1 ms to 60 s, as seconds or with a unit (us, ms, s)", such as "\"10ms\"";
-        Hardware, Describes, unset "as each counter requires", flag Flag::value("--interval", "TIME").rare();
+        Hardware, Describes, unset "none: sensors are read on demand", flag Flag::value("--interval", "TIME").rare();
 
     /// CPU time that sampling may use, percent of a core; above it the interval grows, to one second at most
     MAX_OVERHEAD_PERCENT max_overhead_percent: Option<f64>;

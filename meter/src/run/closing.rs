@@ -48,7 +48,7 @@ impl Meter {
         self.over.take().unwrap_or_else(|| self.snapshot())
     }
 
-    /// Ends the run at `end_ns` of the monotonic clock, with a command's exit code, and returns its final report. Threads
+    /// Ends the run right after `end_ns` of the monotonic clock (a reading later), with a command's exit code, and returns its final report. Threads
     /// that share the meter may still record: what they record from then on does not count. A second call returns the same
     /// report, and so does [`Meter::snapshot`].
     ///
@@ -68,7 +68,7 @@ impl Meter {
         self.snapshot()
     }
 
-    /// Ends the run at `end_ns`, unless it has ended. Does nothing in a forked child.
+    /// Ends the run at `end_ns` or the reading after it, unless it has ended. Does nothing in a forked child.
     fn end_once(&self, end_ns: u64, exit_code: Option<i32>, patience: Patience) {
         if self.forked() {
             return;
@@ -78,6 +78,10 @@ impl Meter {
         // A second call waits for the lock, and finds no sampler to stop. The lock of `sampling` is released at once, so that
         // a provisional report does not wait.
         let Some(sampler) = lock(&self.sampling).take() else { return };
+        // The run ends right after a reading: without it, its energy would have the lower bound of the last one, which may be a
+        // second old.
+        sampler.flush();
+        let end_ns = end_ns.max(clock::monotonic_ns());
         let is_hurried = patience == Patience::OneReading;
         lock(&self.shared.sharing).end();
         let finished = self.stop_sampler(sampler, end_ns, patience);

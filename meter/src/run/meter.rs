@@ -40,6 +40,20 @@ impl SamplingThread {
         }
     }
 
+    /// Makes the sampling thread look at once for what is needed.
+    pub(crate) fn wake(&self) {
+        if let Self::Running(sampler) = self {
+            sampler.wake();
+        }
+    }
+
+    /// Reads everything now, if sampling goes on; waits for 0.1 s at most.
+    pub(crate) fn flush(&self) {
+        if let Self::Running(sampler) = self {
+            sampler.flush();
+        }
+    }
+
     /// Takes the sampler out; returns `None` if that was done before.
     pub(crate) fn take(&mut self) -> Option<Sampler> {
         match std::mem::replace(self, Self::Stopped(self.cost())) {

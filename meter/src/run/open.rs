@@ -2,7 +2,9 @@
 //! sampling thread and waits for the first readings ([`start`]). A *source* is a group of counters and sensors that are read together.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use eco2_core::schema::EventKind;
 use eco2_core::{EventPool, Timeline};
@@ -13,6 +15,7 @@ use eco2_samplers::discover::{self, Discovery, Selection};
 use eco2_samplers::host_gauges::HostGauges;
 use eco2_samplers::model::{MeasuredMachine, ModelOptions, ThreadWatts};
 use eco2_samplers::redfish::{self, Bmc, BmcTrust};
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{self as samplers, Roots, Sampler, Source, host, usage};
@@ -35,9 +38,13 @@ use crate::run::run_name;
 use crate::run::runs;
 use crate::run::shared::{RunSink, Shared, WorkCounters};
 
-/// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, allocated with a thread's first record.
+/// The interval of the option `sampling = "fixed"`, and of runs with a trace.
+const DEFAULT_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, allocated with a thread's first record. They
+/// hold half a second of 16 000 spans per second, which may begin while rings are looked into twice a second.
 const RINGS: usize = 64;
-const RING_EVENTS: usize = 1 << 11;
+const RING_EVENTS: usize = 1 << 14;
 /// Snapshots in the timeline. Only the newest is read; a reader fails if it is overwritten during each of three copies, for which
 /// it would have to be descheduled three times for 128 ms at 1 kHz.
 const SLOTS: usize = 1 << 7;
@@ -201,6 +208,7 @@ pub(crate) fn start(
         budget: BudgetMonitor::new(options),
         alerts,
         rates: Rates::of(options),
+        viewed: AtomicBool::new(false),
     });
     let sink = Box::new(RunSink(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
@@ -217,12 +225,19 @@ fn awaited(sources: &[Box<dyn Source>]) -> Vec<usize> {
 
 fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::Options {
     let max_overhead_percent = options.max_overhead_percent;
-    let mut settings =
-        samplers::Options { hot: Some(clock.clone()), cpus, max_overhead_percent, ..samplers::Options::default() };
-    if let Some(interval) = options.interval {
-        settings.interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    let pace = pace(options);
+    samplers::Options { hot: Some(clock.clone()), cpus, max_overhead_percent, pace, ..samplers::Options::default() }
+}
+
+/// When sensors are read: at the interval that was chosen, else on demand. A trace is to show power over time, so it takes a
+/// fixed interval, too.
+fn pace(options: &Options) -> Pace {
+    let sampling = options.sampling.as_deref();
+    let fixed = options.trace.is_some() || sampling == Some("fixed");
+    match options.interval.or(fixed.then_some(DEFAULT_INTERVAL)) {
+        Some(interval) => Pace::Fixed(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX)),
+        None => Pace::OnDemand { tight: sampling == Some("tight") },
     }
-    settings
 }
 
 /// Starts the log. One that cannot be opened costs the log, not the run.

@@ -77,9 +77,15 @@ impl Meter {
     /// ```
     pub fn name(&self, name: &str) -> NameId {
         let Some(mut engine) = self.engine() else { return NameId(0) };
+        let first = engine.ledger.names().is_empty();
         let id = engine.ledger.intern(name);
         if engine.own_steps.is_own(name) {
             self.shared.work.set_own(id);
+        }
+        drop(engine);
+        if first {
+            // Spans may follow at once: the sampling thread learns the counters' periods from here on.
+            lock(&self.sampling).wake();
         }
         id
     }

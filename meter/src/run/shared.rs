@@ -4,12 +4,13 @@
 //! hardware or of a disk.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use eco2_core::schema::{Energy, Report, Work};
 use eco2_core::{Domain, EventPool, Gauge, NameId, Ranged, Reading, Spent};
+use eco2_samplers::schedule::Demand;
 use eco2_samplers::{Change, DeviceUse, Learned, ReadDecision, Sink, SourceEvent, Watched, clock};
 
 use crate::live::engine::{Engine, OwnSteps};
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) alerts: Arc<Outbox>,
     /// Limits per hour.
     pub(crate) rates: Rates,
+    /// Whether a current value was read since the last look of the sampling thread.
+    pub(crate) viewed: AtomicBool,
 }
 
 /// The work of a run so far: steps, samples, tokens and the user's values.
@@ -67,6 +70,14 @@ pub(crate) struct UserValues {
 }
 
 impl Shared {
+    /// Notes that a current value is read, so that sensors are read more often. Relaxed: a late note delays that by one reading.
+    #[inline]
+    pub(crate) fn note_view(&self) {
+        if !self.viewed.load(Ordering::Relaxed) {
+            self.viewed.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Waits for the beginning of the run, for a bounded time. A source that holds the sampling thread up does not hold
     /// the run up: what it reads is uncovered until it has answered.
     pub(crate) fn wait_begun(&self) {
@@ -232,6 +243,11 @@ impl Sink for RunSink {
 
     fn decided(&mut self, decision: &ReadDecision) {
         lock(&self.0.engine).decided(decision);
+    }
+
+    fn look(&mut self, now_ns: u64, demand: &mut Demand) {
+        lock(&self.0.engine).look(now_ns, demand);
+        demand.viewed = self.0.viewed.swap(false, Ordering::Relaxed);
     }
 
     fn tick(&mut self, now_ns: u64) {

@@ -15,6 +15,10 @@ use crate::run::budget::BudgetReader;
 use crate::run::report::{self, Ending};
 use crate::sync::lock;
 
+/// Results of readings that are younger than this are given without a new one, nanoseconds: a caller that asks in a loop then
+/// does not raise the cost.
+const FRESH_NS: u64 = 10_000_000;
+
 /// Energy now, extrapolated from the last changes of the counters, so that later values may correct it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -51,6 +55,7 @@ impl Meter {
         if self.forked() {
             return None;
         }
+        self.shared.note_view();
         // Only the total is read: it is in one cache line, while the devices are in several.
         let (at_ns, total) = (self.clock.now_ns(), self.reader.total()?);
         let uj = total.uj_at(at_ns)?;
@@ -96,7 +101,11 @@ impl Meter {
     /// ```
     #[inline]
     pub fn now_by_device(&self, out: &mut Energies) -> bool {
-        !self.forked() && self.reader.now(self.clock.now_ns(), out)
+        if self.forked() {
+            return false;
+        }
+        self.shared.note_view();
+        self.reader.now(self.clock.now_ns(), out)
     }
 
     /// Passes the energy now of each of the first `count` devices to `put`, in the order of the report's devices: its index,
@@ -156,13 +165,29 @@ impl Meter {
         self.report_so_far(false)
     }
 
+    /// Reads everything now if the last reading is older than [`FRESH_NS`]. Call it before the engine is locked, because the
+    /// sampling thread locks it, too.
+    fn refresh(&self) {
+        if self.forked() {
+            return;
+        }
+        let is_fresh = self.reader.age_ns(clock::monotonic_ns()).is_some_and(|age_ns| age_ns < FRESH_NS);
+        if !is_fresh {
+            lock(&self.sampling).flush();
+        }
+    }
+
     /// Returns the report so far; if `lean`, without the parts that only merging needs.
     fn report_so_far(&self, lean: bool) -> Report {
         if let Some(report) = self.over.get() {
             return report.clone();
         }
-        let Some(mut engine) = self.engine() else { return report::blank(&self.shared.identity) };
+        if self.forked() {
+            return report::blank(&self.shared.identity);
+        }
+        self.refresh();
         let cost = lock(&self.sampling).cost();
+        let Some(mut engine) = self.engine() else { return report::blank(&self.shared.identity) };
         engine.drain();
         self.shared.report(&engine, &Ending { cost, lean, ..Ending::default() }, clock::monotonic_ns())
     }
@@ -196,6 +221,7 @@ impl Meter {
         if self.forked() {
             Vec::new()
         } else {
+            self.refresh();
             self.shared.check_budget(clock::monotonic_ns(), false, BudgetReader::Program)
         }
     }

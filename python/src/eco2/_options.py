@@ -157,8 +157,12 @@ class Options(TypedDict, total=False):
     estimate: bool | None
     """Estimate the energy of components without a sensor [default: true]."""
 
+    sampling: str | None
+    """When sensors are read: on-demand (around the edges of spans, else once a second), tight (narrower bounds
+    of spans at a higher cost) or fixed (every 10 ms) [default: on-demand]."""
+
     interval: float | str | None
-    """Sampling interval, e.g. 10ms, from 0.1 ms to 60 s [default: as each counter requires]."""
+    """Fixed sampling interval, e.g. 10ms, from 0.1 ms to 60 s [default: none: sensors are read on demand]."""
 
     max_overhead_percent: float | None
     """CPU time that sampling may use, percent of a core; above it the interval grows, to one second at most

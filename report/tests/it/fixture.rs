@@ -261,6 +261,7 @@ fn package() -> Device {
         gain_percent: Some(2.5),
         mean_w: Some(7.12),
         peak_w: Some(21.5),
+        peak_window_ns: Some(1_000_000_000),
         power_w: Some(Quantiles { p50: 7.0, p90: 12.0, p99: 20.0 }),
         coverage: 1.0,
         update_period_ns: Some(1_000_000),

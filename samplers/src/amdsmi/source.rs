@@ -91,7 +91,9 @@ impl CardReader {
     /// out not to count.
     fn read(&mut self, library: &Library, batch: &mut Batch) -> (Option<SourceEvent>, bool) {
         let now_ns = batch.now_ns();
-        if now_ns < self.next_ns && (self.is_lost() || !batch.wants_all()) {
+        let wants_check = self.check.is_some_and(|check| batch.wants(check));
+        let is_due = now_ns >= self.next_ns || (batch.wants_all() && !self.is_lost());
+        if !is_due || !(wants_check || batch.wants(self.counter)) {
             return (None, false);
         }
         let before_ns = batch.now_ns();
@@ -129,7 +131,8 @@ impl CardReader {
             (Err(fault), None) | (Err(_), Some(fault)) => Reading { before_ns, after_ns, value: Err(fault) },
         };
         let dead = self.guard.admit(self.counter, reading, batch);
-        if let Some(check) = self.check.filter(|_| now_ns >= self.next_check_ns || batch.wants_all()) {
+        let check_is_due = wants_check && (now_ns >= self.next_check_ns || batch.wants_all());
+        if let Some(check) = self.check.filter(|_| check_is_due) {
             self.next_check_ns = now_ns.saturating_add(CHECK_EVERY_NS);
             batch.one(check, || library.power(self.card.gpu));
         }

@@ -317,6 +317,9 @@ impl Source for Hwmon {
     fn read(&mut self, batch: &mut Batch) {
         let mut dead = Vec::new();
         for (index, sensor) in self.sensors.iter_mut().enumerate() {
+            if !batch.wants(index) {
+                continue;
+            }
             let reading = sensor.reading(batch, &mut self.notes);
             if sensor.guard.admit(index, reading, batch) {
                 dead.push(&self.domains[index]);

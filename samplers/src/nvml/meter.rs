@@ -203,7 +203,7 @@ impl Meter {
     /// Reads the domain if that is due; returns a fault, or how many of the driver's samples were lost.
     pub(super) fn read(&mut self, device: &Device<'static>, batch: &mut Batch) -> Result<u64, Fault> {
         let now_ns = batch.now_ns();
-        if now_ns < self.next_ns && !batch.wants_all() {
+        if !batch.wants(self.domain) || (now_ns < self.next_ns && !batch.wants_all()) {
             return Ok(0);
         }
         let result = match &mut self.quantity {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use eco2_core::{Account, Domain, Gauge, Ledger, Quality, Reading};
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Learned, Options, Sink, SourceEvent, Stepped};
 
 use crate::rig::{MS, Rig};
@@ -56,7 +57,7 @@ fn measured(mut rig: Rig, end_ns: u64) -> Account {
     let source = rig.source.take().unwrap();
     assert!(source.may_hang());
     let accounting = Accounting::new();
-    let options = Options { clock: rig.clock.clone(), ..Options::default() };
+    let options = Options { clock: rig.clock.clone(), pace: Pace::Fixed(10 * MS), ..Options::default() };
     let mut sampling = Stepped::new(vec![source], Box::new(accounting.clone()), &options);
     loop {
         // To the next millisecond, which is what the driver's script counts.

@@ -8,6 +8,7 @@
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, GapReason, Gauge, Reading};
 use eco2_samplers::clock::monotonic_ns;
+use eco2_samplers::schedule::Demand;
 use eco2_samplers::{Change, Learned, ReadDecision, Sink, SourceEvent};
 
 use super::{Engine, boot_offset_ns};
@@ -92,13 +93,22 @@ impl Sink for Engine {
         self.journal.decided(decision, first_track.map_or("", |track| &track.domain().source));
     }
 
-    /// Ends a tick: every reading of it was passed before. Begins the run if it waited, moves recorded spans into the ledger,
-    /// publishes the energies, and writes the log.
+    /// Begins a tick: moves recorded spans into the ledger, and hands their edges to the schedule. Spans that were recorded
+    /// before the run begins wait for it.
+    fn look(&mut self, _now_ns: u64, demand: &mut Demand) {
+        if self.has_begun {
+            self.drain();
+        }
+        demand.named = !self.ledger.names().is_empty();
+        demand.edges.append(&mut self.found_edges);
+    }
+
+    /// Ends a tick: every reading of it was passed before. Begins the run if it waited, publishes the energies, and writes the
+    /// log.
     fn tick(&mut self, now_ns: u64) {
         if !self.has_begun && self.may_begin(now_ns) {
             self.begin(now_ns);
         }
-        self.drain();
         self.limit_pending_spans(now_ns);
         self.publisher.publish(&self.ledger, now_ns);
         self.check_each_second(now_ns);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use eco2_core::{Component, Domain, EventPool, Gauge, Producer, Reading, Timeline};
 use eco2_samplers::clock::Clock;
+use eco2_samplers::schedule::Demand;
 use eco2_samplers::{Batch, Options, Roots, Sink as _, Source, SourceEvent, Stepped};
 
 use super::*;
@@ -37,9 +38,15 @@ impl Fixture {
         engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
         let (opened_ns, name) = (engine.ledger.opened_ns(), engine.ledger.intern(STEP));
         let steps = pool.claim().unwrap();
-        engine.tick(opened_ns);
+        ticked(&mut engine, opened_ns);
         Self { engine, steps, name, opened_ns, _pool: pool }
     }
+}
+
+/// Ends a tick and begins the next one.
+fn ticked(engine: &mut Engine, at_ns: u64) {
+    engine.tick(at_ns);
+    engine.look(at_ns, &mut Demand::default());
 }
 
 /// Events of which alerts are made, so far.
@@ -64,7 +71,7 @@ fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
             let (device, text) = ("GPU-1".to_owned(), "XID 79: GPU has fallen off the bus".to_owned());
             engine.note(SourceEvent { at_ns, kind: EventKind::Xid, device, text });
         }
-        engine.tick(at_ns);
+        ticked(&mut engine, at_ns);
     }
     let expected = [("hot", "GPU-1"), ("stalled", ""), ("hot", "GPU-1"), ("xid", "GPU-1")];
     assert_eq!(alerted(&engine), expected.map(|(kind, device)| (kind.to_owned(), device.to_owned())));
@@ -79,14 +86,14 @@ fn k10_progress_has_the_time_of_its_step_and_not_of_the_tick() {
     let opened_ns = engine.ledger.opened_ns();
     let [step, micro] = ["step", "micro"].map(|name| engine.ledger.intern(name).0);
     let [mut one, mut two] = [(), ()].map(|()| pool.claim().unwrap());
-    engine.tick(opened_ns);
+    ticked(&mut engine, opened_ns);
     assert_eq!(engine.own_steps.progress(), None);
     for ms in [10, 20, 30] {
         assert!(one.step(micro, opened_ns + ms * MS, false) && one.step(micro, opened_ns + (ms + 1) * MS, false));
         assert!(one.step(step, opened_ns + (ms + 1) * MS, false));
     }
     assert!(two.step(step, opened_ns + 35 * MS, false));
-    engine.tick(opened_ns + 100 * MS);
+    ticked(&mut engine, opened_ns + 100 * MS);
     let expected = Progress { from_ns: opened_ns, done: 3, at_ns: opened_ns + 31 * MS };
     assert_eq!(engine.own_steps.progress(), Some(expected));
     assert!(!engine.own_steps.on_one_thread());
@@ -143,8 +150,7 @@ impl Source for Slow {
     fn read(&mut self, batch: &mut Batch) {
         let updates = (batch.now_ns() - self.begun_ns) / (UPDATE_MS * MS);
         self.reads[0].fetch_add(1, Ordering::Relaxed);
-        self.reads[1].fetch_add(updates - self.last, Ordering::Relaxed);
-        assert!(updates - self.last <= 1, "an update was slept through");
+        self.reads[1].fetch_add(u64::from(updates > self.last), Ordering::Relaxed);
         self.last = updates;
         batch.one(0, || Ok(updates * UPDATE_MS * 100_000));
     }
@@ -153,7 +159,7 @@ impl Source for Slow {
 /// The first value's age is unknown, so it must not enter the period: on a machine that is up for hours, slow counters would
 /// otherwise be read hours later.
 #[test]
-fn a_slow_counter_is_read_about_twice_an_update_however_long_the_machine_is_up() {
+fn a_slow_counter_is_read_once_a_second_however_long_the_machine_is_up() {
     let (_pool, rings) = EventPool::new(1, 64);
     let engine = bare(rings);
     let begun_ns = engine.ledger.opened_ns() + 36_000_000 * MS;
@@ -171,11 +177,11 @@ fn a_slow_counter_is_read_about_twice_an_update_however_long_the_machine_is_up()
         }
         [reads[0].swap(0, Ordering::Relaxed), reads[1].swap(0, Ordering::Relaxed)]
     };
-    // Polled at first, every 10 ms.
-    assert!(until(1_000)[0] > 50);
+    // Polled until its first update, every 10 ms.
+    let [read, seen] = until(1_000);
+    assert!((5..=15).contains(&read) && seen >= 1, "{read} {seen}");
     let [read, seen] = until(61_000);
-    assert!((599..=601).contains(&seen), "{seen} of 600 updates seen");
-    assert!(read < 3 * 600, "{read} reads of 600 updates");
+    assert!((59..=61).contains(&read) && read == seen, "{read} reads, {seen} of them of an update");
 }
 
 /// An engine with one counter, and when it was opened.
@@ -199,7 +205,7 @@ fn kinds(engine: &Engine) -> Vec<String> {
 fn events_are_listed_by_time_since_the_beginning() {
     let (mut engine, opened_ns) = engine();
     engine.record_event(opened_ns + 50 * MS, EventKind::LabelsContradict, "", String::new());
-    engine.tick(opened_ns + 60 * MS);
+    ticked(&mut engine, opened_ns + 60 * MS);
     engine.record_event(opened_ns + 90 * MS, EventKind::GpuBack, "", String::new());
     engine.record_event(opened_ns + 70 * MS, EventKind::GpuLost, "", String::new());
     assert_eq!(kinds(&engine), ["labels-contradict", "gpu-lost", "gpu-back"]);
@@ -227,7 +233,7 @@ fn d22_spans_that_wait_for_a_silent_counter_are_bounded() {
         engine.ledger.begin(0, name, at_ns, 0);
         engine.ledger.end(0, name, at_ns + 500, 0);
         if at_ns % (10 * MS) < 1_000 {
-            engine.tick(at_ns);
+            ticked(&mut engine, at_ns);
         }
     }
     assert!(engine.ledger.pending() <= MAX_PENDING + 10_000, "{}", engine.ledger.pending());

@@ -3,6 +3,7 @@
 
 use eco2_core::{Component, Domain, EventPool, Fault, Producer, Reading, Timeline};
 use eco2_samplers::clock::Clock;
+use eco2_samplers::schedule::Demand;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{Roots, Sink as _};
 use jiff::Timestamp;
@@ -47,6 +48,7 @@ impl Fixture {
         let at_ns = self.opened_ns + after_ns;
         self.engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value })], &mut Vec::new());
         self.engine.tick(at_ns);
+        self.engine.look(at_ns, &mut Demand::default());
         self.monitor.observe(&self.engine, at_ns);
     }
 

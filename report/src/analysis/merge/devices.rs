@@ -85,12 +85,14 @@ impl KnownDevice {
         }
         let (wraps, resets) = (self.best.wraps.max(device.wraps), self.best.resets.max(device.resets));
         let peak_w = [self.best.peak_w, device.peak_w].into_iter().flatten().reduce(f64::max);
+        let windows_ns = [self.best.peak_window_ns, device.peak_window_ns];
         let rank = |device: &Device, ns: u64| (device.energy_uj.is_none(), device.quality, u64::MAX - ns);
         if rank(device, duration_ns) < rank(&self.best, self.best_ns) {
             (self.best, self.best_ns) = (device.clone(), duration_ns);
         }
         // All readers of one counter see the same wraps and resets; those that started earlier see more.
         (self.best.wraps, self.best.resets, self.best.peak_w) = (wraps, resets, peak_w);
+        self.best.peak_window_ns = windows_ns.into_iter().flatten().max();
     }
 }
 
