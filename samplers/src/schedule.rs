@@ -103,6 +103,8 @@ pub struct Schedule {
     gauges_ns: u64,
     /// When the last tick began.
     ticked_ns: u64,
+    /// Whether there was a tick. The schedule begins with the first one.
+    has_begun: bool,
     missed: u64,
     seed: u64,
     /// What the present tick is for.
@@ -132,6 +134,7 @@ impl Schedule {
             poll_ns: pace.poll_ns(),
             gauges_ns: start_ns,
             ticked_ns: start_ns,
+            has_begun: false,
             missed: 0,
             seed: 0,
             round: Round::default(),
@@ -197,6 +200,9 @@ impl Schedule {
     /// Returns the absolute instant to sleep until.
     #[must_use]
     pub fn next_ns(&self) -> u64 {
+        if !self.has_begun {
+            return self.start_ns;
+        }
         let wraps = self.lanes.iter().map(Lane::wrap_due_ns).min().unwrap_or(u64::MAX);
         let random_ns = if self.reads_at_random() { self.random_ns } else { u64::MAX };
         let next_ns = match &self.on_demand {
@@ -227,12 +233,18 @@ impl Schedule {
     /// Begins the tick of [`Schedule::next_ns`] at `now_ns`, or one that was asked for before it; `demand` is what the
     /// sink needs. Whole intervals late count as missed ticks.
     pub fn wake(&mut self, now_ns: u64, demand: &Demand) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.begin(now_ns);
+        }
         let due_ns = self.next_ns();
         self.missed += now_ns.saturating_sub(due_ns) / self.shortest_ns(due_ns);
         let last_ns = std::mem::replace(&mut self.ticked_ns, now_ns);
         let mut round = Round { now_ns, ..Round::default() };
         if now_ns >= self.random_ns {
-            (round.random, round.whole) = (true, self.on_demand.is_some() && self.reads_at_random());
+            round.random = true;
+            // Power that checks a counter is read with everything, about once a second.
+            round.whole = self.on_demand.as_ref().is_some_and(|on_demand| on_demand.is_due(now_ns))
+                && self.lanes.iter().any(|lane| !lane.closed && lane.has_power());
             let every_ns = self.random_interval_ns();
             let slot = now_ns.saturating_sub(self.start_ns) / every_ns;
             self.random_ns = self.start_ns + (slot + 1) * every_ns + random_below(every_ns, self.seed, slot);
@@ -248,6 +260,16 @@ impl Schedule {
             round = on_demand.wake(&tick, round, !demand.edges.is_empty(), last_ns);
         }
         self.round = round;
+    }
+
+    /// Moves the begin to the first tick, which a thread that starts late takes later than planned.
+    fn begin(&mut self, now_ns: u64) {
+        (self.start_ns, self.ticked_ns, self.gauges_ns) = (now_ns, now_ns, now_ns);
+        (self.grid_ns, self.random_ns) = (now_ns, now_ns);
+        self.lanes.iter_mut().for_each(|lane| lane.read_ns = now_ns);
+        if let Some(on_demand) = &mut self.on_demand {
+            on_demand.begin(now_ns);
+        }
     }
 
     /// The shortest interval that can be missed: of polling, or the wait that ended at `due_ns`.

@@ -15,13 +15,15 @@ const OF_EVENTS: [&str; 8] =
     ["core/src", "samplers/src", "net/src", "grid/src", "report/src", "meter/src", "ffi/src", "cli/src"];
 
 /// Texts that are the kind of an event and have another meaning in this file.
-const OTHER_MEANINGS: [(&str, &[&str]); 3] = [
+const OTHER_MEANINGS: [(&str, &[&str]); 4] = [
     // Reasons of gaps.
     ("core/src/reading.rs", &["reset", "wrap-ambiguous", "frozen", "suspend", "implausible"]),
     // Why a source is read in another way.
     ("samplers/src/decision.rs", &["pace"]),
     // A key of the callback's report.
     ("report/src/render/hf.rs", &["intensity"]),
+    // A column of a table.
+    ("report/src/render/periods.rs", &["unpriced"]),
 ];
 
 /// Names of one word are common words and keys of documents; the type of what takes an option keeps them out.

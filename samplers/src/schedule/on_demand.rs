@@ -88,8 +88,9 @@ pub(super) struct OnDemand {
     /// Whether the present window was looked into.
     window_is_open: bool,
     probe: Option<Probe>,
-    /// When everything was read last.
+    /// When everything was read last, and whether it ever was.
     whole_ns: u64,
+    has_read: bool,
 }
 
 /// A slow counter that is to get a narrow bracket.
@@ -119,6 +120,13 @@ impl Tick<'_> {
         self.open_lanes().map(Lane::slowest_ns).max().unwrap_or(0)
     }
 
+    /// The longest time between two readings of everything. Where power is read with them, they are at one random instant
+    /// of each second, so that there are up to two seconds between them.
+    fn quiet_ns(&self) -> u64 {
+        let at_random = self.open_lanes().any(Lane::has_power);
+        if at_random { 2 * QUIET_NS } else { QUIET_NS }.max(self.poll_ns)
+    }
+
     /// The next poll on a grid, which all polls share.
     pub(super) fn poll_after(&self, start_ns: u64) -> u64 {
         let past = (self.now_ns + self.poll_ns / 8).saturating_sub(start_ns) / self.poll_ns;
@@ -142,7 +150,18 @@ impl OnDemand {
             window_is_open: false,
             probe: None,
             whole_ns: start_ns,
+            has_read: false,
         }
+    }
+
+    /// Begins at the first tick.
+    pub(super) fn begin(&mut self, now_ns: u64) {
+        (self.start_ns, self.whole_ns, self.learns_until_ns, self.viewed_until_ns) = (now_ns, now_ns, now_ns, now_ns);
+    }
+
+    /// Whether everything was read last long enough ago to read it at a random instant.
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        !self.has_read || now_ns >= self.whole_ns + QUIET_NS / 2
     }
 
     pub(super) fn is_viewed(&self, now_ns: u64) -> bool {
@@ -182,7 +201,7 @@ impl OnDemand {
 
     /// When everything, or the rings, were left alone for long enough.
     fn next_quiet_ns(&self, tick: &Tick<'_>) -> u64 {
-        let every_ns = QUIET_NS.max(tick.poll_ns);
+        let every_ns = tick.quiet_ns();
         let recent = self.threads.last_ns().is_none_or(|last_ns| tick.now_ns < last_ns + RING_QUIET_NS);
         let young = tick.now_ns < self.start_ns + STARTING_NS;
         let look_ns = match self.named && recent {
@@ -270,9 +289,9 @@ impl OnDemand {
             self.confirms = (waits && count + 1 < MOST_CONFIRMS).then_some(count + 1);
         }
         let state = self.state(tick);
-        round.whole |= now_ns + POLL_NS / 10 >= self.asked_since_ns(tick) + QUIET_NS.max(tick.poll_ns);
+        round.whole |= now_ns + POLL_NS / 10 >= self.asked_since_ns(tick) + tick.quiet_ns();
         if round.whole {
-            self.whole_ns = now_ns;
+            (self.whole_ns, self.has_read) = (now_ns, true);
         }
         round.edge_ns = self.threads.last_ns();
         round.learns = matches!(state, ScheduleState::Opening | ScheduleState::Learning);
