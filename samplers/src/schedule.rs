@@ -262,7 +262,7 @@ impl Schedule {
         self.round = round;
     }
 
-    /// Moves the begin to the first tick, which a thread that starts late takes later than planned.
+    /// Moves the start to the first tick, which a thread that starts late takes later than planned.
     fn begin(&mut self, now_ns: u64) {
         (self.start_ns, self.ticked_ns, self.gauges_ns) = (now_ns, now_ns, now_ns);
         (self.grid_ns, self.random_ns) = (now_ns, now_ns);
