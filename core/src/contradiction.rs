@@ -51,7 +51,7 @@ struct Comparison {
 }
 
 impl Verdict {
-    /// Returns the verdict on a difference over the time in which both sensors were read.
+    /// Returns the verdict on a difference that sampling does not explain, over the time in which both sensors were read.
     fn new(difference_percent: f64, compared_ns: u64) -> Self {
         let size_percent = difference_percent.abs();
         if size_percent > MAX_EXPLAINED_PERCENT && compared_ns >= MIN_COMPARED_NS {
@@ -153,11 +153,21 @@ impl Ledger {
         // power's time, because a frozen counter is not covered, and its difference shall count.
         let compared_ns = run_ns.saturating_sub(self.uncovered_ns(power_index, end_ns));
         let has_failed = self.tracks[counter_index].domain().self_test.is_some();
-        let verdict = match Verdict::new(difference_percent, compared_ns) {
+        let unexplained_percent = (difference_percent.abs() - self.sampling_percent(power_index, known_at_ns)).max(0.0);
+        let verdict = match Verdict::new(unexplained_percent, compared_ns) {
             Verdict::Agrees if has_failed && compared_ns < MIN_COMPARED_NS => Verdict::FailedBefore,
             verdict => verdict,
         };
         Some(Comparison { difference_percent, verdict })
+    }
+
+    /// Returns how far the integral of a power from the start of the run may be off because power was read at some instants
+    /// only, percent of the integral: half of its 90 % range. Power that is read once a second is off by this much more often
+    /// than a counter is wrong.
+    fn sampling_percent(&self, power_index: usize, end_ns: u64) -> f64 {
+        let Some((start, end)) = self.since_start(power_index, end_ns) else { return 0.0 };
+        let uj = end.uj.saturating_sub(start.uj).max(1);
+        end.scatter.margin_uj(start.scatter, uj) as f64 / uj as f64 * 100.0
     }
 
     /// Returns what a domain has shown so far. A counter that failed a self-test because it did not move, and has not moved

@@ -67,6 +67,26 @@ fn k05_a_counter_that_is_far_off_its_power_keeps_both_in_its_bounds() {
     assert!(span.low_uj <= 456_000_000 && span.energy_uj == Some(800_000_000), "{span:?}");
 }
 
+/// A load of 600 W and 100 W in turn, whose mean of 350 W the counter shows. Its power is read once a second, and by chance
+/// more often while it is high: 100 W once in eight readings, so that the integral is 54 % too high.
+#[test]
+fn k05_power_that_is_read_seldom_contradicts_no_counter() {
+    let mut ledger = Ledger::new(0, 4);
+    let counter = Domain::counter("GPU-1", Component::Gpu, "board", "nvml");
+    let counter = ledger.add_domain(Domain { scale: Scale::MILLI, ..counter });
+    let parent = Some("GPU-1".into());
+    let power = Domain { parent, ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml") };
+    let power = ledger.add_domain(power);
+    for second in 0..=8 {
+        let reading = |value| Reading { before_ns: second * S, after_ns: second * S, value: Ok(value) };
+        ledger.reading(counter, &reading(1_000_000 + second * 350_000));
+        ledger.reading(power, &reading(if second == 4 { 100_000_000 } else { 600_000_000 }));
+    }
+    let device = gpu(&ledger.account(8 * S)).clone();
+    assert_eq!((device.energy_uj, device.quality), (Some(2_800_000_000), Quality::Measured), "{device:?}");
+    assert!(device.cross_check.unwrap().difference_percent < -30.0);
+}
+
 #[test]
 fn k05_a_counter_that_agrees_with_its_power_stays_the_value() {
     for (percent, seconds) in [(97, 8), (57, 2)] {

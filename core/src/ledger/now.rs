@@ -29,7 +29,7 @@ impl Ledger {
     }
 
     /// Returns the edges of a domain at the run's start and at `at_ns`.
-    fn since_start(&self, domain: usize, at_ns: u64) -> Option<(Edge, Edge)> {
+    pub(crate) fn since_start(&self, domain: usize, at_ns: u64) -> Option<(Edge, Edge)> {
         self.tracks.get(domain)?;
         // Stored edges first: in a long run the track has dropped the knots of the start.
         let stored_start = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
