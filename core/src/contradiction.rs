@@ -24,7 +24,9 @@ const MAX_UNREPORTED_PERCENT: f64 = 10.0;
 /// A sensor may be this far behind, nanoseconds: power is averaged over up to a second, and counters are updated as
 /// slowly.
 const MAX_LAG_NS: u64 = 1_000_000_000;
-/// The power may be unread for one part in this many of the time that the counter counted: 5 %, as much as the gain
+/// The power may be unread for this long, nanoseconds: there are up to two seconds between two readings of it, and some lag.
+const MAX_UNREAD_NS: u64 = 2_500_000_000;
+/// Or for one part in this many of the time that the counter counted: 5 %, as much as the gain
 /// error of a sensor.
 const UNREAD_PART: u64 = 20;
 
@@ -133,7 +135,7 @@ impl Ledger {
     fn compare(&self, counter_index: usize, power_index: usize, end_ns: u64) -> Option<Comparison> {
         let run_ns = end_ns.saturating_sub(self.opened_ns);
         let counted_ns = run_ns.saturating_sub(self.uncovered_ns(counter_index, end_ns));
-        let max_unread_ns = (counted_ns / UNREAD_PART).max(MAX_LAG_NS);
+        let max_unread_ns = (counted_ns / UNREAD_PART).max(MAX_UNREAD_NS);
         if self.unread_ns(counter_index, power_index, end_ns) > max_unread_ns {
             return None;
         }

@@ -254,7 +254,10 @@ fn m29_f33_a_forked_child_records_nothing_and_does_no_harm() {
 #[test]
 fn a_dying_source_is_a_gap_and_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let (meter, dead) = open(folder.path());
+    // Read every 10 ms: on demand, a source is not missed before the end.
+    let options = Options { sampling: Some("fixed".to_owned()), ..options(folder.path()) };
+    let (source, dead) = Steady::new();
+    let meter = Meter::open_with(options, vec![Box::new(source)]).unwrap();
     work(60);
     dead.store(true, Ordering::Relaxed);
     work(60);

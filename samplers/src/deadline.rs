@@ -147,6 +147,11 @@ impl Deadline {
         })
     }
 
+    /// Hands over the gauges, as far as they have arrived and were not handed over.
+    pub(crate) fn take_gauges(&mut self, out: &mut Vec<Gauge>) {
+        out.append(&mut self.gauges);
+    }
+
     /// Hands over the users of the devices, as far as they have arrived and were not handed over.
     pub(crate) fn take_users(&mut self, out: &mut Vec<DeviceUse>) {
         out.append(&mut self.users);
@@ -294,7 +299,7 @@ impl Source for Deadline {
     }
 
     fn gauges(&mut self, out: &mut Vec<Gauge>) {
-        out.append(&mut self.gauges);
+        self.take_gauges(out);
         self.want_gauges = true;
     }
 

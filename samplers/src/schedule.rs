@@ -304,7 +304,8 @@ impl Schedule {
         self.lanes.get(source).is_some_and(|lane| lane.awaited)
     }
 
-    /// Whether gauges are to be read in the present tick; if so, sets when they are due again.
+    /// Whether gauges are to be read in the present tick; if so, sets when they are due again. On demand everything is read
+    /// then. Ask before [`Schedule::plan`].
     pub fn gauges_due(&mut self) -> bool {
         let now_ns = self.ticked_ns;
         let due = self.gauges_ns <= now_ns;
@@ -315,6 +316,8 @@ impl Schedule {
             let since_ns = now_ns.saturating_sub(self.start_ns);
             let every_ns = if seldom { (since_ns / 10).clamp(least_ns, most_ns) } else { least_ns };
             self.gauges_ns += ((now_ns - self.gauges_ns) / every_ns + 1) * every_ns;
+            // Sources on threads of their own read gauges along with domains.
+            self.round.whole |= self.on_demand.is_some();
         }
         due
     }

@@ -178,9 +178,14 @@ impl TickLoop {
         // A tick that was asked for is early, and an early tick is not missed.
         self.schedule.wake(now.ns, demand);
         self.ticks += 1;
-        if everything && now.ns.saturating_sub(self.users_ns) >= USERS_NS {
-            // Asked for before the readings, it comes with them: the end of a run has its last second.
+        let gauges_due = self.schedule.gauges_due();
+        let is_first = self.ticks == 1;
+        if (everything && now.ns.saturating_sub(self.users_ns) >= USERS_NS) || (gauges_due && !is_first) {
+            // Asked for before the readings, they come with them: the end of a run has its last second.
             self.read_users(now.ns, sink_slot);
+        }
+        if gauges_due && !is_first {
+            self.read_gauges(sink_slot);
         }
         for index in 0..self.readers.len() {
             if everything {
@@ -200,11 +205,9 @@ impl TickLoop {
         let end_ns = self.clock.now_ns();
         let open = sink_slot.with(|sink| sink.tick(end_ns)).is_some();
         // No thread waits for these; the start of a run waits for the rest of its first tick.
-        if self.schedule.gauges_due() {
+        if gauges_due && is_first {
             self.read_gauges(sink_slot);
-            if !everything {
-                self.read_users(now.ns, sink_slot);
-            }
+            self.read_users(now.ns, sink_slot);
         }
         open
     }
@@ -319,6 +322,12 @@ impl TickLoop {
             self.schedule.close(index);
         }
         if let Some(SourceReader::Threaded(source)) = self.readers.get_mut(index) {
+            self.gauges.clear();
+            source.take_gauges(&mut self.gauges);
+            let (gauges_ns, gauges) = (self.clock.now_ns(), self.gauges.as_slice());
+            if !gauges.is_empty() {
+                sink_slot.with(|sink| sink.gauges(gauges_ns, gauges));
+            }
             self.users.clear();
             source.take_users(&mut self.users);
             let users = self.users.as_slice();

@@ -209,8 +209,9 @@ pub(crate) fn start(
         alerts,
         rates: Rates::of(options),
         viewed: AtomicBool::new(false),
+        viewing: AtomicBool::new(false),
     });
-    let sink = Box::new(RunSink(Arc::clone(&shared)));
+    let sink = Box::new(RunSink(Arc::clone(&shared), 0));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
     shared.wait_begun();
     shared.pricing.start(shared.identity.started);

@@ -27,6 +27,10 @@ use crate::sync::lock;
 /// a machine that does not let it run, takes as long.
 const FIRST_TICK: Duration = Duration::from_millis(250);
 
+/// After this time without a reader of current values, sensors are not read often any more, nanoseconds. The schedule has the
+/// same time.
+const VIEWED_NS: u64 = 1_000_000_000;
+
 /// The data of a run that several threads use.
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
@@ -42,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) rates: Rates,
     /// Whether a current value was read since the last look of the sampling thread.
     pub(crate) viewed: AtomicBool,
+    /// Whether sensors are read often because of that, or will be.
+    pub(crate) viewing: AtomicBool,
 }
 
 /// The work of a run so far: steps, samples, tokens and the user's values.
@@ -70,12 +76,15 @@ pub(crate) struct UserValues {
 }
 
 impl Shared {
-    /// Notes that a current value is read, so that sensors are read more often. Relaxed: a late note delays that by one reading.
+    /// Notes that a current value is read, so that sensors are read more often. Returns whether the sampling thread has to be
+    /// woken up for that. Relaxed: a late note delays it by one reading.
     #[inline]
-    pub(crate) fn note_view(&self) {
-        if !self.viewed.load(Ordering::Relaxed) {
-            self.viewed.store(true, Ordering::Relaxed);
+    pub(crate) fn note_view(&self) -> bool {
+        if self.viewed.load(Ordering::Relaxed) {
+            return false;
         }
+        self.viewed.store(true, Ordering::Relaxed);
+        !self.viewing.load(Ordering::Relaxed) && !self.viewing.swap(true, Ordering::Relaxed)
     }
 
     /// Waits for the beginning of the run, for a bounded time. A source that holds the sampling thread up does not hold
@@ -213,8 +222,8 @@ impl WorkCounters {
     }
 }
 
-/// Passes what the sampling thread reads to one run.
-pub(crate) struct RunSink(pub(crate) Arc<Shared>);
+/// Passes what the sampling thread reads to one run; and when a current value was read last, monotonic nanoseconds.
+pub(crate) struct RunSink(pub(crate) Arc<Shared>, pub(crate) u64);
 
 impl Sink for RunSink {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
@@ -248,6 +257,11 @@ impl Sink for RunSink {
     fn look(&mut self, now_ns: u64, demand: &mut Demand) {
         lock(&self.0.engine).look(now_ns, demand);
         demand.viewed = self.0.viewed.swap(false, Ordering::Relaxed);
+        if demand.viewed {
+            self.1 = now_ns;
+        } else if now_ns.saturating_sub(self.1) > VIEWED_NS {
+            self.0.viewing.store(false, Ordering::Relaxed);
+        }
     }
 
     fn tick(&mut self, now_ns: u64) {

@@ -55,7 +55,7 @@ impl Meter {
         if self.forked() {
             return None;
         }
-        self.shared.note_view();
+        self.note_view();
         // Only the total is read: it is in one cache line, while the devices are in several.
         let (at_ns, total) = (self.clock.now_ns(), self.reader.total()?);
         let uj = total.uj_at(at_ns)?;
@@ -104,7 +104,7 @@ impl Meter {
         if self.forked() {
             return false;
         }
-        self.shared.note_view();
+        self.note_view();
         self.reader.now(self.clock.now_ns(), out)
     }
 
@@ -163,6 +163,22 @@ impl Meter {
     #[must_use]
     pub fn snapshot(&self) -> Report {
         self.report_so_far(false)
+    }
+
+    /// Notes that a current value is read. The first time in a while, the sampling thread is woken up to read more often.
+    #[inline]
+    fn note_view(&self) {
+        if self.shared.note_view() {
+            self.wake_for_view();
+        }
+    }
+
+    #[cold]
+    fn wake_for_view(&self) {
+        // A thread that holds the lock has the sampling thread read anyhow.
+        if let Ok(sampling) = self.sampling.try_lock() {
+            sampling.wake();
+        }
     }
 
     /// Reads everything now if the last reading is older than [`FRESH_NS`]. Call it before the engine is locked, because the
