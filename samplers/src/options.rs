@@ -17,7 +17,7 @@ use crate::tsc::HotClock;
 ///
 /// let pace = Pace::Fixed(50_000_000);
 /// let options = Options { pace, max_overhead_percent: Some(1.0), ..Options::default() };
-/// assert_eq!(options.cpus, []); // not pinned to a package
+/// assert!(options.cpus.is_empty()); // not pinned to a package
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
