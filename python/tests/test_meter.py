@@ -131,7 +131,8 @@ class Running(Case):
 
     def test_a_budget_shows_what_is_held_back_and_what_will_be_spent(self):
         budget = {"max_energy_kwh": 1.0, "total_hours": 0.001, "reserve_percent": 2, "soft": "off"}
-        with self.gpu_meter(budget=budget) as meter:
+        # Read every 10 ms: on demand, a forecast takes some seconds.
+        with self.gpu_meter(budget=budget, sampling="fixed") as meter:
             spin(0.4)
             found = meter.budget()
         self.assertEqual((found.unit, found.limit), ("energy_uj", 3.6e12))
@@ -175,7 +176,9 @@ class Running(Case):
         self.assertEqual([device.high_uj for device in meter.devices()][0], None)
         with meter.span("short"):
             pass
-        self.assertIsNone(meter.total("short").high_uj)
+        # Asking for a total reads the counters, so that the bounds of what is over are known.
+        total = meter.total("short")
+        self.assertTrue(total.low_uj <= total.high_uj)
 
     def test_prebound_calls_record_and_keep_the_meter(self):
         meter = self.meter()
