@@ -98,7 +98,7 @@ class Running(Case):
         self.assertTrue(second.complete)
 
     def test_devices_and_series_are_those_of_the_report(self):
-        meter = self.gpu_meter()
+        meter = self.gpu_meter(sampling="fixed")
         spin(0.1)
         meter.close()
         device, power = meter.devices()
@@ -176,9 +176,9 @@ class Running(Case):
         self.assertEqual([device.high_uj for device in meter.devices()][0], None)
         with meter.span("short"):
             pass
-        # Asking for a total reads the counters, so that the bounds of what is over are known.
+        # Known only if the counters were read since.
         total = meter.total("short")
-        self.assertTrue(total.low_uj <= total.high_uj)
+        self.assertTrue(total.high_uj is None or total.low_uj <= total.high_uj)
 
     def test_prebound_calls_record_and_keep_the_meter(self):
         meter = self.meter()
