@@ -31,7 +31,7 @@ class TrainerExample(HfTest):
         return done.stdout
 
     def test_without_sensors_it_is_estimated_with_bounds(self) -> None:
-        self.assertRegex(self.run_with(ECO2_NVML=self.folder + "/none"), r"(?s)quality: .*estimated.*ESTIMATED by a model.*\[")
+        self.assertRegex(self.run_with(ECO2_NVML=self.folder + "/none"), r"(?s)quality: .*estimated.*Estimated +100 % of the energy is modelled.*\[")
 
     def test_with_a_gpu_it_is_measured(self) -> None:
         if not FAKE:
