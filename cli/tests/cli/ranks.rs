@@ -58,8 +58,9 @@ fn f39_ranks_on_one_machine_and_the_command_around_them_make_one_total() {
     let merge = all.merge.as_ref().unwrap();
     assert_eq!((merge.ranks, merge.world_size, merge.parts.len(), merge.machines), (Some(4), Some(4), 4, 1));
     let longest = merge.parts.iter().filter_map(|part| part.energy.total_uj).max().unwrap();
-    // Where two records meet, both are interpolated: a hundredth is more than that has ever cost.
-    assert!(total_uj * 100 >= longest * 99 && total_uj < 2 * longest, "{total_uj} for four, {longest} for one");
+    // Where two records meet, both are interpolated. On demand, nothing is read between the ends of so short a run: 2.5 % were
+    // seen, and readings every 10 ms cost less than a hundredth.
+    assert!(total_uj * 100 >= longest * 95 && total_uj < 2 * longest, "{total_uj} for four, {longest} for one");
     assert_eq!(all.run.id, "job-7");
     assert!(all.energy.low_uj <= total_uj && all.energy.high_uj.is_none_or(|high| high >= total_uj));
     // Merged again, in parts, and whole.
