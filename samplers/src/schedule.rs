@@ -39,7 +39,7 @@ pub use crate::decision::{Learned, SourceAnswer};
 use crate::decision::{ReadDecision, ReadMode, Reported};
 pub use lane::longest_interval_ns;
 use lane::{Lane, Round, Turn};
-pub use on_demand::{Demand, ScheduleState};
+pub use on_demand::{Demand, ScheduleState, VIEWED_NS};
 use on_demand::{OnDemand, POLL_NS, QUIET_NS, Tick};
 pub use spans::SpanEdge;
 

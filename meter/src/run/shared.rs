@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use eco2_core::schema::{Energy, Report, Work};
 use eco2_core::{Domain, EventPool, Gauge, NameId, Ranged, Reading, Spent};
-use eco2_samplers::schedule::Demand;
+use eco2_samplers::schedule::{Demand, VIEWED_NS};
 use eco2_samplers::{Change, DeviceUse, Learned, ReadDecision, Sink, SourceEvent, Watched, clock};
 
 use crate::live::engine::{Engine, OwnSteps};
@@ -26,10 +26,6 @@ use crate::sync::lock;
 /// The longest that opening waits for the sampling thread's first tick: only a source that hangs on that very thread, or
 /// a machine that does not let it run, takes as long.
 const FIRST_TICK: Duration = Duration::from_millis(250);
-
-/// After this time without a reader of current values, sensors are not read often any more, nanoseconds. The schedule has the
-/// same time.
-const VIEWED_NS: u64 = 1_000_000_000;
 
 /// The data of a run that several threads use.
 pub(crate) struct Shared {

@@ -80,7 +80,7 @@ pub(super) struct ScheduledCounter {
     /// Whether it shows the power of something whose energy a counter shows.
     check: bool,
     raw: Option<u64>,
-    /// When its last two readings began.
+    /// When its first and its last reading began.
     first_read_ns: Option<u64>,
     last_read_ns: Option<u64>,
     wrapped_ns: Option<u64>,

@@ -33,12 +33,13 @@ const OPENING_NS: u64 = 350_000_000;
 /// Time between two looks for the first answer of a source that is still starting, and how long they go on.
 const STARTING_LOOK_NS: u64 = 50_000_000;
 const STARTING_NS: u64 = 60_000_000_000;
-/// How long a reader of current values keeps the rate up.
-const VIEWED_NS: u64 = 1_000_000_000;
+/// How long a reader of current values keeps the rate up, nanoseconds.
+pub const VIEWED_NS: u64 = 1_000_000_000;
 /// Half the width of the bracket in which a stale counter's update is caught.
 const PROBE_NS: u64 = 6_000_000;
 /// Shortest time between two wake-ups for slow counters that an edge waits for.
 const OWED_NS: u64 = 5_000_000;
+
 /// What the sink needs to have read, besides the run as a whole; see [`crate::Sink::look`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {

@@ -11,7 +11,8 @@
 const GAPS: usize = 32;
 /// Fewest gaps for a prediction.
 const FEWEST: usize = 5;
-/// Most kinds of edges of one thread, and most threads; further ones share one place, and are polled.
+/// Most kinds of edges of one thread, and most threads. After an edge of a further kind the next one may come at any time; a
+/// further thread replaces the one whose last edge is the oldest.
 const MOST: usize = 64;
 /// The window begins this many times the distance from median to 10 % quantile before the median, and ends this many
 /// times the distance to the 90 % quantile after it: with normal jitter it holds 99.2 % of the edges.
