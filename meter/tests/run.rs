@@ -59,6 +59,21 @@ fn m45_the_cost_of_measuring_is_in_the_report() {
 }
 
 #[test]
+fn devices_move_on_without_a_reader_of_the_total() {
+    let folder = tempfile::tempdir().unwrap();
+    let (meter, _) = open(folder.path());
+    let first_uj = || {
+        let mut uj = None;
+        meter.now_of_devices(1, |_, value| uj = value);
+        uj.unwrap()
+    };
+    work(100);
+    let before = first_uj();
+    work(100);
+    assert!(first_uj() > before, "{before}");
+}
+
+#[test]
 fn now_moves_on_and_a_budget_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());

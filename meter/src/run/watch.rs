@@ -52,12 +52,9 @@ impl Meter {
     #[inline]
     #[must_use]
     pub fn now(&self) -> Option<Now> {
-        if self.forked() {
-            return None;
-        }
-        self.note_view();
+        let at_ns = self.view_ns()?;
         // Only the total is read: it is in one cache line, while the devices are in several.
-        let (at_ns, total) = (self.clock.now_ns(), self.reader.total()?);
+        let total = self.reader.total()?;
         let uj = total.uj_at(at_ns)?;
         // Relaxed: only this value is exchanged, and its modification order alone lets it rise for every thread.
         let total_uj = self.shown_uj.fetch_max(uj, Ordering::Relaxed).max(uj);
@@ -101,11 +98,7 @@ impl Meter {
     /// ```
     #[inline]
     pub fn now_by_device(&self, out: &mut Energies) -> bool {
-        if self.forked() {
-            return false;
-        }
-        self.note_view();
-        self.reader.now(self.clock.now_ns(), out)
+        self.view_ns().is_some_and(|now_ns| self.reader.now(now_ns, out))
     }
 
     /// Passes the energy now of each of the first `count` devices to `put`, in the order of the report's devices: its index,
@@ -125,10 +118,7 @@ impl Meter {
     /// ```
     #[inline]
     pub fn now_of_devices(&self, count: usize, put: impl FnMut(usize, Option<u64>)) -> Option<u64> {
-        if self.forked() {
-            return None;
-        }
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.view_ns()?;
         self.reader.each_now(now_ns, count, put).then_some(now_ns)
     }
 
@@ -165,12 +155,17 @@ impl Meter {
         self.report_so_far(false)
     }
 
-    /// Notes that a current value is read. The first time in a while, the sampling thread is woken up to read more often.
+    /// Returns the instant for which current values are read; `None` in a forked child. Every reader of them takes it from here,
+    /// because sensors are read more often for them: the first time in a while, the sampling thread is woken up.
     #[inline]
-    fn note_view(&self) {
+    fn view_ns(&self) -> Option<u64> {
+        if self.forked() {
+            return None;
+        }
         if self.shared.note_view() {
             self.wake_for_view();
         }
+        Some(self.clock.now_ns())
     }
 
     #[cold]
