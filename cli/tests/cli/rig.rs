@@ -123,7 +123,9 @@ impl Rig {
     pub(crate) fn dress(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            let foreign = ["ECO2_", "CLICOLOR", "SLURM_", "CUDA_", "POD_", "LC_", "HF_"];
+            // Of continuous integration, notebooks and editors too: the live line is hidden where they are set.
+            let foreign =
+                ["ECO2_", "CLICOLOR", "SLURM_", "CUDA_", "POD_", "LC_", "HF_", "CI", "JPY_", "COLAB_", "INSIDE_EMACS"];
             if foreign.iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(&name);
             }

@@ -29,7 +29,7 @@ ROWS: Tuple[Unused, ...] = (
     Unused("PERFORMANCE_MONITORING_ENABLED PERFORMANCE_SAMPLING_RATE",
            "the cost of measuring is always measured and limited, by `PERFORMANCE_MAX_OVERHEAD_PERCENT`", True),
     Unused("DATA_ANONYMIZATION_ENABLED DATA_RETENTION_DAYS DATA_ENCRYPTION_*",
-           "no store of runs is built yet; `meter_options={'redact': True}` hides the command line", True),
+           "no effect; `eco2 runs prune --keep` removes old runs, and `meter_options={'redact': True}` hides the command line", True),
     Unused("API_RATE_LIMITING_ENABLED API_RATE_LIMIT API_AUTH_TOKEN", "`serve` is not built yet", True),
     Unused("TEST_MOCK_EXTERNAL_APIS", "nothing is mocked: without a provider the yearly table counts", True),
     Unused("EXPERIMENTAL_* FEATURE_*", "there are no experimental parts to switch", False),
