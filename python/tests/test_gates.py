@@ -1,10 +1,14 @@
 """The checks of the project itself: each can fail."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import re
 import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
 from fixture import ROOT
 
@@ -47,13 +51,41 @@ class Gates(unittest.TestCase):
         self.assertGreater(len(listed), 10)
         self.assertEqual({name.strip('"') for name in listed} - names, set())
 
+    def test_every_gate_that_a_workflow_names_exists(self):
+        text = (ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8")
+        named = {line.strip() for block in re.findall(r"gates: \|-\n((?: {14}.*\n)+)", text) for line in block.splitlines()}
+        names = set(re.findall(r'^ *gate "([^"]+)"', (ROOT / "scripts/test").read_text(encoding="utf-8"), re.MULTILINE))
+        self.assertGreater(len(named), 10)
+        self.assertEqual(named - names, set())
+
     def test_d42_every_check_of_the_files_finds_what_it_looks_for(self):
         tidy = script("tidy")
         place = tidy.ROOT / "docs/new.md"
         self.assertEqual(len(list(tidy.words(place, "fine\nTO" + "DO later"))), 1)
         self.assertEqual(len(list(tidy.links(place, "[a](gone.md) [b](architecture.md)"))), 1)
+        self.assertEqual(len(list(tidy.links(place, "[a](architecture.md#crates) [b](architecture.md#gone)"))), 1)
+        self.assertEqual(len(list(tidy.links(place, "# One `x`: two\n[a](#one-x-two) [b](#one)"))), 1)
         self.assertEqual(len(list(tidy.length(tidy.ROOT / "core/src/new.rs", "\n" * 451))), 1)
         self.assertEqual(len(list(tidy.syntax(tidy.ROOT / "new.py", "def"))), 1)
+
+    def test_book_lists_every_page_and_generated_pages_are_current(self):
+        tidy, summary = script("tidy"), ROOT / "docs/SUMMARY.md"
+        self.assertEqual(list(tidy.book(summary, text := summary.read_text(encoding="utf-8"))), [])
+        self.assertEqual(list(tidy.book(summary, text.replace("(install.md)", "(index.md)"))), ["docs/SUMMARY.md: install.md is missing"])
+        pages = script("pages")
+        pages.PAGES = {"commands.md": lambda: "changed"}
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            self.assertEqual(pages.main(["--check"]), 1)
+        self.assertEqual(shown.getvalue(), "docs/commands.md is out of date: run scripts/pages\n")
+
+    def test_links_of_the_site_that_lead_nowhere_are_found(self):
+        book = script("book")
+        with tempfile.TemporaryDirectory() as folder:
+            site = Path(folder)
+            (site / "a.html").write_text('<h2 id="one">x</h2><a href="b.html#two">y</a><a href="#one">z</a><a href="https://c.d">e</a>')
+            (site / "b.html").write_text('<a href="gone.html">x</a><img src="gone.png">')
+            self.assertEqual(list(book.faults(site)), [
+                "a.html: b.html#two has no such heading", "b.html: gone.html does not exist", "b.html: gone.png does not exist"])
 
     def test_d38_a_stored_secret_is_found_and_not_repeated(self):
         tidy = script("tidy")
