@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its machine fails")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -259,5 +260,87 @@ proptest! {
         let device = DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) };
         let split = split(&[ConsumerSpec::command("c", "")], &[(Some(device), Some(Use::of(command_ns, others_ns, idle_ns)))]);
         prop_assert_eq!(split.command_uj + split.others_uj + split.idle_uj, energy_uj);
+    }
+}
+
+/// Processes as the kernel has them. Ids are given again soon, so that a look often finds another process under a known one.
+#[derive(Clone, Default)]
+struct World {
+    /// By id: parent, start, own time, time of waited-for children.
+    processes: BTreeMap<u32, (u32, u64, u64, u64)>,
+    started: u64,
+}
+
+impl World {
+    fn start(&mut self, parent: u32) {
+        let free = (2..9).cycle().skip(self.started as usize % 7).take(7).find(|pid| !self.processes.contains_key(pid));
+        if let Some(pid) = free.filter(|_| self.processes.contains_key(&parent)) {
+            self.started += 1;
+            self.processes.insert(pid, (parent, self.started, 0, 0));
+        }
+    }
+
+    /// The root of the tests, process 1 and the first stranger do not end.
+    fn end(&mut self, pid: u32, waited: bool) {
+        let Some((parent, _, own, children)) = self.processes.get(&pid).copied().filter(|_| pid > 3) else { return };
+        self.processes.remove(&pid);
+        if let Some(parent) = self.processes.get_mut(&parent).filter(|_| waited) {
+            parent.3 += own + children;
+        }
+        self.processes.values_mut().filter(|process| process.0 == pid).for_each(|process| process.0 = 1);
+    }
+
+    /// Writes the table; folders of processes that `before` did not have are new.
+    fn write(&self, machine: &Machine, before: &World, looks: usize) {
+        for pid in 1..9 {
+            let started = |world: &World| world.processes.get(&pid).map(|process| process.1);
+            let folder = machine.0.path().join(format!("proc/{pid}"));
+            if folder.exists() && started(before) != started(self) {
+                // Its inode stays in use, so that no new folder gets the same number.
+                fs::create_dir_all(machine.0.path().join("ended")).unwrap();
+                fs::rename(folder, machine.0.path().join(format!("ended/{looks}-{pid}"))).unwrap();
+            }
+        }
+        for (pid, (parent, started, own, children)) in &self.processes {
+            machine.process(*pid, *parent, *started, *own, *children);
+        }
+        let busy = 10_000 * (looks + 1);
+        machine.write("proc/stat", &format!("cpu  {busy} 0 0 0 0 0 0 0 0 0\nprocesses {}\n", self.started));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Reading only new strangers finds the same as reading every process.
+    #[test]
+    fn known_strangers_need_no_reading(
+        looks in proptest::collection::vec(proptest::collection::vec((0..6u8, 1..9u32, 0..50u64), 0..16), 1..10)
+    ) {
+        let mut world = World::default();
+        world.processes.insert(1, (0, 0, 0, 0));
+        (0..2).for_each(|_| world.start(1));
+        let machine = Machine::new();
+        world.write(&machine, &world, 0);
+        let mut few = HostUsage::new(&machine.roots(), 2);
+        let mut all = HostUsage::new(&machine.roots(), 2);
+        for (look, changes) in looks.into_iter().enumerate() {
+            let before = world.clone();
+            for (kind, pid, ticks) in changes {
+                match kind {
+                    0 => world.start(pid),
+                    1 | 2 => world.end(pid, kind == 1),
+                    3 | 4 => world.start(if kind == 3 { 2 } else { 1 }),
+                    _ => if let Some(process) = world.processes.get_mut(&pid) { process.2 += ticks },
+                }
+            }
+            world.write(&machine, &before, look + 1);
+            few.shares();
+            // Makes it read every process; no process of this world is a child of the test.
+            all.follow_orphans();
+            all.shares();
+            prop_assert_eq!(few.pids().collect::<Vec<_>>(), all.pids().collect::<Vec<_>>());
+            prop_assert_eq!(few.since_start(), all.since_start());
+        }
     }
 }

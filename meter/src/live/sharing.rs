@@ -12,8 +12,6 @@ use eco2_core::schema::{Attribution, Device};
 use eco2_samplers::usage::{Exited, HostUsage};
 use eco2_samplers::{DeviceUse, Roots, Watched, clock};
 
-/// Time between two readings of the process table.
-const READ_EVERY_NS: u64 = 1_000_000_000;
 /// The time between two readings is at least this many times the duration of one, so that they use 1 % of a core at most.
 const MIN_COST_FACTOR: u64 = 100;
 /// Shorter runs have no attribution: the kernel counts CPU time in clock ticks of 10 ms, so that a run needs ten of them.
@@ -28,7 +26,7 @@ pub(crate) struct Sharing {
     devices: BTreeMap<usize, DeviceUseSum>,
     /// Monotonic time since which the process is followed.
     began_ns: u64,
-    /// Monotonic time of the next reading of the process table.
+    /// Monotonic time before which the process table is not read again.
     next_ns: u64,
     ended: bool,
 }
@@ -51,16 +49,7 @@ impl Sharing {
     pub(crate) fn follow(roots: &Roots, pid: u32) -> Self {
         let began_ns = clock::monotonic_ns();
         let host = Some(HostUsage::new(roots, pid));
-        Self { host, began_ns, next_ns: began_ns + READ_EVERY_NS, ..Self::default() }
-    }
-
-    /// Reads the process table again if it is time.
-    pub(crate) fn tick(&mut self, now_ns: u64) {
-        if now_ns >= self.next_ns && !self.ended {
-            self.read_processes();
-            let after_ns = clock::monotonic_ns();
-            self.next_ns = after_ns + READ_EVERY_NS.max(after_ns.saturating_sub(now_ns) * MIN_COST_FACTOR);
-        }
+        Self { host, began_ns, ..Self::default() }
     }
 
     /// Reads the process table a last time, at the end of the run, unless the run was too short ([`MIN_RUN_NS`]).
@@ -93,8 +82,15 @@ impl Sharing {
         }
     }
 
-    /// Adds the processes whose use of devices the drivers are asked about.
+    /// Reads the process table again, and adds the processes whose use of devices the drivers are asked about. The schedule
+    /// of sampling decides how often: once a second at first, every ten seconds in a long run that nobody watches.
     pub(crate) fn watched(&mut self, out: &mut Watched) {
+        let now_ns = clock::monotonic_ns();
+        if now_ns >= self.next_ns && !self.ended {
+            self.read_processes();
+            let after_ns = clock::monotonic_ns();
+            self.next_ns = after_ns + after_ns.saturating_sub(now_ns) * MIN_COST_FACTOR;
+        }
         if let Some(host) = &mut self.host {
             out.pids.extend(host.pids());
             out.visible = host.visible();

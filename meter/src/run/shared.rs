@@ -274,8 +274,6 @@ impl Sink for RunSink {
         if engine.has_begun {
             self.0.budget.observe(&engine, now_ns);
         }
-        drop(engine);
-        lock(&self.0.sharing).tick(now_ns);
     }
 
     fn settled(&self) -> bool {

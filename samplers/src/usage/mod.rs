@@ -8,18 +8,19 @@
 mod cgroup;
 mod environ;
 mod stat;
+mod table;
 mod tree;
 mod users;
 mod wait;
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cgroup::GroupClock;
 pub use environ::visible_to;
 pub(crate) use stat::HostTicks;
-use stat::{ProcessKey, ProcessStat};
+use stat::ProcessKey;
+use table::ProcessTable;
 use tree::ProcessTree;
 pub use users::Fractions;
 pub use wait::{Exited, any_exited, wait_child};
@@ -70,6 +71,7 @@ pub struct HostUsage {
     procfs: PathBuf,
     /// Length of the kernel's clock tick, in which it counts CPU time.
     tick_ns: u64,
+    table: ProcessTable,
     tree: ProcessTree,
     users: Users,
     environments: Environments,
@@ -101,6 +103,7 @@ impl HostUsage {
         let mut usage = Self {
             procfs: roots.procfs.clone(),
             tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
+            table: ProcessTable::new(&roots.procfs),
             tree: ProcessTree::new(root),
             users: Users::new(&roots.procfs),
             environments: Environments::default(),
@@ -119,6 +122,8 @@ impl HostUsage {
     /// Counts the command's orphans, which come to this process since [`adopt_orphans`].
     pub fn follow_orphans(&mut self) {
         self.tree.reaper(std::process::id());
+        // Some of its children may have been strangers until now.
+        self.table.forget();
     }
 
     /// Takes note that an orphan of the command ended and was waited for, so that its time is exact.
@@ -177,9 +182,11 @@ impl HostUsage {
 
     /// Reads the machine's CPU time and the process table.
     fn look(&mut self) -> Option<Look> {
-        let host = HostTicks::parse(&sysfs::read_long_text(&self.procfs.join("stat")).ok()?)?;
-        let processes = processes(&self.procfs);
+        let text = sysfs::read_long_text(&self.procfs.join("stat")).ok()?;
+        let host = HostTicks::parse(&text)?;
+        let processes = self.table.read(stat::started_since_boot(&text));
         self.tree.observe(&processes);
+        self.table.remember(&processes, |key| self.tree.belongs(key));
         self.users.observe(&processes, self.tree.pids());
         let command_ns = match &self.group {
             Some(group) => {
@@ -216,19 +223,4 @@ impl HostUsage {
 /// When the kernel refuses; then orphans that no look saw before count as others'.
 pub fn adopt_orphans() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
-}
-
-/// Reads every process that can be read; one that ends in between, or that `hidepid` hides, is left out.
-fn processes(procfs: &Path) -> Vec<ProcessStat> {
-    let Ok(entries) = fs::read_dir(procfs) else { return Vec::new() };
-    let mut bytes = Vec::new();
-    entries
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
-        .filter_map(|entry| {
-            sysfs::read_whole(&entry.path().join("stat"), &mut bytes).ok()?;
-            // A name need not be UTF-8.
-            ProcessStat::parse(&String::from_utf8_lossy(&bytes))
-        })
-        .collect()
 }

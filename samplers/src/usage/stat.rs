@@ -48,6 +48,13 @@ impl HostTicks {
     }
 }
 
+/// Returns how many processes and threads were started since boot (`processes` of `<procfs>/stat`); `None` where the file
+/// does not say.
+#[must_use]
+pub(super) fn started_since_boot(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("processes "))?.trim().parse().ok()
+}
+
 /// Which process: a pid alone is reused, a pid with its start time is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ProcessKey {

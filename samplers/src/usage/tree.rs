@@ -68,6 +68,11 @@ impl ProcessTree {
         self.members.keys().copied()
     }
 
+    /// Whether a process is the root or a member alive at the last look.
+    pub(super) fn belongs(&self, key: &ProcessKey) -> bool {
+        self.members.contains_key(key) || key.pid == self.root
+    }
+
     /// Takes a look at all processes that can be read.
     pub(super) fn observe(&mut self, processes: &[ProcessStat]) {
         if self.root_key.is_none() {
