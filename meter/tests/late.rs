@@ -14,7 +14,7 @@ use steady::{Steady, open, options, work};
 #[test]
 fn m41_a_span_that_the_device_stamped_is_what_the_counter_gave_between_its_stamps() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody predicts the edges of such a span, so that only a fixed rate knows its energy well.
+    // The edges of such a span cannot be predicted, so that only a fixed rate knows its energy well.
     let options = Options { interval: Some(Duration::from_millis(5)), ..options(folder.path()) };
     let meter = Meter::open_with(options, vec![Box::new(Steady::new().0)]).unwrap();
     let name = meter.name("kernel");

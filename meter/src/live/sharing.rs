@@ -83,7 +83,7 @@ impl Sharing {
     }
 
     /// Reads the process table again, and adds the processes whose use of devices the drivers are asked about. The schedule
-    /// of sampling decides how often: once a second at first, every ten seconds in a long run that nobody watches.
+    /// of sampling decides how often: once a second at first, every ten seconds in a long run without viewers.
     pub(crate) fn watched(&mut self, out: &mut Watched) {
         let now_ns = clock::monotonic_ns();
         if now_ns >= self.next_ns && !self.ended {

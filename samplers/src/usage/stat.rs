@@ -49,7 +49,7 @@ impl HostTicks {
 }
 
 /// Returns how many processes and threads were started since boot (`processes` of `<procfs>/stat`); `None` where the file
-/// does not say.
+/// has no such line.
 #[must_use]
 pub(super) fn started_since_boot(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("processes "))?.trim().parse().ok()
