@@ -1,4 +1,4 @@
-"""Energy and carbon of Hugging Face trainings, by one line, in the names of HF Eco2AI:
+"""Energy use and emissions of Hugging Face trainings with one line of code, under the names of HF Eco2AI:
 
     from hf_eco2ai import Eco2AICallback
 
@@ -6,8 +6,8 @@
     trainer.train()
     print(trainer.carbon_report.summary())
 
-Every figure comes from libeco2. Every name here imports and constructs without torch or transformers; what a name needs
-is imported when it is first used. A name whose part is not built yet raises eco2.NotBuilt when it is used.
+Every value comes from libeco2. All names can be imported and constructed without torch or transformers; a name imports what it
+needs when it is first used. A name whose part is not built yet raises eco2.NotBuilt when it is used.
 """
 
 from __future__ import annotations

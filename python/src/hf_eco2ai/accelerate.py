@@ -1,4 +1,4 @@
-"""Accelerate: energy and carbon of a loop with an `Accelerator`."""
+"""Accelerate: energy use and emissions of a loop with an `Accelerator`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class AccelerateIntegration:
         self.run: TrainingRun = track_training(**options)
 
     def wrap_accelerator(self, accelerator: Any) -> TrainingRun:
-        """Begins the run, and makes `accelerator.end_training()` end it. Called again before that, as in a function that
-        `find_executable_batch_size` repeats, it begins a further attempt of the same run.
+        """Starts the run; `accelerator.end_training()` ends it. A second call before that, as in a function that
+        `find_executable_batch_size` repeats, starts a further attempt of the same run.
 
         Each rank (`accelerator.process_index`) writes its own files; only rank 0 logs to trackers.
         """

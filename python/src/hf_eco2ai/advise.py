@@ -1,4 +1,4 @@
-"""`hf-eco2ai optimize -p PROJECT --model-size SIZE --duration MIN --format text|json`, as HF Eco2AI has it, from measured runs.
+"""`hf-eco2ai optimize -p PROJECT --model-size SIZE --duration MIN --format text|json`, as in HF Eco2AI, from measured runs.
 
 The advice is that of `eco2 optimize` on the newest run of the project. A size in words has no energy, so
 `--model-size` changes no value. `--duration` gives the expected energy of a run of that length at that run's mean power.
@@ -34,7 +34,7 @@ def is_asked(arguments: list) -> bool:
 
 
 def advise(parsed: Any) -> int:
-    """The command. Returns its exit code: 1 where the project has no measured run."""
+    """Runs the command and returns its exit code: 1 if the project has no measured run."""
     found = answer(parsed.project, parsed.model_size, parsed.duration)
     print(json.dumps(found, indent=2, ensure_ascii=False) if parsed.format == "json" else text(found))
     return 0
@@ -44,7 +44,7 @@ def answer(project: str, model_size: str, minutes: float) -> Dict[str, Any]:
     """The advice on a project's newest run as plain data.
 
     Raises:
-        ConfigurationError: it has no measured run here, or a duration that cannot be.
+        ConfigurationError: the project has no measured run here, or the duration is not valid.
     """
     if not 0 < minutes < float("inf"):
         raise ConfigurationError("--duration is a number of minutes above 0")

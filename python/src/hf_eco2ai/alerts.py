@@ -5,7 +5,7 @@
     ...
     get_anomaly_report(callback)["anomalies"]
 
-The library finds them; here they are only passed on, whenever a record is kept (at log time, and when the run ends).
+The library finds them. This module passes them on whenever a record is kept: when the Trainer logs, and when the run ends.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FORMS = ((re.compile(r"(^|\.)hooks\.slack(-gov)?\.com$"), "slack"), (re.compile
 
 
 def webhook_form(address: str) -> str:
-    """The form of message that a webhook's address wants: `slack`, `discord`, `teams`, or `json` for every other."""
+    """Message format for a webhook's address: `slack`, `discord`, `teams`, or `json` for any other."""
     host = urlsplit(address).hostname or ""
     return next((form for pattern, form in _FORMS if pattern.search(host)), "json")
 
@@ -59,7 +59,7 @@ class Alerts:
         return {**self.__dict__, "listeners": []}
 
     def begin(self) -> None:
-        """A run begins: no alert of it was passed on."""
+        """Starts a run, of which no alert was passed on yet."""
         self._sent: set = set()
 
     def look(self, report: Callable[[], Optional[Mapping]]) -> None:
@@ -88,11 +88,11 @@ class Alerts:
 
 
 def add_anomaly_callback(run: Any, function: Callable[[Dict[str, Any]], Any]) -> None:
-    """From now on `function` gets each anomaly and budget event of a run, on the thread that trains, once each.
+    """Calls `function` with each later anomaly and budget event of a run, once each, on the thread that trains.
 
     Args:
         run: a callback, a tracker, or what `track_training` gives.
-        function: gets a dict with `kind`, `device`, `text`; what it raises is counted and logged, and ends nothing.
+        function: gets a dict with `kind`, `device`, `text`; its exceptions are counted and logged, and end nothing.
 
     Raises:
         CarbonTrackingError: `run` is none of these.
@@ -104,17 +104,17 @@ def add_anomaly_callback(run: Any, function: Callable[[Dict[str, Any]], Any]) ->
 
 
 def get_anomaly_report(run: Any) -> Dict[str, Any]:
-    """The anomalies of a run, going or finished.
+    """Returns the anomalies of a run that goes on or has finished.
 
     Args:
         run: a callback, a tracker, a CarbonReport, a report of schema eco2.report/1 as plain data, or the file of either.
 
     Returns:
-        `anomalies` (events: `kind`, `device`, `text`, `at`), `by_kind` (the number of each), `spells` (for how long steps
-        stalled and GPUs were idle, hot or held back, with the energy drawn meanwhile), `known` (False: nothing was measured).
+        `anomalies` (events: `kind`, `device`, `text`, `at`), `by_kind` (the number of each), `spells` (how long steps stalled
+        and GPUs were idle, hot or limited, with the energy used in that time), `known` (False: nothing was measured).
 
     Raises:
-        ConfigurationError: there is no run in it.
+        ConfigurationError: it contains no run.
     """
     data = _report(run)
     events = [event for event in (data or {}).get("events") or () if event["kind"] in KINDS]

@@ -1,4 +1,4 @@
-"""CarbonComparison: runs side by side, by `eco2 compare`; a bar a run with its interval as SVG."""
+"""CarbonComparison: compares runs by `eco2 compare`, and draws one bar per run with its interval as SVG."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CarbonComparison:
         self.experiments[name] = report if isinstance(report, CarbonReport) else CarbonReport.from_json(report)
 
     def compare(self) -> List[Dict[str, Any]]:
-        """A row a run, the least energy by sample (else the least energy) first; unknown ones last."""
+        """One row per run: that with the least energy per sample (else the least energy) first, unknown ones last."""
         rows = [{"name": name, **{column: report.summary.get(column) for column in COLUMNS}}
                 for name, report in self.experiments.items()]
         key = "energy_per_sample" if all(row["energy_per_sample"] is not None for row in rows) else "total_energy_kwh"
@@ -44,8 +44,8 @@ class CarbonComparison:
             pareto: of `grams`, `energy`, `duration`, `cost`.
 
         Raises:
-            ConfigurationError: fewer than two runs, or one that holds no report of eco2.
-            APIError: the command refused; the text has its reason.
+            ConfigurationError: fewer than two runs, or one without a report of eco2.
+            APIError: the command failed; the text has the reason.
         """
         flags = [*(["--per", per] if per else []), *(["--pareto", ",".join(pareto)] if pareto else [])]
         return json.loads(self._asked([*flags, "--json"]))
@@ -61,7 +61,8 @@ class CarbonComparison:
         return "\n".join(lines)
 
     def plot_comparison(self, path: str = "carbon_comparison.svg", metric: str = "grams") -> str:
-        """Writes a bar a run, with its interval, as SVG and returns the path; an arrow is an interval without an upper bound.
+        """Writes one bar per run with its interval as SVG, and returns the path. An arrow marks an interval without an upper
+        bound.
 
         Args:
             path: a file that ends with `.svg`.

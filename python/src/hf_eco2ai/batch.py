@@ -1,4 +1,4 @@
-"""Energy and carbon of many intervals at once, computed by the library."""
+"""Energy use and emissions of many intervals at once, computed by the library."""
 
 from __future__ import annotations
 
@@ -83,19 +83,19 @@ def _is_one(values: Any) -> bool:
 
 def calculate_carbon_impact_batch(power_watts: Any, duration_seconds: Any, grid_intensity: Any, pue: float = 1.0,
                                   out: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
-    """Energy and carbon of many intervals of known mean power.
+    """Returns energy use and emissions of many intervals of known mean power.
 
     Columns are sequences of numbers, or buffers of doubles (`array.array("d")`, numpy's float64, a `memoryview`), which are
-    read where they lie. The latter are several times as fast.
+    read in place. Buffers are several times as fast.
 
     Args:
         power_watts: mean power of each interval, 0 to 1.8e13.
         duration_seconds: one for all, or one an interval; 0 to 1.8e10.
         grid_intensity: grams CO2e per kilowatt-hour, 0 to 5000; one for all or one an interval; None, or NaN in a buffer,
             is not known.
-        pue: 1 or more; in the carbon, not in the energy.
-        out: writable buffers of doubles for the results, by the names of `RESULTS`; they share no memory with the input or
-            each other. After an error they hold nothing of use.
+        pue: 1 or more; applied to the emissions, not to the energy.
+        out: writable buffers of doubles for the results, by the names of `RESULTS`; they share no memory with the input or each
+            other. After an error their contents are undefined.
 
     Returns:
         `energy_kwh`, `co2_kg`, `carbon_per_second` (kilograms), and `grid_intensity` as it was given. Buffers of `out` where
@@ -142,7 +142,7 @@ def _check_no_overlap(places: List[Column], inputs: List[Column]) -> None:
 
 def get_carbon_impact(duration_hours: float, power_consumption_kw: float,
                       carbon_intensity: Optional[float]) -> Dict[str, Optional[float]]:
-    """Energy and carbon of one interval.
+    """Returns energy use and emissions of one interval.
 
     Args:
         duration_hours, power_consumption_kw: 0 or more.

@@ -1,4 +1,5 @@
-"""A carbon budget on its own: compared by the library at every `check_frequency`-th step; warns, or stops the training."""
+"""A carbon budget without a report: the library compares it at every `check_frequency`-th step; it warns, or stops the
+training."""
 
 from __future__ import annotations
 
@@ -22,17 +23,16 @@ USED = ("project_name", "experiment_name", "experiment_id", "run_id", "zone", "c
 class CarbonBudgetCallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type]
     """Warns or stops a Trainer whose run has spent a budget; works alone, with a meter of its own that writes nothing.
 
-    The limit is on what this process's meter sees (its machine) since training began in this process, failed attempts of
-    it included. With several ranks
-    all stop as soon as one of them finds its budget spent; with `"stop"` every rank needs the callback, for they ask one
-    another at each check.
+    The limit applies to what this process's meter measures (its machine) since training began in this process, failed attempts
+    included. With several ranks all stop as soon as one of them finds its budget spent. With `"stop"`, every rank needs the
+    callback, because the ranks agree at each check.
 
     Args:
         max_co2_kg: kilograms CO2e, above 0.
         action: `"warn"`, or `"stop"`: training ends after the step at which the check found the budget spent.
         check_frequency: steps from one check to the next, 1 or more; exact.
-        grace_period: steps that a training to be stopped may still go on.
-        options: of CarbonConfig, such as `zone`; one that changes nothing here warns.
+        grace_period: steps that the training may still do before it stops.
+        options: of CarbonConfig, such as `zone`; an option without effect here warns.
 
     Raises:
         ConfigurationError: an option that cannot be used.
@@ -61,12 +61,12 @@ class CarbonBudgetCallback(Guarded, TrainerCallback):  # type: ignore[misc, vali
 
     @property
     def forecast(self) -> CarbonBudgetForecast:
-        """What the training will have used at its end, as far as is known now."""
+        """Forecast of the emissions at the end of the training."""
         return CarbonBudgetForecast.of(self.session)
 
     @never_raising
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Opens the meter. A training that begins again without having ended goes on spending the same budget."""
+        """Opens the meter. A training that starts again before it has ended continues with the same budget."""
         self.watch = BudgetWatch.of(self.config, faults=self.faults)
         self._step = None
         training = Training.of(args, state, kwargs.get("model"))

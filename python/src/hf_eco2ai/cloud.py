@@ -1,4 +1,4 @@
-"""CloudProviderIntegration: what is known of a cloud's region, and how a run in it is measured, in the names of HF Eco2AI.
+"""CloudProviderIntegration: data on a cloud region, and options to measure a run in it, under the names of HF Eco2AI.
 
 No instance's watts are guessed. Within a machine, `config_for` makes the library take the provider's published watts of a
 thread where there is no counter (its option `cloud`), flagged as an estimate with bounds, and the region's zone.

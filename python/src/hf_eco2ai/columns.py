@@ -1,4 +1,4 @@
-"""Columns of numbers for the library: a buffer of doubles is used where it lies, everything else is copied into one.
+"""Columns of numbers for the library: a buffer of doubles is used in place, everything else is copied into one.
 
 A buffer is what `memoryview` takes: `array.array("d")`, a numpy array of float64, a memory-mapped file cast to doubles.
 """

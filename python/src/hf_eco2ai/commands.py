@@ -1,4 +1,4 @@
-"""What the command eco2 prints, for functions that return its figures."""
+"""Output of the command eco2, for functions that return its values."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .files import write_text
 
 @dataclass
 class CarbonConfig:
-    """What to measure, how to price it, what to write.
+    """Options: what to measure, how to compute emissions and cost, what to write.
 
     Args:
         environment: variables that names and trackers are taken from; by default those of the process. docs/hf-eco2ai.md
@@ -153,7 +153,7 @@ class CarbonConfig:
 
     @classmethod
     def from_dict(cls, data: Mapping, environment: Optional[Mapping] = None) -> CarbonConfig:
-        """Options from plain data; what they leave to the environment is taken from `environment`, by default the process's.
+        """Options from plain data; options that are not set come from `environment`, by default the process's.
 
         Raises:
             ConfigurationError: an unknown name, with the nearest known one, or a value that does not fit.
@@ -198,9 +198,9 @@ class CarbonConfig:
 
     @classmethod
     def from_env(cls, environment: Optional[Mapping] = None, **over: Any) -> CarbonConfig:
-        """Options from `HF_ECO2AI_*` and the other variables of docs/hf-eco2ai.md; keyword arguments go over them.
+        """Options from `HF_ECO2AI_*` and the other variables of docs/hf-eco2ai.md; keyword arguments override them.
 
-        A file that `HF_ECO2AI_CONFIG_PATH` names lies below them.
+        They override the file that `HF_ECO2AI_CONFIG_PATH` names.
 
         Raises:
             ConfigurationError: a variable with a value that does not fit, or as for `from_dict`.
@@ -211,7 +211,7 @@ class CarbonConfig:
         return cls.from_dict(effects.layered(read_options(given), over), given)
 
     def validate_environment(self) -> Dict[str, Any]:
-        """What can be measured here, and what is missing for what was asked.
+        """Checks what can be measured on this machine, and what is missing for these options.
 
         Returns:
             `valid` (bool), `issues` and `warnings` (texts), `hardware` (as `diagnostics.run_hardware_check()`).
@@ -222,7 +222,7 @@ class CarbonConfig:
 
 
 def _checking(made: Any) -> Any:
-    """The constructor, which names the nearest option instead of one that there is not."""
+    """The constructor, with an error for an unknown option that suggests the nearest one."""
 
     @functools.wraps(made)
     def constructor(self: CarbonConfig, *values: Any, **given: Any) -> None:
@@ -238,7 +238,8 @@ CarbonConfig.__init__ = _checking(CarbonConfig.__init__)  # type: ignore[method-
 
 
 def overlaid(config: Optional[CarbonConfig], options: Dict[str, Any]) -> CarbonConfig:
-    """A configuration with single options over it; without one, the options over the environment. `config` stays as it is.
+    """Returns a configuration with single options replaced; without one, with these options over the environment. `config` is
+    not changed.
 
     Raises:
         ConfigurationError: as CarbonConfig.

@@ -1,4 +1,4 @@
-"""What is shown while training: lines through `logging`, on standard error where nothing was set up."""
+"""Lines that are shown while training, through `logging`; on standard error if logging is not set up."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Console:
         self.config = config
 
     def line(self, figures: Dict[str, Any], state: Any) -> None:
-        """One line on the run until now."""
+        """Logs one line with the values so far."""
         now, step = figures["current"], getattr(state, "global_step", 0)
         marks = "".join(f", {mark}" for mark in ("estimated", "synthetic") if figures["origin"].get(mark))
         self._log(f"step {step}: {_shown(now.get('energy_kwh'), 'kWh')}, {_shown(now.get('co2_kg'), 'kg CO2e')}, "
                   f"{_shown(now.get('samples_per_kwh'), 'samples/kWh')}{marks}")
 
     def report(self, report: Any) -> None:
-        """The summary of a run that is over."""
+        """Logs the summary of a finished run."""
         self._log(report.summary())
 
     def _log(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads a Trainer's ranks, model, data and arguments. Each of them is optional; nothing here raises where one is missing."""
+"""Reads a Trainer's ranks, model, data and arguments. Each of them is optional; nothing here raises if one is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ARGUMENTS = ("num_train_epochs", "per_device_train_batch_size", "gradient_accum
 
 
 def is_zero(state: Any) -> bool:
-    """Whether this process is the one that speaks for all."""
+    """Whether this process is rank 0, which writes for all ranks."""
     return bool(getattr(state, "is_world_process_zero", True))
 
 
@@ -85,7 +85,7 @@ def of_model(config: Any, model: Any, loader: Any) -> Dict[str, Any]:
 
 
 def results(state: Any) -> Dict[str, Any]:
-    """What is known once training is over: epochs, and the last loss that was logged."""
+    """Returns what is known after the training: epochs, and the last loss that was logged."""
     losses = [entry["loss"] for entry in getattr(state, "log_history", None) or () if "loss" in entry]
     return {"total_epochs": getattr(state, "epoch", None), "final_loss": losses[-1] if losses else None}
 

@@ -1,4 +1,4 @@
-"""Values to the type of their option: from text, as variables and YAML have them, and from near types."""
+"""Converts values to the type of their option: from text (variables, YAML) and from similar types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def converted(name: str, kind: str, value: Any) -> Any:
     Args:
         name: the option, for the message.
         kind: its type as written: `Optional[float]`, `List[str]`, ...
-        value: what was given.
+        value: the value that was set.
 
     Raises:
         ConfigurationError: it does not fit.

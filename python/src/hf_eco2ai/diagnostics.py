@@ -1,4 +1,4 @@
-"""What can be measured here, and what is missing; by `eco2 doctor`."""
+"""Checks what can be measured on this machine, and what is missing, by `eco2 doctor`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_hardware_check(arguments: Sequence[str] = ()) -> Dict[str, Any]:
 
 
 def validate(config: Any) -> Dict[str, Any]:
-    """What is missing for what a CarbonConfig asks for.
+    """Checks what is missing for the options of a CarbonConfig.
 
     Returns:
         `valid`, `issues` (what cannot work), `warnings` (what works with less), `hardware`.

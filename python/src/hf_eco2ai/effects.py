@@ -1,4 +1,4 @@
-"""What each option of CarbonConfig does: aliases settled, ranges checked, and a warning for each without effect."""
+"""Effects of the options of CarbonConfig: resolves aliases, checks ranges, and warns of options without effect."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _switched(integrations: Any) -> List[str]:
 
 
 def settle(config: Any, environment: Mapping) -> None:
-    """Carries aliases over to what they stand for, and takes names and trackers from the environment.
+    """Replaces aliases by their options, and takes names and trackers from the environment.
 
     What follows from other options is noted in `config.derived`.
     """

@@ -1,4 +1,4 @@
-"""Options from the environment. An empty variable is one that is not set."""
+"""Options from the environment. An empty variable counts as not set."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FILE = "HF_ECO2AI_CONFIG_PATH"
 
 
 def read_options(environment: Mapping) -> Dict[str, Any]:
-    """The options that variables give, as text; a file named by `HF_ECO2AI_CONFIG_PATH` lies below them.
+    """Returns the options that variables set, as text; they override the file that `HF_ECO2AI_CONFIG_PATH` names.
 
     Raises:
         ConfigurationError: the file cannot be read or used.

@@ -22,8 +22,8 @@ def calculate_carbon_equivalents(co2_kg: float) -> Dict[str, Any]:
         co2_kg: kilograms CO2e, 0 or more.
 
     Raises:
-        ConfigurationError: a figure that is not finite or below 0.
-        APIError: the command refused.
+        ConfigurationError: a value that is not finite or below 0.
+        APIError: the command failed.
     """
     if not 0 <= co2_kg < float("inf"):
         raise ConfigurationError("co2_kg is a finite number of kilograms, 0 or more")

@@ -1,4 +1,4 @@
-"""Exceptions, and how a message reaches the program: by `logging`, each once."""
+"""Exceptions, and messages to the program through `logging`, each once."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _kinds: dict = {}
 
 
 class CarbonTrackingError(Exception):
-    """Anything that goes wrong here."""
+    """Base class of the errors of this module."""
 
 
 class ConfigurationError(CarbonTrackingError, ValueError):
-    """An option that cannot be used; the message names it, what it was and what is allowed."""
+    """An option that cannot be used; the message has its name, its value and what is allowed."""
 
 
 class UnknownOption(ConfigurationError, TypeError):
-    """A keyword that is no option; the message has the nearest one."""
+    """A keyword that is not an option; the message suggests the nearest one."""
 
 
 class APIError(CarbonTrackingError):
-    """A command or a library that did not do what it was asked for."""
+    """The command or the library failed."""
 
 
 def warn_once(key: str, text: str) -> None:
@@ -43,19 +43,19 @@ def warn_once(key: str, text: str) -> None:
 
 
 def forget_warnings() -> None:
-    """Makes every warning heard again, for tests and notebooks."""
+    """Allows every warning to be logged again, for tests and notebooks."""
     _said.clear()
     _kinds.clear()
 
 
 class Faults:
-    """Faults that were kept from the training: all are counted, each different one is logged once in this process."""
+    """Errors that were not raised into the training: all are counted, and each different one is logged once per process."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def add(self, place: str, error: Exception, text: Optional[str] = None) -> None:
-        """Counts a fault, and logs it unless its like was logged before.
+        """Counts an error, and logs it unless a similar one was logged before.
 
         Args:
             place: what failed: a method, an output.
@@ -73,22 +73,22 @@ class Faults:
 
 
 class Guarded:
-    """What holds hooks of `never_raising`: its faults.
+    """Base class of objects with methods of `never_raising`.
 
     Attributes:
-        faults: what was kept from the training; what writes and serves for it adds its own.
+        faults: errors that were not raised into the training, also those of its outputs.
     """
 
     faults: Faults
 
     @property
     def errors(self) -> int:
-        """Number of faults that were kept from the training."""
+        """Number of errors that were not raised into the training."""
         return self.faults.count
 
 
 def never_raising(hook):  # type: ignore[no-untyped-def]
-    """A method of a `Guarded` that must not end the training: what it raises is added to `self.faults`."""
+    """Decorates a method of a `Guarded` that must not end the training: its exceptions are added to `self.faults`."""
 
     @functools.wraps(hook)
     def guarded(self, *arguments, **keywords):  # type: ignore[no-untyped-def]

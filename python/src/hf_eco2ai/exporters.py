@@ -20,7 +20,7 @@ class ReportExporter:
     """Writes reports; each method returns the path it wrote.
 
     Args:
-        output_dir: folder of relative paths; made if it is missing.
+        output_dir: folder of relative paths; created if it does not exist.
     """
 
     def __init__(self, output_dir: Union[str, os.PathLike, None] = None) -> None:

@@ -1,4 +1,4 @@
-"""Writing files: in one move, through links, with the mode they have. What is not a regular file is never replaced."""
+"""Writes files: replaced as a whole, through links, with their mode kept. Only regular files are replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARTS = ".part"
 def write_text(path: Union[str, os.PathLike], text: str) -> str:
     """Writes a whole file and returns its path. Missing folders are created.
 
-    A regular file is replaced in one move, so a reader never sees half of it; a symbolic link stays and its target is
+    A regular file is replaced as a whole, so that a reader never sees a part of it. A symbolic link stays and its target is
     written; mode and owner are kept. A device, a pipe or an open descriptor (`/dev/stdout`) is written to.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The forecast of a carbon budget, in the names of HF Eco2AI. Every figure is the library's."""
+"""The forecast of a carbon budget, under the names of HF Eco2AI. Every value is computed by the library."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ NOTHING_KNOWN = "no forecast: give the number of steps, or wait for more of them
 
 @dataclass
 class CarbonBudgetForecast:
-    """Whether a training will fit its budget. None is what is not known, such as the end before enough steps were seen.
+    """Whether a training will stay within its budget. A value that is not known is None, such as the end before enough steps
+    were measured.
 
     `estimated_completion_co2_kg` lies between `low_co2_kg` and `high_co2_kg` in a share `confidence_level` of runs
-    (back-tested), and below `p90_co2_kg` in nine of ten. `budget_utilization_percent` is what is spent by now,
-    `forecasted_overage_kg` what the estimate is over the budget; None without one, as `budget_kg`. `intensity` names the
-    intensity of the rest. `backtest_error_percent`: how far off the energy that was forecast at this point was in
-    `backtest_runs` recorded runs (median).
+    (back-tested), and below `p90_co2_kg` in nine of ten. `budget_utilization_percent` is the share spent so far,
+    `forecasted_overage_kg` the amount of the estimate above the budget; both are None without a budget, as `budget_kg`.
+    `intensity` names the
+    intensity of the rest. `backtest_error_percent` is the median error of the energy forecast at this point in `backtest_runs`
+    recorded runs.
     """
 
     estimated_completion_co2_kg: Optional[float] = None
@@ -41,7 +43,8 @@ class CarbonBudgetForecast:
 
     @classmethod
     def of(cls, session: Any) -> CarbonBudgetForecast:
-        """The forecast of a session now, with or without a budget; without figures before the run and before enough steps."""
+        """Returns the forecast of a session, with or without a budget; without values before the run and before enough
+        steps."""
         figures = session.figures()
         found = figures.get("carbon_budget") or figures.get("carbon_forecast")
         if not found and session.meter is None:
@@ -51,7 +54,7 @@ class CarbonBudgetForecast:
 
 
 def predict_carbon_budget_exhaustion(run: Any) -> CarbonBudgetForecast:
-    """The forecast of a run that goes on, by its own steps.
+    """Returns the forecast of a run that goes on, from its steps.
 
     Args:
         run: a callback (`CarbonBudgetCallback`, `Eco2AICallback`), with a budget or without, or what `track_training` gives.

@@ -1,4 +1,5 @@
-"""Other people's surroundings, in the names of HF Eco2AI. What a job is called is found by the library and labels the run."""
+"""SLURM, Kubernetes and containers, under the names of HF Eco2AI. The library finds the job's names and labels the run with
+them."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class SLURMIntegration:
 
     @staticmethod
     def monitor_slurm_job(job_id: Any = None) -> Dict[str, str]:
-        """Labels of this process's job. Another job raises eco2.NotBuilt: measure within it."""
+        """Returns the labels of this process's job. Raises eco2.NotBuilt for another job: measure inside it."""
         if job_id is not None and _labels(("slurm.",)).get("slurm.job_id") != str(job_id):
             raise eco2.NotBuilt("SLURMIntegration.monitor_slurm_job of another job")
         return _labels(("slurm.",))
@@ -43,12 +44,12 @@ class KubernetesIntegration:
 
     @staticmethod
     def monitor_training_job(name: str = "") -> Dict[str, str]:
-        """Labels of this process's pod."""
+        """Returns the labels of this process's pod."""
         return _labels(("k8s.", "container."))
 
 
 class DockerIntegration:
-    """Containers: measure within one, or `eco2 run --pid`; another container's watts are never guessed."""
+    """Containers: measure inside one, or use `eco2 run --pid`. The power of another container is never estimated."""
 
     @staticmethod
     def monitor_container(name: str) -> Dict[str, str]:

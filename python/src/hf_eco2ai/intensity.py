@@ -17,9 +17,9 @@ from .windows import instant as _instant
 
 
 class Intensities(Mapping):
-    """Grams CO2e per kilowatt-hour by zone, of the command's table, which is read when it is first looked at. Read-only.
+    """Grams CO2e per kilowatt-hour by zone, from the command's table, which is read at first use. Read-only.
 
-    A zone is found by its code, its name or an alias; the codes are what it iterates over.
+    A zone is found by its code, its name or an alias; iteration gives the codes.
     """
 
     def __getitem__(self, place: str) -> float:
@@ -35,11 +35,11 @@ class Intensities(Mapping):
         return len(table())
 
     def values(self) -> Any:
-        """The figures, in the table's order."""
+        """The values, in the table's order."""
         return [row["g_per_kwh"] for row in table()]
 
     def items(self) -> Any:
-        """Codes and figures."""
+        """Codes and values."""
         return [(row["zone"], row["g_per_kwh"]) for row in table()]
 
 
@@ -47,22 +47,22 @@ class CarbonIntensityProvider:
     """Grams CO2e per kilowatt-hour.
 
     Args:
-        country, region: names, codes or aliases: `"Germany"`, `"USA"` and `"California"`. Neither: the world's average.
-        grid_carbon_intensity: a figure of one's own, 0 to 5000, which goes over the table.
+        country, region: names, codes or aliases: `"Germany"`, `"USA"` and `"California"` [default: world average].
+        grid_carbon_intensity: a value of your own, 0 to 5000, which overrides the table.
         zone: a zone's code, in place of country and region.
         provider: providers of the current intensity: `"neso"`, `"electricity-maps,energy-charts"`, … [default: none].
             Its token comes from the environment (docs/intensity.md of eco2). An answer is kept until its slot is over.
         provider_url, provider_zone: as for `eco2 grid`.
-        series, column: intensities of hours to come (as for `LowCarbonScheduler`), for the impact's peak and window only.
+        series, column: intensities of later hours (as for `LowCarbonScheduler`), for the impact's peak and window only.
         clock: returns the time, with a time zone.
 
     Attributes:
         CARBON_INTENSITIES: the whole table, read-only; see `Intensities`.
-        entry: what is known of the place; of a provider its last answer, with `at`, `until`, `estimated` and `chain`.
+        entry: data on the place; with a provider its last answer, with `at`, `until`, `estimated` and `chain`.
 
     Raises:
-        ConfigurationError: there is no figure for that place, the message has the nearest ones; or that provider cannot be
-            asked.
+        ConfigurationError: there is no value for that place (the message suggests the nearest names), or the provider cannot be
+            queried.
         APIError: the command failed.
     """
 
@@ -97,9 +97,9 @@ class CarbonIntensityProvider:
         self._good_until = until if until > now else now + _PATIENCE
 
     def get_carbon_intensity(self) -> float:
-        """Grams CO2e per kilowatt-hour; a provider is asked again once its last answer's slot is over.
+        """Grams CO2e per kilowatt-hour; a provider is queried again after the slot of its last answer.
 
-        Where no provider answers it is the zone's yearly value: then `is_live` is False, and `entry["chain"]` has the reasons.
+        If no provider answers, it is the zone's yearly value: `is_live` is then False, and `entry["chain"]` has the reasons.
         """
         if self._constant is not None:
             return self._constant
@@ -109,13 +109,13 @@ class CarbonIntensityProvider:
 
     @property
     def is_live(self) -> bool:
-        """Whether the figure is a provider's, and not the yearly one or one's own."""
+        """Whether the value is a provider's, not the yearly one or one of your own."""
         return bool(self._asking) and self.entry["provider"] != "table"
 
     def get_renewable_percentage(self) -> Optional[float]:
-        """Share of renewables in the zone's production, percent of the mix's year; None where it is not known.
+        """Share of renewables in the zone's production in the year of the mix, percent; None if it is not known.
 
-        It is context: the intensity has it already, and no figure is ever altered by it.
+        For information only: the intensity includes it already, and no value is computed from it.
         """
         return self._share("renewable_percent")
 
@@ -124,7 +124,7 @@ class CarbonIntensityProvider:
         return mix[name] if mix else None
 
     def get_environmental_impact(self) -> EnvironmentalImpact:
-        """What is known of the place; peak, least and best hour need `series`, and are those of its first 24 hours."""
+        """Returns data on the place; peak, lowest and best hour require `series`, and are those of its first 24 hours."""
         code = self.entry.get("zone")
         return EnvironmentalImpact(
             renewable_percentage=self._share("renewable_percent"), fossil_fuel_percentage=self._share("fossil_percent"),
@@ -142,7 +142,7 @@ class CarbonIntensityProvider:
 
 
 def day(series: Any, column: Optional[str] = None) -> Dict[str, Any]:
-    """The hour of most and of least carbon in a series' first 24 hours, by the library's plans of an hour each.
+    """Returns the hours with the highest and the lowest intensity in the first 24 hours of a series, by plans of one hour.
 
     Raises:
         ConfigurationError: the series cannot be used.

@@ -1,6 +1,6 @@
-"""CarbonConfig as the options of an `eco2.Meter`, and its opening: no option keeps it from measuring.
+"""Converts a CarbonConfig to the options of an `eco2.Meter`, and opens it. No option prevents the measurement.
 
-An option that cannot be used is left out, with a warning; a zone that is not known gives way to the next best.
+An option that cannot be used is omitted, with a warning; an unknown zone is replaced by the next best.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def options(config: Any) -> Dict[str, Any]:
 
 
 def sources(config: Any) -> Optional[List[str]]:
-    """The sources that are asked; None: all that are there."""
+    """The sources to read; None: all that are available."""
     if config.gpu_simulation:
         return ["synthetic"]
     if not config.track_cpu_energy:
@@ -81,12 +81,12 @@ def sources(config: Any) -> Optional[List[str]]:
 
 
 def offsets(config: Any) -> Dict[str, float]:
-    """Offsets bought elsewhere, kilograms by name, for lines of their own in the report; never subtracted."""
+    """Purchased offsets, kilograms by name, for separate lines in the report; never subtracted."""
     return {fitting(name, "the name of an offset"): kg for name, kg in config.carbon_offset_credits.items()}
 
 
 def labels(config: Any) -> Dict[str, str]:
-    """What the run belongs to, and tags: up to 64 labels of up to 256 bytes. What is cut or left out is warned of."""
+    """Labels of the run and tags: up to 64 of up to 256 bytes. A warning names what is cut or omitted."""
     named = {"project": config.project_name, "experiment": config.experiment_name}
     if config.carbon_price_per_tonne is not None:
         # By this label the library prices the run's carbon.
@@ -104,7 +104,7 @@ def labels(config: Any) -> Dict[str, str]:
 
 
 def fitting(text: str, what: str) -> str:
-    """Text as an option may have it: no control characters, at most 256 bytes. What is lost is warned of."""
+    """Returns text that an option accepts: no control characters, at most 256 bytes. A warning names what is lost."""
     plain = _CONTROL.sub(" ", text).strip()
     cut = plain.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").strip()
     if cut != text.strip():
@@ -138,7 +138,7 @@ def place(config: Any, path: str) -> str:
 
 
 def opened(config: Any, total_steps: Optional[int] = None, run: Any = None) -> eco2.Meter:
-    """A meter by these options. One that cannot be used is left out, with a warning.
+    """Opens a meter with these options. An option that cannot be used is omitted, with a warning.
 
     Args:
         config: a CarbonConfig.
@@ -146,7 +146,7 @@ def opened(config: Any, total_steps: Optional[int] = None, run: Any = None) -> e
         run: the run's number in this process: files of an earlier run are renamed, not overwritten.
 
     Raises:
-        eco2.Error: the meter cannot be opened, whatever is left out.
+        eco2.Error: the meter cannot be opened with any subset of the options.
     """
     where.hand_over(config)
     given = options(config)
@@ -170,7 +170,7 @@ def opened(config: Any, total_steps: Optional[int] = None, run: Any = None) -> e
 
 
 def with_places(given: Dict[str, Any], run: Any) -> Dict[str, Any]:
-    """The options with room for the files that they name; one whose folder cannot be made is left out."""
+    """Creates the folders of the files that options name, and omits an option whose folder cannot be created."""
     for name in [name for name in FILES if name in given]:
         path = os.fspath(given[name])
         try:
@@ -185,7 +185,7 @@ def with_places(given: Dict[str, Any], run: Any) -> Dict[str, Any]:
 
 
 def to_blame(error: eco2.Error, given: Dict[str, Any]) -> List[str]:
-    """Which of the options the library refuses; `budget.max_co2_kg` is one of a table. Empty where its message names none."""
+    """Returns the options that the library refuses; `budget.max_co2_kg` is one of a table. Empty if its message names none."""
     text = str(error)
     refused = _REFUSED.match(text)
     if refused:
@@ -203,7 +203,7 @@ def _has(given: Dict[str, Any], name: str) -> bool:
 
 
 def without(given: Dict[str, Any], names: List[str], error: Exception) -> Dict[str, Any]:
-    """The options without these, which is warned of once."""
+    """Returns the options without these, and warns once."""
     left = {name: value for name, value in given.items() if name not in names}
     for table, _, name in (name.partition(".") for name in names if name not in given):
         left[table] = {other: value for other, value in left[table].items() if other != name}
@@ -213,7 +213,8 @@ def without(given: Dict[str, Any], names: List[str], error: Exception) -> Dict[s
 
 
 def _with_less(config: Any, given: Dict[str, Any], error: eco2.Error) -> eco2.Meter:
-    """The meter without the one option, or else all options, that can be done without. Tried where no message names the option."""
+    """Opens the meter without one option, or else without all options that can be omitted. Used if no message names the
+    option."""
     spare = [name for name in given if name not in ESSENTIAL]
     for names in [*([name] for name in reversed(spare)), spare]:
         try:

@@ -1,4 +1,4 @@
-"""MLflow, in the names of HF Eco2AI. Importable without MLflow."""
+"""MLflow, under the names of HF Eco2AI. Can be imported without MLflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["MLflowExporter", "MLflowIntegration", "log_carbon_metrics"]
 
 
 class MLflowIntegration:
-    """A callback that logs to MLflow, and the same for a report that is there already."""
+    """A callback that logs to MLflow, and a function that logs a finished report."""
 
     @staticmethod
     def create_callback(**options: Any) -> Eco2AICallback:

@@ -1,4 +1,4 @@
-"""Names that people type and that are no option here: the nearest one, also for those who come from CodeCarbon."""
+"""Suggestions for unknown option names, also for those of CodeCarbon."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ CODECARBON = {theirs: ours for ours, names in _BY_OURS.items() for theirs in nam
 
 
 def nearest(name: str, names: Iterable[str]) -> Optional[str]:
-    """The option that was probably meant; None if nothing is like it."""
+    """Returns the most similar option; None if none is similar."""
     known = [*names, *CODECARBON]
     near = difflib.get_close_matches(str(name).lower(), known, 1)
     return CODECARBON.get(near[0], near[0]) if near else None
 
 
 def unknown(name: str, names: Iterable[str]) -> str:
-    """The message for a name that is no option."""
+    """Returns the message for an unknown option."""
     text = f"no option is named {name!r}"
     if name in CODECARBON:
         return f"{text}; CodeCarbon's {name} is {CODECARBON[name]} here"

@@ -1,10 +1,10 @@
-"""What to change about a training, in the names of HF Eco2AI, by `eco2 optimize`.
+"""Suggestions to reduce a training's energy use, under the names of HF Eco2AI, by `eco2 optimize`.
 
     from hf_eco2ai import CarbonOptimizer
     for advice in CarbonOptimizer(regions=["FR"]).analyze_training("carbon_report.json"):
         print(advice.title, advice.potential_reduction_percent, advice.command)
 
-Every advice rests on what was measured in the run; nothing is added up here. See docs/advice.md of eco2.
+Every suggestion is based on measurements in the run; nothing is computed here. See docs/advice.md of eco2.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class CarbonOptimizer:
 
     def __init__(self, regions: Sequence[str] = (), series: Optional[Union[str, os.PathLike]] = None,
                  column: Optional[str] = None, within_hours: Optional[float] = None, zone: Optional[str] = None) -> None:
-        """Takes what the run is compared with, if anything.
+        """Sets what the run is compared with.
 
         Args:
             regions: zones, or columns of the series.
-            series: file of intensities over time; it prices other hours.
+            series: file of intensities over time, for other hours.
             column: the run's own column of it.
             within_hours: hours by which the run may move; 24 by default.
             zone: price the run in this zone instead of the one in its report.
@@ -54,11 +54,11 @@ class CarbonOptimizer:
         self.counsel: Dict[str, Any] = {}
 
     def analyze_training(self, report: Run) -> List[OptimizationRecommendation]:
-        """The advice on a run, the largest saving first; empty where nothing that was measured calls for any.
+        """Returns suggestions for a run, the largest saving first; empty if there are none.
 
         Raises:
             APIError: the command eco2 refused the run, the series or a zone.
-            ConfigurationError: the report has no measured run in it.
+            ConfigurationError: the report contains no measured run.
         """
         data = _data(report)
         if isinstance(data, str):
@@ -86,7 +86,7 @@ CarbonOptimizationEngine = SustainabilityOptimizer = CarbonOptimizer
 
 
 def suggest_optimizations(report: Run, **keywords: Any) -> List[OptimizationRecommendation]:
-    """The advice on a run; keywords and errors are those of `CarbonOptimizer`."""
+    """Returns suggestions for a run; keywords and errors are those of `CarbonOptimizer`."""
     return CarbonOptimizer(**keywords).analyze_training(report)
 
 
@@ -94,7 +94,8 @@ generate_recommendations = suggest_optimizations
 
 
 def recommendation(advice: Mapping) -> OptimizationRecommendation:
-    """One advice of `eco2 optimize --json`, values unchanged. How long a change takes was not measured: None."""
+    """Returns one suggestion of `eco2 optimize --json`, with unchanged values. The time that a change takes was not measured:
+    None."""
     return OptimizationRecommendation(
         category=advice["topic"], title=advice["title"], description=advice["text"],
         potential_reduction_percent=advice["percent"], potential_co2_savings_kg=advice["co2_kg"],

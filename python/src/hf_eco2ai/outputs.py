@@ -1,4 +1,4 @@
-"""Where figures go besides the log: files, a page for Prometheus, experiment trackers. If one fails the others go on."""
+"""Outputs in addition to the log: files, a page for Prometheus, experiment trackers. If one fails, the others continue."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .meter_options import place
 
 
 class Outputs:
-    """The outputs that a CarbonConfig asks for.
+    """The outputs that a CarbonConfig requests.
 
-    A copy (pickle, deepcopy) leaves trackers and page behind.
+    A copy (pickle, deepcopy) has no trackers and no page.
 
     Args:
         config: the options.
@@ -29,7 +29,7 @@ class Outputs:
         return {**self.__dict__, "trackers": [], "prometheus": None}
 
     def start(self, session: Any) -> None:
-        """A run begins: opens what is asked for. For one rank only: pages and trackers speak for all."""
+        """Starts a run: opens the page and the trackers, on rank 0 only."""
         self.trackers = []
         if self.config.export_prometheus:
             self._try("prometheus", lambda: self._serve(session))
@@ -39,7 +39,7 @@ class Outputs:
                 self._try(name, lambda name=name: self._follow(name))
 
     def log(self, figures: Dict[str, float], step: int) -> None:
-        """Figures at log time."""
+        """Writes the values of a log record."""
         for tracker in self.trackers:
             self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_metrics(figures, step))
 
@@ -49,7 +49,7 @@ class Outputs:
         Args:
             session: the run.
             rank: this process's number among those of the run.
-            step, epoch: how far the training got, for the last record.
+            step, epoch: progress of the training, for the last record.
         """
         session.finish(step, epoch)
         report = session.report()
@@ -58,7 +58,7 @@ class Outputs:
         return report
 
     def finish(self, report: Any, rank: int, run: int) -> None:
-        """The run is over: writes the files (one a rank) and hands the report to the trackers.
+        """Finishes a run: writes the files (one per rank) and passes the report to the trackers.
 
         A file that an earlier run of this process wrote is renamed first: each trial of a search keeps its report.
         """
@@ -109,6 +109,6 @@ class Outputs:
 
 
 def of_rank(path: str, rank: int) -> str:
-    """A file's name for one of several ranks; that of rank 0 is as it was given."""
+    """Returns the name of a rank's file; rank 0 has the name that was set."""
     stem, ending = os.path.splitext(path)
     return path if rank == 0 else f"{stem}-rank{rank}{ending}"

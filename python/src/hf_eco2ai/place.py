@@ -1,7 +1,7 @@
 """The training's place and its providers of carbon intensity, from the options of CarbonConfig.
 
-Nothing here asks the network by itself: `use_real_time_carbon` and `auto_detect_location` do when they are set, from the
-library's own thread or when it opens.
+No network is used unless `use_real_time_carbon` or `auto_detect_location` is set; the library then sends requests from a
+separate thread or when the meter opens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TOKEN = "CO2_SIGNAL_API_TOKEN"
 
 
 def providers(config: Any) -> List[str]:
-    """The providers of the intensity of the training's time, best first; may be empty."""
+    """Returns the providers of carbon intensity over time, best first; may be empty."""
     if not config.use_real_time_carbon or config.grid_carbon_intensity is not None:
         return []
     named = config.intensity_provider or (SIGNAL if config.co2_signal_api_token or config.carbon_api_key else "")
@@ -33,7 +33,7 @@ def providers(config: Any) -> List[str]:
 
 
 def located(config: Any) -> Optional[str]:
-    """Coordinates, or the cloud's own answer, where they are wanted and no other option gives the place."""
+    """Returns coordinates or `cloud`, if they are set and no other option sets the place."""
     if config.zone or config.country or config.region or config.grid_carbon_intensity is not None:
         return None
     if config.latitude is not None and config.longitude is not None:

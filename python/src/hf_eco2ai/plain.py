@@ -23,7 +23,7 @@ from .watch import BudgetWatch
 
 
 class TrainingRun(Guarded):
-    """A measured loop; made by `track_training`. A fault of measuring never raises into the loop.
+    """A measured loop; made by `track_training`. A measurement error never raises into the loop.
 
     Args:
         config: options.
@@ -34,7 +34,7 @@ class TrainingRun(Guarded):
         report: the CarbonReport once the block is left (for a run that could not be measured, one without values and with the reason), else None.
         should_stop: whether a budget with `budget_action="stop"` is spent: leave the loop then. The same on all ranks, which have to
             call `step` equally often where `torch.distributed` is initialised: at each check they ask one another.
-        errors: number of faults that were kept from the loop.
+        errors: number of errors that were not raised into the loop.
     """
 
     def __init__(self, config: CarbonConfig, rank: Optional[int] = None) -> None:
@@ -53,7 +53,7 @@ class TrainingRun(Guarded):
         return self.should_training_stop
 
     def step(self, samples: int = 0, tokens: int = 0, loss: Optional[float] = None, **extra: float) -> None:
-        """Ends a step and begins the next: what it has processed, its loss, figures of one's own for the report."""
+        """Ends a step and starts the next; takes the samples and tokens of the step, its loss, and values of your own."""
         self._steps += 1
         self._measure(samples, tokens, loss, extra)
         self._watch()
@@ -69,7 +69,7 @@ class TrainingRun(Guarded):
 
     @never_raising
     def log(self, **context: Any) -> Figures:
-        """Keeps a record and returns the figures now."""
+        """Keeps a record and returns the current values."""
         figures = self.session.record(self._steps, **context)
         self.outputs.log({f"carbon/{name}": value for name, value in figures["current"].items()
                           if isinstance(value, float)}, self._steps)
@@ -116,7 +116,7 @@ def track_training(config: Optional[CarbonConfig] = None, **options: Any) -> Tra
 
 
 def track(function: Optional[Callable] = None, **options: Any) -> Callable:
-    """A decorator: each call is a run of its own, whose report is `function.carbon_report` afterwards.
+    """Decorator: each call is a separate run, whose report is `function.carbon_report` afterwards.
 
     Raises:
         ConfigurationError: an option that cannot be used.

@@ -14,14 +14,14 @@ from .errors import APIError, ConfigurationError
 
 def optimize_power_settings(command: Sequence[str], limits_watts: Optional[Sequence[float]] = None, steps: int = 4,
                             repeat: int = 1, arguments: Sequence[str] = ()) -> Dict[str, Any]:
-    """Runs a command under one GPU power limit after another and compares the energy; old limits are put back at the end.
+    """Runs a command under one GPU power limit after another and compares the energy; restores the old limits at the end.
 
-    Nothing is guessed: what is not run has no figure. It needs the rights to set limits (root), and a command that does
-    the same work every time.
+    Only limits that were run have values. Requires the right to set limits (root), and a command that does the same work each
+    time.
 
     Args:
         command: the program and its arguments, such as `["python", "train.py", "--steps", "500"]`.
-        limits_watts: limits to try; without them `steps` ones, equal parts of the allowed range.
+        limits_watts: limits to try [default: `steps` limits at equal distances in the allowed range].
         repeat: runs at each limit; one run does not show the variation between runs.
         arguments: further flags of `eco2 optimize --sweep-power-limit`.
 

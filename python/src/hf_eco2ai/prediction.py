@@ -1,4 +1,5 @@
-"""A training's energy and emissions by past runs of its kind (predict_training_impact). Every figure is that of the command."""
+"""Predicts a training's energy and emissions from similar past runs (predict_training_impact). Every value is computed by the
+command."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ _UNITS = {"grams": 1e3, "energy_uj": 3.6e12, "duration_ns": 3.6e12}
 
 @dataclass
 class CarbonPrediction:
-    """What a training will emit, by past runs; None is what is not known.
+    """Prediction of a training's emissions from past runs; a value that is not known is None.
 
     A further run lies in `confidence_interval` (kg CO2e) and `energy_interval_kwh` with a probability of `confidence_level`, if runs
     vary as a normal distribution. `backtest_error_percent` is the median error of the energy that is predicted for each past run

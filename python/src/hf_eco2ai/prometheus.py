@@ -1,4 +1,4 @@
-"""PrometheusExporter: a page of metrics, rendered by the library, on an address of this machine."""
+"""PrometheusExporter: serves a page of metrics, rendered by the library, on an address of this machine."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class PrometheusExporter:
     """Serves a meter's metrics as OpenMetrics text at `/metrics`. A copy (pickle, deepcopy) serves nothing.
 
     Args:
-        port: 0 takes a free one.
+        port: 0 selects a free one.
         host: the address to listen on; by default only this machine can read it.
         meter: an `eco2.Meter`; `start` may give another.
-        prefix: the names that HF Eco2AI documented (`hf_training`), in place of `eco2`.
+        prefix: `hf_training` for the names that HF Eco2AI documented, instead of `eco2`.
     """
 
     def __init__(self, port: int = 9091, host: str = "localhost", meter: Any = None, prefix: Optional[str] = None) -> None:
@@ -44,7 +44,7 @@ class PrometheusExporter:
         return {**self.__dict__, "_server": None}
 
     def start(self, meter: Any = None) -> None:
-        """Serves on a thread of its own, until `stop` or the end of the process.
+        """Serves on a separate thread, until `stop` or the end of the process.
 
         Raises:
             OSError: the port is taken.
@@ -56,7 +56,7 @@ class PrometheusExporter:
             self.port = self._server.port
 
     def stop(self) -> None:
-        """Serves no more; readers that are not done are cut off. Takes at most 100 ms."""
+        """Stops serving and closes open connections. Takes at most 100 ms."""
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -85,10 +85,10 @@ class PrometheusExporter:
         return FORMAT
 
     def record_metrics(self, metrics: Any = None) -> None:
-        """Nothing has to be handed over: the page shows the meter's account at the time it is read."""
+        """Does nothing: the page shows the meter's values at the time of the request."""
 
     def get_metrics_url(self) -> str:
-        """The page's address."""
+        """Returns the page's address."""
         return f"http://{self.host}:{self.port}/metrics"
 
 
@@ -103,7 +103,7 @@ class _Reader:
 
 
 class _Server:
-    """One thread that waits for no reader: however slow some are, the next one is answered at once."""
+    """One thread that never waits for a reader: slow readers do not delay others."""
 
     def __init__(self, host: str, port: int, render: Callable[[], str]) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,11 +1,11 @@
-"""Zones to type: `regions.GERMANY`, `regions.USA.CALIFORNIA`. Each is a zone's code as text, by the table of eco2.
+"""Zones as attributes: `regions.GERMANY`, `regions.USA.CALIFORNIA`. Each is the zone's code as text, from the table of eco2.
 
     from hf_eco2ai import Eco2AICallback, regions
     Eco2AICallback(zone=regions.USA.CALIFORNIA)
 
-`dir(regions)` lists the countries, `dir(regions.USA)` the states. A region that exists and has no figure of its own, such as
-`regions.GERMANY.BAVARIA`, is its code too: it has no `intensity`, and a run in it is priced by its country's figure, flagged.
-A name that is no region raises AttributeError.
+`dir(regions)` lists the countries, `dir(regions.USA)` the states. A region without a value of its own, such as
+`regions.GERMANY.BAVARIA`, is also its code: it has no `intensity`, and emissions of a run in it use the country's value,
+flagged. An unknown name raises AttributeError.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Zone(str):
 
 
 def get(name: str) -> Zone:
-    """The zone of a code, name or alias, with a figure or without. Raises ConfigurationError if there is none."""
+    """Returns the zone of a code, name or alias, with or without a value. Raises ConfigurationError if there is none."""
     try:
         return Zone(entry(name)["zone"])
     except ConfigurationError as error:
@@ -73,7 +73,7 @@ def __dir__() -> List[str]:
 
 
 def _listed(wanted) -> List[str]:  # type: ignore[no-untyped-def]
-    """Names to type of the table's zones; none where there is no command to ask."""
+    """Attribute names of the table's zones; none without the command."""
     try:
         return [_typed(row["name"]) for row in table() if wanted(row["zone"])]
     except CarbonTrackingError:

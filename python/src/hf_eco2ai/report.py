@@ -1,4 +1,5 @@
-"""CarbonReport: a finished (or going) run, in the format of a carbon report 1.0, over a report of schema eco2.report/1."""
+"""CarbonReport: a run that goes on or has finished, in the format of a carbon report 1.0, from a report of schema
+eco2.report/1."""
 
 from __future__ import annotations
 
@@ -33,13 +34,13 @@ class CarbonReport:
 
     Attributes:
         summary: totals, as attributes, by key, and as text when called.
-        environmental_impact: what is known of the grid.
-        detailed_metrics: the records, with what lies between each and the one before.
-        recommendations: advice from what was measured, asked for when it is first read (see `CarbonOptimizer`).
+        environmental_impact: data on the grid.
+        detailed_metrics: the records, each with the difference from the one before.
+        recommendations: suggestions from what was measured, computed when first read (see `CarbonOptimizer`).
         origin: bounds, quality by device, zone, source and year of the intensity, PUE.
         eco2: the whole report of schema eco2.report/1 as plain data; None where nothing was measured.
-        attempts: the starts of a training that was begun again before it had ended (`auto_find_batch_size` after
-            out-of-memory), each with its energy; the totals are over all of them. Empty where it was begun once.
+        attempts: the starts of a training that started again before it had ended (`auto_find_batch_size` after out-of-memory),
+            each with its energy; the totals are over all of them. Empty with one start.
     """
 
     def __init__(self, figures: Optional[Dict[str, Any]] = None, eco2_report: Optional[Dict[str, Any]] = None,
@@ -91,7 +92,7 @@ class CarbonReport:
 
     @property
     def recommendations(self) -> List[Any]:
-        """Advice on the run; for a report that was read from a file, the file's advice. Empty where none was wanted."""
+        """Suggestions for the run; for a report that was read from a file, those of the file. Empty if they are turned off."""
         if self._recommendations is None:
             self._recommendations = self._advised()
         return self._recommendations
@@ -202,7 +203,7 @@ class CarbonReport:
 
 
 def between(records: Sequence[CarbonMetrics]) -> List[CarbonMetrics]:
-    """The records, each with the energy, power and grams since the one before of which these are known.
+    """Returns the records, each with the energy, power and grams since the last record for which they are known.
 
     Totals are compared, not sums kept, so the parts add up to the last total. A total is provisional at first: where a
     later one is less, the later one counts. A record whose energy or carbon is not known stays without them.
@@ -233,13 +234,13 @@ def _never_above_later(totals: Sequence[Any]) -> List[Any]:
 
 
 def restored(data: Dict[str, Any]) -> CarbonMetrics:
-    """A record from a file; what the format does not have is left out."""
+    """Returns a record from a file; fields that the format does not have are omitted."""
     flat = {**data, **(data.get("efficiency") or {})}
     return CarbonMetrics(**{field.name: flat[field.name] for field in dataclasses.fields(CarbonMetrics) if field.name in flat})
 
 
 def rendered(data: Dict[str, Any]) -> Dict[str, Any]:
-    """The figures of a report of schema eco2.report/1. Raises APIError if the command eco2 fails."""
+    """Returns the values of a report of schema eco2.report/1. Raises APIError if the command eco2 fails."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.json")
         path.write_text(json.dumps(data), encoding="utf-8")

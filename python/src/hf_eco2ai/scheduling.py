@@ -1,12 +1,12 @@
-"""When and where to train, in the names of HF Eco2AI, by `eco2 plan`.
+"""Finds when and where to train, under the names of HF Eco2AI, by `eco2 plan`.
 
     from hf_eco2ai import LowCarbonScheduler
     scheduler = LowCarbonScheduler(series="gb.csv", flexibility_hours=24)
     window = scheduler.find_low_carbon_window(estimated_duration_hours=6)
     print(window.start, window.carbon_reduction)
 
-A plan needs intensities over time: a file, or a provider that publishes a forecast. Without either there is an error:
-an hour counts as low-carbon only by a measurement or a forecast (docs/plans.md of eco2).
+A plan requires intensities over time: a file, or a provider that publishes a forecast. Without either there is an error,
+because eco2 does not assume a daily profile (docs/plans.md of eco2).
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ class LowCarbonScheduler:
     Args:
         series: CSV or JSON file of grams CO2e per kilowatt-hour over time.
         column: the file's column.
-        provider: who is asked for a forecast instead: `"neso"`, `"electricity-maps"`, …; its token comes from the
+        provider: service that publishes a forecast, instead of a file: `"neso"`, `"electricity-maps"`, …; its token comes from
+        the
             environment. Needs a place.
         zone, country, region: the place, for a provider.
         provider_url, provider_zone: as for `eco2 grid`.
-        flexibility_hours: by how much the start may be put off: the training ends within its duration and this.
-        power_watts: what the training draws; without it only shares are known, not grams.
+        flexibility_hours: longest delay of the start: the training ends within its duration plus these hours.
+        power_watts: power of the training; without it only the relative saving is known, not grams.
         pue: overhead of the facility, 1 or more.
         clock: returns the time, with a time zone.
         wait: waits for a number of seconds, at most until `stop_scheduler()`; returns whether that was called.
@@ -71,7 +72,7 @@ class LowCarbonScheduler:
     def find_low_carbon_window(self, estimated_duration_hours: float, start_after: Optional[datetime] = None,
                                flexibility_hours: Optional[float] = None, interruptible: bool = False,
                                profile: Optional[Union[str, os.PathLike]] = None) -> TrainingWindow:
-        """The window of least carbon, of equal ones the earliest; it is compared with a start at `start_after`.
+        """Returns the window with the lowest emissions, the earliest of equal ones, compared with a start at `start_after`.
 
         Args:
             estimated_duration_hours: how long the training takes; with a profile, with the fewest workers.
@@ -152,7 +153,8 @@ CarbonAwareScheduler = LowCarbonScheduler
 
 def find_low_carbon_window(estimated_duration_hours: float, start_after: Optional[datetime] = None,
                            flexibility_hours: float = 24, **keywords: Any) -> TrainingWindow:
-    """The window of least carbon; `interruptible`, `profile` and the keywords of `LowCarbonScheduler` may be given too.
+    """Returns the window with the lowest emissions; also takes `interruptible`, `profile` and the keywords of
+    `LowCarbonScheduler`.
 
     Raises:
         ConfigurationError: as `LowCarbonScheduler` and its method do; without a series and a provider above all.
@@ -177,7 +179,7 @@ def compare_regions(estimated_duration_hours: float, series: Union[str, os.PathL
 
 
 def plan_optimal_training(task_requirements: Mapping, constraints: Optional[Mapping] = None) -> TrainingWindow:
-    """When to train, and how wide: the optimum of a known or forecast intensity, by exact search.
+    """Finds when to train, and with how many workers: the optimum for a known or forecast intensity, by exact search.
 
     Args:
         task_requirements: `estimated_duration_hours`, and if known `power_watts`, `interruptible`, `profile`.
@@ -193,7 +195,7 @@ def plan_optimal_training(task_requirements: Mapping, constraints: Optional[Mapp
 
 
 def planned(flags: Mapping) -> Dict[str, Any]:
-    """The answer of `eco2 plan --json` to flags. True gives a flag without a value, None and False leave one out.
+    """Returns the answer of `eco2 plan --json` to flags. True is a flag without a value; None and False omit it.
 
     Raises:
         ConfigurationError: it refused them. APIError: there is no command, or it failed otherwise.
