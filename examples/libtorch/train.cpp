@@ -30,7 +30,7 @@ static double train(Model &model, torch::optim::SGD &optimizer, const torch::Ten
     return loss.item<double>();
 }
 
-// What was taken since the last call, extrapolated from the newest readings; the exact sum is in the report.
+// Energy since the last call, extrapolated from the newest readings; the exact sum is in the report.
 static void print_step(const eco2::Meter &meter, int step, double loss, std::optional<eco2::Now> &before) {
     const eco2::Result<eco2::Now> now = meter.now();
     if (now && before) {
@@ -62,7 +62,7 @@ int main() {
     const torch::Tensor next = tokens.select(1, 0);  // learnable: the first token again
     std::optional<eco2::Now> before;
     if (const auto now = meter.now()) before = *now;
-    meter.start_steps(*name);  // loading the model is no step
+    meter.start_steps(*name);  // loading the model is not a step
     for (int step = 0; step < STEPS; ++step) {
         const double loss = train(model, optimizer, tokens, next);
         if (const auto done = meter.step(*name, {BATCH, BATCH * TOKENS, loss}); !done) {

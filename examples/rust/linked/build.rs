@@ -1,4 +1,4 @@
-//! Asks pkg-config where libeco2 is: PKG_CONFIG_PATH=PREFIX/lib/pkgconfig for what `scripts/install --prefix` put there.
+//! Finds libeco2 by pkg-config: set PKG_CONFIG_PATH=PREFIX/lib/pkgconfig after `scripts/install --prefix PREFIX`.
 
 use std::process::Command;
 

@@ -14,20 +14,22 @@ from .errors import Error
 
 
 def zone(name: str) -> dict:
-    """The carbon intensity of electricity in a zone, by the yearly table: `g_per_kwh`, `kind`, `year`, `source`, `mix` and so on.
+    """Returns the carbon intensity of electricity in a zone, from the yearly table: `g_per_kwh`, `kind`, `year`, `source`,
+    `mix` and so on.
 
     Args:
         name: code, name or alias: "DE", "Germany", "US-CA", "aws:us-east-1".
 
     Raises:
-        Error: ECO2_ERR_ARGUMENT for one that is not known; the text has the nearest ones.
+        Error: ECO2_ERR_ARGUMENT for an unknown zone; the message suggests similar names.
     """
     return json.loads(text_of(library(), partial(library().zone, encoded(name, "name"))))
 
 
 def plan(series: str | os.PathLike | Mapping, duration: float | None = None, within: float | None = None,
          **more: object) -> dict:
-    """When, where and how wide to run for least carbon: `start`, `slots`, `grams`, `grams_now`, `saving_percent` and so on.
+    """Finds the time, place and number of workers with the lowest emissions: `start`, `slots`, `grams`, `grams_now`,
+    `saving_percent` and so on.
 
     Args:
         series: intensities over time: a CSV or JSON file, or a mapping of schema `eco2.series/1`. There is no default.

@@ -1,4 +1,4 @@
-"""From Python's values to the library's and back: handles, texts, statuses, sizes."""
+"""Converts values between Python and the library: handles, texts, statuses, sizes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def check(library, status: int) -> None:  # type: ignore[no-untyped-def]
 
 
 def encoded(text: str, argument: str) -> bytes:
-    """A text for the library.
+    """Returns a text for the library.
 
     Raises:
-        Error: it is no text, is not UTF-8, or contains NUL.
+        Error: it is not a text, is not UTF-8, or contains NUL.
     """
     if not isinstance(text, str):
         raise Error(c.ECO2_ERR_ARGUMENT, f"{argument} is a {type(text).__name__}; allowed: str")
@@ -47,10 +47,10 @@ def encoded(text: str, argument: str) -> bytes:
 
 
 def unsigned(value: object, argument: str) -> int:
-    """A whole number from 0 to 2**64 - 1; None is 0. What is not whole is refused, numpy's integers are taken.
+    """Returns a whole number from 0 to 2**64 - 1; None is 0. Integers of numpy are accepted.
 
     Raises:
-        Error: it is another.
+        Error: it is not such a number.
     """
     try:
         number = 0 if value is None else value.__index__()  # type: ignore[attr-defined]
@@ -65,7 +65,7 @@ def number(value: object, argument: str) -> float:
     """A floating-point number; a tensor's or an array's single element too.
 
     Raises:
-        Error: it is none.
+        Error: it is not a number.
     """
     try:
         return float(value)  # type: ignore[arg-type]
@@ -74,12 +74,12 @@ def number(value: object, argument: str) -> float:
 
 
 def known(figure: int) -> int | None:
-    """An unsigned figure, or None for the header's ECO2_UNKNOWN."""
+    """Returns an unsigned value, or None for the header's ECO2_UNKNOWN."""
     return None if figure == c.ECO2_UNKNOWN else figure
 
 
 def finite(figure: float) -> float | None:
-    """A figure, or None for the header's NaN."""
+    """Returns a value, or None for NaN."""
     return None if math.isnan(figure) else figure
 
 
@@ -89,7 +89,7 @@ def sized(struct):  # type: ignore[no-untyped-def]
 
 
 def text_of(library, call) -> str:  # type: ignore[no-untyped-def]
-    """The text that `call(buffer, size, needed)` gives; a live meter's may grow between two calls.
+    """Returns the text that `call(buffer, size, needed)` writes; that of a live meter may grow between two calls.
 
     Raises:
         Error: as `call`.
@@ -106,7 +106,7 @@ def text_of(library, call) -> str:  # type: ignore[no-untyped-def]
 
 
 class Ids(dict):
-    """Ids of span names, asked for once each."""
+    """Ids of span names, requested once each."""
 
     __slots__ = ("_library", "_handle")
 

@@ -33,7 +33,7 @@ class _Energy(NamedTuple):
 
 
 class Energy(_Energy, _Convertible):
-    """Energy at an instant, extrapolated from the last readings: provisional by nature.
+    """Energy at an instant, extrapolated from the last readings: always provisional.
 
     `at_ns` nanoseconds of `time.monotonic_ns()`; `energy_uj` µJ since the meter's first readings, over devices that do
     not overlap; `complete`: whether every device's part is known.
@@ -60,9 +60,9 @@ class Total(_Total, _Convertible):
     """The sum over a name's spans that have ended.
 
     `energy_uj` lies in [`low_uj`, `high_uj`]; None: no device was read, a `high_uj` of None: no upper bound. `range_kind`:
-    whether that range is `"hard"` or `"plausible"`, with its coverage in `range_percent`; `free_low_uj` and `free_high_uj`
-    rest on no assumption about power. `final`: does not change any more.
-    `sync`: what the spans' edges do about queued GPU work, `"none"`, `"synchronize"` or `"event"`.
+    whether that range is `"hard"` or `"plausible"`, with its coverage in `range_percent`; `free_low_uj` and `free_high_uj` use
+    no assumption about power. `final`: the values do not change any more.
+    `sync`: how queued GPU work is treated at the start and end: `"none"`, `"synchronize"` or `"event"`.
     """
 
     __slots__ = ()
@@ -134,19 +134,20 @@ class Series:
 
 
 class Budget(NamedTuple):
-    """What became of the budget, and what will.
+    """State and forecast of the budget.
 
-    `decision`: `"go"`, `"warn"` (most of a limit is spent, or the forecast is over it), `"pause"` (only where the option
-    `budget` asks for it) or `"stop"` (a limit is spent, or would be by the next steps and the reserve). `limits`: how
-    many there are. `share`: spent of the limit of which most is spent, as a share of it; 0 without limits, not a number
-    where it is known of none: the decision is then a warning.
+    `decision`: `"go"`, `"warn"` (most of a limit is spent, or the forecast is over it), `"pause"` (only if the option `budget`
+    enables it) or `"stop"` (a limit is spent, or would be by the next steps and the reserve). `limits`: number of limits.
+    `share`: highest share of a limit that is spent; 0 without limits, NaN if no spent amount is known: the decision is then a
+    warning.
 
-    The others are of the limit that decides, in its `unit` (`"energy_uj"`, `"grams"` or `"money"`), None where they are
-    not known: `spent` and `limit`; `low` and `high`, the bounds of `spent` (a `high` of None: no upper bound, the decision
-    is then a warning at least); `quality`, the worst among the parts of the energy (`"measured"`, `"derived"`,
-    `"estimated"`, `"synthetic"`, or `"missing"` where nothing is known), which `quality_percent` of it has; `held`, what is kept back for the next steps and as a reserve; `finish`, what will
-    have been spent at the end, with its 90 % interval from `finish_low` to `finish_high`; `finish_p90`, what is not
-    exceeded in nine of ten runs. A forecast needs the run's length: `budget={"total_steps": 1000}` or `total_hours`.
+    The other values are those of the limit that decides, in its `unit` (`"energy_uj"`, `"grams"` or `"money"`); None: not
+    known. `spent` and `limit`; `low` and `high`, the bounds of `spent` (a `high` of None: no upper bound, and the decision is
+    at least a warning); `quality`, the worst among the parts of the energy (`"measured"`, `"derived"`, `"estimated"`,
+    `"synthetic"`, or `"missing"` if nothing is known), and `quality_percent`, the share of energy that has it; `held`, the
+    amount held back for the next steps and as a reserve; `finish`, the forecast for the end, with its 90 % interval from
+    `finish_low` to `finish_high`; `finish_p90`, not exceeded in nine of ten runs. A forecast requires the run's length:
+    `budget={"total_steps": 1000}` or `total_hours`.
     """
 
     decision: str

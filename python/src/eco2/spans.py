@@ -1,8 +1,8 @@
-"""Spans: what measures a stretch of the program, as a context manager or as a decorator.
+"""Spans: measure a part of the program, as a context manager or as a decorator.
 
-A span of this kind never raises: where nothing can be recorded (the meter is closed, this is a forked child, there was
-no room) the program goes on, and the report counts what was dropped. It has no state of its own, so one object may be
-used again and again, within itself, and by many threads at once.
+A span never raises: if nothing can be recorded (the meter is closed, the process is a forked child, the ring is full), the
+program continues, and the report counts what was dropped. A span has no state, so that one object may be used repeatedly,
+within itself, and by many threads at once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _COROUTINE, _GENERATOR, _ASYNC_GENERATOR = 0x80, 0x20, 0x200
 class Span:
     """Measures a block (`with span:`) or every call of a function (`@span`).
 
-    Its edges do nothing about work that is queued on a GPU: the energy of that work falls into whatever runs when the
-    GPU gets to it. For other edges see `Meter.span`.
+    It does not wait for work that is queued on a GPU: the energy of that work counts for the span that is open when the GPU
+    does it. `Meter.span` has other ways.
     """
 
     __slots__ = ("name", "_begin", "_end")
@@ -83,7 +83,8 @@ class Synchronized(Span):
 
 
 class Stamped(Span):
-    """A span whose edges the device stamps: nothing waits, and the span is recorded once both stamps are known.
+    """A span whose start and end are time stamps of the device: nothing waits, and the span is recorded when both stamps are
+    known.
 
     `event()` is called at each edge and returns a poll, which returns the edge's time in nanoseconds of the monotonic
     clock, or None while the device has not got there.
@@ -150,7 +151,7 @@ class Stamped(Span):
 
 
 def wrapped(function, span):  # type: ignore[no-untyped-def]
-    """The function with every call measured; `span()` gives the context manager of a call.
+    """Returns the function with every call measured; `span()` returns the context manager of a call.
 
     Raises:
         TypeError: a generator function, whose call does nothing yet.

@@ -32,12 +32,12 @@ impl Source for Socket {
 
     fn read(&mut self, batch: &mut Batch) {
         let microseconds = self.began.elapsed().as_micros();
-        // A failed read would be a fault, and never a value.
+        // A failed read would be a fault, never a value.
         batch.one(0, || Ok(40 * u64::try_from(microseconds).unwrap_or(u64::MAX)));
     }
 }
 
-/// One line of a log: what the run took, and where from.
+/// One line of a log: the energy of the run and its source.
 struct LogLine;
 
 impl Exporter for LogLine {
