@@ -19,13 +19,13 @@ from .errors import ConfigurationError
 from .optimization import CarbonOptimizer
 
 FLAGS = ("-p", "--project", "--model-size", "--duration", "--format")
-"""Flags that are HF Eco2AI's; with one of them the command is this one, else eco2's own."""
+"""Flags of HF Eco2AI. With one of them the command is this one, else that of eco2."""
 
 SIZES = ("small", "medium", "large")
 """Values of `--model-size`."""
 
 NEWEST = 20
-"""Number of the newest runs that are looked at."""
+"""Number of the newest runs that are read."""
 
 
 def is_asked(arguments: list) -> bool:
@@ -100,12 +100,12 @@ def text(found: Mapping) -> str:
     for one in found["recommendations"]:
         lines += [f"- {one['title']}", f"  {one['description']}", f"  try: {one['command']}"]
     if not found["recommendations"]:
-        lines.append("No suggestions: nothing that was measured calls for any.")
+        lines.append("No suggestions.")
     expected = found["expected"]
     if expected["energy_kwh"] is not None:
         co2 = "carbon not known" if expected["co2_kg"] is None else f"{expected['co2_kg']:.3g} kg CO2e"
         lines.append(f"{found['duration_minutes']:g} min at this run's mean power of {expected['power_watts']:.4g} W: "
                      f"{expected['energy_kwh']:.3g} kWh, {co2}")
-    lines.append(f"--model-size {found['model_size']} changes nothing: what a run takes is measured, not guessed from a size in words.")
+    lines.append(f"--model-size {found['model_size']} has no effect: energy is measured, not derived from a size in words.")
     return "\n".join(lines)
 

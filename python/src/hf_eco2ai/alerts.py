@@ -137,4 +137,4 @@ def _report(run: Any) -> Optional[Mapping]:
         return run.to_dict()
     if hasattr(run, "eco2"):
         return run.eco2
-    raise ConfigurationError(f"a {type(run).__name__} holds no run")
+    raise ConfigurationError(f"a {type(run).__name__} contains no run")

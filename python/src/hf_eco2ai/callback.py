@@ -118,7 +118,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
             try:
                 self._budget.after(state.global_step, self.session, control)
             except Exception as error:
-                self._fault("budget", "the budget was not looked at", error)
+                self._fault("budget", "the budget was not checked", error)
 
     def _fault(self, what: str, text: str, error: Exception) -> None:
         self.faults.add(what, error, f"{text}: {error!r}; training goes on")

@@ -18,14 +18,14 @@ from .errors import CarbonTrackingError
 from .files import write_text
 
 DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
-"""Commands that are eco2's own, handed on as they are."""
+"""Commands of eco2, passed on unchanged."""
 
 LATER = ("serve", "verify", "watch")
 """Commands whose part is not built yet."""
 
 METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",
            "average_power_watts": "average_power_watts", "equivalent_km_driven": "equivalent_km_driven"}
-"""Rows of `report --format csv`, and the figure of the summary that each is."""
+"""Rows of `report --format csv`, and the field of the summary for each."""
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -62,8 +62,8 @@ def _reader_left() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The commands that are not eco2's own."""
-    top = argparse.ArgumentParser(prog="hf-eco2ai", description="Energy and carbon of machine-learning training.",
-                                  epilog=f"Also eco2's own commands: {', '.join(DIRECT)}; exec is run, schedule is plan. "
+    top = argparse.ArgumentParser(prog="hf-eco2ai", description="Measure the energy use and emissions of machine-learning training.",
+                                  epilog=f"Also commands of eco2: {', '.join(DIRECT)}; exec is run, schedule is plan. "
                                          f"Not built yet: {', '.join(LATER)}.")
     top.add_argument("--version", action="version", version=f"hf-eco2ai {eco2.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "report", "show a report", _report, {
         ("-r", "--report"): {"required": True}, ("--format",): {"choices": ("text", "json", "csv"), "default": "text"},
         ("-o", "--output"): {}})
-    _command(commands, "optimize", "advice on a project's newest run (eco2's own flags: see eco2 optimize --help)", advise.advise, {
+    _command(commands, "optimize", "suggestions for a project's newest run (flags of eco2: see eco2 optimize --help)", advise.advise, {
         ("-p", "--project"): {"required": True}, ("--model-size",): {"choices": advise.SIZES, "default": "medium"},
         ("--duration",): {"type": float, "default": 60.0, "metavar": "MIN"},
         ("--format",): {"choices": ("text", "json"), "default": "text"}})

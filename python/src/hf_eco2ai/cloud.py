@@ -60,7 +60,7 @@ def _region(provider: str, region: str, hours: Optional[float], watts: Optional[
     found = entry(f"{provider}:{region}")
     about = found.get("cloud") or {}
     if not about:
-        raise ConfigurationError(f"{provider}:{region} is no region of a cloud")
+        raise ConfigurationError(f"{provider}:{region} is not a cloud region")
     data = {"region": region, "location": about.get("location"), "pue": about.get("pue"), "pue_year": about.get("pue_year"),
             "pue_source": about.get("pue_source"), "energy_kwh": None, "co2_kg": None,
             **{name: found.get(name) for name in ("zone", "name", "g_per_kwh", "kind", "year", "source", "licence", "note")}}

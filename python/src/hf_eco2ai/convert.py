@@ -10,11 +10,11 @@ from typing import Any
 from .errors import ConfigurationError
 
 SECRETS = ("co2_signal_api_token", "alert_webhook", "carbon_api_key", "email_password")
-"""Options that no file, no message and no output shows."""
+"""Options whose value no file, message or output shows."""
 
 WHERE = {"co2_signal_api_token": ", or as the variable CO2_SIGNAL_API_TOKEN", "alert_webhook": ", or as the variable ECO2_TOKEN_WEBHOOK",
          "carbon_api_key": ", or as the variable CARBON_API_KEY", "email_password": ", or as the variable EMAIL_PASSWORD"}
-"""Where a secret may be given instead of an option."""
+"""Other ways to set a secret."""
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

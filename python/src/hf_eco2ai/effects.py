@@ -144,5 +144,5 @@ def warn(config: Any) -> None:
     if config.gpu_simulation:
         warn_once("gpu_simulation", "CarbonConfig.gpu_simulation: every value is synthetic and flagged so; nothing is measured")
     if config.log_level == "BATCH":
-        warn_once("log_level", "CarbonConfig.log_level BATCH is STEP: a line a batch would slow the training")
+        warn_once("log_level", "CarbonConfig.log_level BATCH is STEP: a line per batch would slow the training")
 

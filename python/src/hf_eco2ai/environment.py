@@ -82,7 +82,7 @@ def _warn(variable: str, names: tuple) -> None:
         return
     near = difflib.get_close_matches(variable[len(PREFIX):].lower(), list(names), 1)
     hint = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
-    warn_once(variable, f"{variable} is no variable of eco2{hint}")
+    warn_once(variable, f"{variable} is not a variable of eco2{hint}")
 
 
 def _file(path: Any) -> Dict[str, Any]:

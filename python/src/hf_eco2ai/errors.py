@@ -10,7 +10,7 @@ from typing import Optional
 from eco2 import NotBuilt
 
 LOGGER = logging.getLogger("hf_eco2ai")
-"""Hears of every option without effect and of every fault; silent until `logging` is set up, but for warnings."""
+"""Logger for options without effect and for errors; before `logging` is set up, only warnings are shown."""
 
 MOST_KINDS = 32
 """Most different faults of one place that are logged; further ones are only counted."""

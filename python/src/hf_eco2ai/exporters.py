@@ -85,4 +85,4 @@ def _report(data: Any) -> CarbonReport:
         return data.session.report()
     if isinstance(data, dict):
         return CarbonReport({"summary": CarbonSummary(data)})
-    raise ConfigurationError(f"a {type(data).__name__} holds no report")
+    raise ConfigurationError(f"a {type(data).__name__} contains no report")

@@ -207,7 +207,7 @@ def without(given: Dict[str, Any], names: List[str], error: Exception) -> Dict[s
     left = {name: value for name, value in given.items() if name not in names}
     for table, _, name in (name.partition(".") for name in names if name not in given):
         left[table] = {other: value for other, value in left[table].items() if other != name}
-    instead = "; the zone's yearly figure is used" if "intensity_provider" in names else ""
+    instead = "; the zone's yearly value is used" if "intensity_provider" in names else ""
     warn_once(f"option:{','.join(names)}:{error}", f"{', '.join(names)} cannot be used and is left out: {error}{instead}")
     return left
 
@@ -240,6 +240,6 @@ def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
     except eco2.Error as error:
         if to_blame(error, given) or not any(word in str(error) for word in ("zone", "region", "grid figure")):
             raise
-        warn_once(f"zone:{best}", f"{error}; the next best zone is taken")
+        warn_once(f"zone:{best}", f"{error}; the next best zone is used")
     # Its country's value, else the world average: the report's `zone_source` is then `country` or `unknown`.
     return eco2.Meter.apart({**given, "zone": best, "zone_fallback": True})

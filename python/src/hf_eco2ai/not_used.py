@@ -18,7 +18,7 @@ class Unused(NamedTuple):
 
 
 ROWS: Tuple[Unused, ...] = (
-    Unused("HF_ECO2AI_ENV", "there is one way to measure, in production as elsewhere", True),
+    Unused("HF_ECO2AI_ENV", "measuring is the same in production and elsewhere", True),
     Unused("HF_ECO2AI_AUDIT_KEY", "the audit log is not built yet", True),
     Unused("HF_ECO2AI_MASTER_KEY", "nothing is encrypted here", True),
     Unused("CPU_CORES SYSTEM_MONITORING_ENABLED MEMORY_MONITORING_ENABLED",
@@ -31,13 +31,13 @@ ROWS: Tuple[Unused, ...] = (
     Unused("DATA_ANONYMIZATION_ENABLED DATA_RETENTION_DAYS DATA_ENCRYPTION_*",
            "no effect; `eco2 runs prune --keep` removes old runs, and `meter_options={'redact': True}` hides the command line", True),
     Unused("API_RATE_LIMITING_ENABLED API_RATE_LIMIT API_AUTH_TOKEN", "`serve` is not built yet", True),
-    Unused("TEST_MOCK_EXTERNAL_APIS", "nothing is mocked: without a provider the yearly table counts", True),
+    Unused("TEST_MOCK_EXTERNAL_APIS", "nothing is simulated: without a provider the yearly table is used", True),
     Unused("EXPERIMENTAL_* FEATURE_*", "there are no experimental parts to switch", False),
     Unused("CUSTOM_*_PATH PLUGIN_*", "no code is loaded from a path; own sources and exports are traits and callbacks (docs/seed.md)", False),
     Unused("BENCHMARK_*", "benchmarks are commands of the repository", False),
     Unused("REDIS_* GRAFANA_*", "no service of that name is used; Grafana reads Prometheus", False),
     Unused("NEPTUNE_*", "not built yet; MLflow, Weights & Biases and TensorBoard are", False),
-    Unused("MLFLOW_* WANDB_* TENSORBOARD_*", "the trackers' own clients read theirs; of us `MLFLOW_TRACKING_URI`, `MLFLOW_RUN_ID`, "
+    Unused("MLFLOW_* WANDB_* TENSORBOARD_*", "the clients of the trackers read these; of eco2 `MLFLOW_TRACKING_URI`, `MLFLOW_RUN_ID`, "
            "`WANDB_PROJECT`, `WANDB_RUN_ID` have an effect", False),
     Unused("AWS_* GCP_* AZURE_*", "credentials of a cloud are never read; `cloud` and `zone` name it", False),
     Unused("SSL_* LOG_* DEBUG_*", "other programs' names; `log_level`, `console_log_level` and `debug` are options", False),

@@ -59,9 +59,9 @@ def warn(config: Any) -> None:
     """Warns once of each of these options that has no effect as it is set."""
     given = config.zone or config.country or config.region
     own = config.grid_carbon_intensity is not None
-    replaced = "grid_carbon_intensity is given and goes over it" if own else None
+    replaced = "grid_carbon_intensity is set and overrides it" if own else None
     if config.use_real_time_carbon and not providers(config):
-        why = replaced or f"no provider is named: give intensity_provider, or co2_signal_api_token (or carbon_api_key) for {SIGNAL}; the zone's yearly figure is used"
+        why = replaced or f"no provider is named: give intensity_provider, or co2_signal_api_token (or carbon_api_key) for {SIGNAL}; the zone's yearly value is used"
         warn_once("use_real_time_carbon", f"CarbonConfig.use_real_time_carbon has no effect: {why}")
     for name in ("intensity_provider", "co2_signal_api_token", "carbon_api_key", "carbon_api_url"):
         if getattr(config, name) and not config.use_real_time_carbon:
