@@ -78,6 +78,7 @@ Examples:
   eco2 report --by team                 all stored runs, by the label team
   eco2 report --by project --period week
   eco2 report last --intensity-series gb.csv    emissions with the intensity of each hour
+  eco2 report lr-1 lr-2 lr-3 --by lr --format methods --checklist > methods.md
   eco2 report last --format sci --embodied 8xa100-sxm4-40gb --functional-unit step";
 
 const GRID: &str = "\
@@ -219,6 +220,9 @@ pub(crate) struct ReportArgs {
     /// Sum the energy of each hour, day or week (UTC); without RUN of all stored runs
     #[arg(long, value_enum, hide_possible_values = true)]
     pub(crate) period: Option<PeriodLength>,
+    /// Add the compute resources that conferences ask for to --format methods
+    #[arg(long)]
+    pub(crate) checklist: bool,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -288,7 +292,9 @@ pub(crate) enum Format {
     Scope2,
     /// The energy values of the EU AI Act's Annex XI
     AiAct,
-    /// A paragraph for the methods section of a paper
+    /// Energy and computation for the EU model documentation of general-purpose AI, of one run or several
+    Gpai,
+    /// A paragraph for the methods section of a paper, about one run or several; with --by, runs of a group are repeats
     Methods,
     /// A summary to share: no names, hosts, ids, labels, commands or days
     Summary,

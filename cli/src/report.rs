@@ -38,7 +38,12 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         sink::write_bytes(args.output.as_deref(), &pdf)?;
         return Ok(0);
     }
+    if args.checklist && args.chosen() != Format::Methods {
+        let fault = format!("--checklist belongs to --format methods; got {}", name(args.chosen()));
+        return Err(UsageError(fault).into());
+    }
     let text = match (&args.by, args.period) {
+        (_, None) if args.chosen() == Format::Methods => statement(&reports, args, &options)?,
         (label, Some(period)) => by_period(&reports, label.as_deref(), period, args.chosen())?,
         (Some(label), None) => grouped(&reports, label, args.chosen())?,
         (None, None) => {
@@ -52,6 +57,41 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         None => out::data(&text)?,
     }
     Ok(0)
+}
+
+/// Returns the methods paragraph about the runs, with the checklist of compute resources if it was requested.
+fn statement(reports: &[Report], args: &ReportArgs, options: &Options) -> anyhow::Result<String> {
+    let scoped = |reports: &[Report]| -> Vec<Report> {
+        reports.iter().map(|report| eco2_report::in_scope(report, options.scope).into_owned()).collect()
+    };
+    let (reports, by) = (scoped(reports), args.by.as_deref());
+    let mut text = eco2_report::methods_of(&reports, by)?;
+    if args.checklist {
+        let project = label_of_all(&reports, "project");
+        let ids = stored_runs(options)?;
+        let stored = ids.iter().map(|run| eco2::read_whole(run, options, Unrelated::Refused));
+        let stored = stored.collect::<Result<Vec<Report>, _>>()?;
+        let is_of_project = |report: &Report| project.is_none() || report.run.labels.get("project") == project;
+        let mut all: Vec<Report> = scoped(&stored).into_iter().filter(is_of_project).collect();
+        let is_stored = |report: &&Report| all.iter().any(|one| one.run.id == report.run.id);
+        let elsewhere: Vec<Report> = reports.iter().filter(|report| !is_stored(report)).cloned().collect();
+        let of_project = project.map_or_else(String::new, |project| format!(" with the label project={project}"));
+        let more = match elsewhere.len() {
+            0 => String::new(),
+            count => format!(" and {count} of the paper from other files"),
+        };
+        let whose = format!("{} stored on this machine{of_project}{more}", all.len());
+        all.extend(elsewhere);
+        text.push('\n');
+        text.push_str(&eco2_report::compute_checklist(&reports, by, &all, &whose));
+    }
+    Ok(text)
+}
+
+/// Returns the value of a label that all reports have; `None` if they have none or different ones.
+fn label_of_all<'a>(reports: &'a [Report], name: &str) -> Option<&'a String> {
+    let first = reports.first()?.run.labels.get(name)?;
+    reports.iter().all(|report| report.run.labels.get(name) == Some(first)).then_some(first)
 }
 
 /// Returns the ids of the stored runs that can be read.
@@ -126,7 +166,8 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         // Its bytes are no text; they are printed before this is called.
         Format::Html | Format::Pdf => Ok(eco2_report::html(single(reports, format)?)),
         Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),
-        Format::Methods => eco2_report::methods(single(reports, format)?).map_err(Into::into),
+        Format::Gpai => eco2_report::gpai(reports).map_err(Into::into),
+        Format::Methods => eco2_report::methods_of(reports, None).map_err(Into::into),
         Format::Csv => tables(reports, eco2_report::csv),
         Format::SpansCsv => tables(reports, eco2_report::spans_csv),
         Format::Codecarbon => tables(reports, eco2_report::codecarbon_csv),
@@ -138,8 +179,8 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
 /// Whether a format states one energy, which `--scope` chooses. The others have the machine's energy and the command's part,
 /// or list devices.
 fn has_one_energy(format: Format) -> bool {
-    use Format::{AiAct, Boamps, Codecarbon, Hf, HfJson, Methods, Scope2, Summary};
-    matches!(format, AiAct | Boamps | Codecarbon | Hf | HfJson | Methods | Scope2 | Summary)
+    use Format::{AiAct, Boamps, Codecarbon, Gpai, Hf, HfJson, Methods, Scope2, Summary};
+    matches!(format, AiAct | Boamps | Codecarbon | Gpai | Hf | HfJson | Methods | Scope2 | Summary)
 }
 
 /// Returns the format as `--format` names it.

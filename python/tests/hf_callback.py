@@ -50,6 +50,28 @@ class Callback(HfTest):
         self.assertEqual(report.origin.quality, {"package-0": "measured"})
         self.assertEqual(entry["carbon/grid_intensity"], 342.06)
 
+    def test_the_trainers_operations_are_reported_without_those_of_the_checkpoint(self) -> None:
+        loop = Loop(Eco2AICallback(**self.options()))
+        loop.state.total_flos = 5e9
+        loop.begin()
+        self.addCleanup(loop.callback.session.stop)
+        loop.batches(1)
+        self.use(loop, KILOJOULE)
+        loop.state.total_flos = 7e9
+        loop.log(loss=1.0)
+        loop.state.total_flos = 8e9
+        report = loop.end()
+        self.assertEqual(report.eco2["work"]["extra"]["total_flos"], 3e9)
+        # 1 kJ for 3e9 operations: a third of a microjoule, 333,333 pJ.
+        self.assertIn("3.00e9 FLOP", str(report.summary()))
+        self.assertEqual(loop.callback.errors, 0)
+
+    def test_without_a_count_of_operations_none_is_reported(self) -> None:
+        loop = self.loop()
+        loop.batches(1)
+        loop.log(loss=1.0)
+        self.assertNotIn("total_flos", loop.end().eco2["work"]["extra"])
+
     def test_d01_d02_the_total_is_the_counters_and_no_factor_comes_on_top(self) -> None:
         loop = self.loop()
         loop.batches(1)

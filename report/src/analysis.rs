@@ -3,9 +3,11 @@
 pub mod advice;
 mod compare;
 mod footprint;
+mod layers;
 mod merge;
 mod periods;
 mod scope;
+mod sum;
 
 pub use compare::{
     Compared, Comparison, Difference, Figure, Grouping, LeftOut, Objective, Overlap, RunGroup, Spread, Verdict,
@@ -13,8 +15,10 @@ pub use compare::{
 };
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
+pub(crate) use layers::{Layer, layers, thousandths};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
 pub use periods::{Period, PeriodSum, by_period};
 pub(crate) use scope::scope_of;
 pub use scope::{Scope, in_scope};
+pub(crate) use sum::{DeviceTime, RunSum, facility_of, sum_of_runs};

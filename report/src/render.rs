@@ -30,7 +30,8 @@ pub use budget::{quality_text, spent_text};
 pub use codecarbon::codecarbon_csv;
 pub use csv::{csv, spans_csv};
 pub use export::{
-    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, methods, model_card, sci_json, scope2_csv, summary_json,
+    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, compute_checklist, gpai, methods, methods_of, model_card, sci_json,
+    scope2_csv, summary_json,
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;

@@ -28,6 +28,7 @@ mod self_test;
 mod sensors;
 mod signals;
 mod sources;
+mod statements;
 #[path = "../../../net/tests/stub/mod.rs"]
 mod stub;
 mod supplements;

@@ -129,6 +129,27 @@ pub struct Work {
     pub extra: BTreeMap<String, f64>,
 }
 
+impl Work {
+    /// The number in `extra` with the floating-point operations of the run's training, as the Hugging Face Trainer counts them
+    /// (`total_flos`).
+    pub const FLOP: &'static str = "total_flos";
+
+    /// Returns the floating-point operations; `None`: not reported.
+    ///
+    /// ```
+    /// use eco2_core::schema::Work;
+    ///
+    /// let mut work = Work::default();
+    /// assert_eq!(work.flop(), None);
+    /// work.extra.insert(Work::FLOP.to_owned(), 2e15);
+    /// assert_eq!(work.flop(), Some(2e15));
+    /// ```
+    #[must_use]
+    pub fn flop(&self) -> Option<f64> {
+        self.extra.get(Self::FLOP).copied().filter(|flop| flop.is_finite() && *flop > 0.0)
+    }
+}
+
 /// Reads a field that may be null but not absent: a misspelt name must not pass for *not known*.
 pub(super) fn required_nullable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where

@@ -18,7 +18,7 @@ from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session
 from .watch import BudgetWatch, steps_to_come
-from .work import WorkCount
+from .work import FlopCount, WorkCount
 
 
 class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type]
@@ -49,6 +49,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
         self._work: Optional[WorkCount] = None
         self._step: Optional[Callable] = None
         self._training: Optional[context.Training] = None
+        self._flop = FlopCount()
         self._zero, self._rank = True, 0
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -83,6 +84,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
         self._work = context.work_count(args, state, loader)
         self._tokens(state)
         self.session.metadata = context.metadata(self.config, args, state, kwargs)
+        self._flop = FlopCount(state, FlopCount() if began else self._flop)
         if getattr(state, "global_step", 0):
             self.session.meter.extra("resumed_from_step", state.global_step)
         if self._zero and began:
@@ -128,6 +130,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
         """Adds the figures to what is logged, keeps a record, and hands both on."""
         if self._step is None or logs is None:
             return
+        self._report_flop(state)
         figures = self._record(state, logs)
         more = {f"carbon/{name}": figures["current"].get(name) for name in LOGGED}
         more = {name: value for name, value in more.items() if value is not None}
@@ -157,6 +160,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
         self.carbon_report = CarbonReport(config=self.config, text="nothing was measured: see the log")
         if self.session.meter is None:
             return
+        self._report_flop(state)
         step = getattr(state, "global_step", 0)
         if budget is not None:
             budget.last(step, self.session)
@@ -216,6 +220,13 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
     def _seen(self, state: Any) -> Optional[int]:
         # The Trainer's count is over all ranks: one of them takes it.
         return getattr(state, "num_input_tokens_seen", None) if self._zero else None
+
+    @never_raising
+    def _report_flop(self, state: Any) -> None:
+        done = self._flop.done(state)
+        # The Trainer's count is over all ranks, as that of tokens.
+        if self._zero and done:
+            self.session.meter.extra("total_flos", done)
 
     def _record(self, state: Any, logs: Dict[str, Any]) -> Figures:
         return self.session.record(getattr(state, "global_step", 0), getattr(state, "epoch", None),

@@ -69,6 +69,29 @@ class WorkCount:
         return max(seen - before, 0)
 
 
+class FlopCount:
+    """Floating-point operations of a training, from the Trainer's own count (`state.total_flos`: model size times tokens).
+
+    Args:
+        state: the Trainer's state when the training begins; its count goes on from a checkpoint's, which is not counted here.
+        before: the count of earlier attempts of the same run.
+    """
+
+    def __init__(self, state: Any = None, before: Optional[FlopCount] = None) -> None:
+        self._resumed_at = _flop(state)
+        self._earlier = self._last = before._last if before is not None else 0.0
+
+    def done(self, state: Any) -> float:
+        """Operations until now; 0 where the Trainer does not count them."""
+        self._last = self._earlier + max(_flop(state) - self._resumed_at, 0.0)
+        return self._last
+
+
+def _flop(state: Any) -> float:
+    found = getattr(state, "total_flos", None)
+    return float(found) if isinstance(found, (int, float)) else 0.0
+
+
 def steps_of_epoch(batches: int, accumulation: int, whole_only: bool = False) -> int:
     """Steps of an epoch of `batches` micro-batches, `accumulation` of them per step; at least 1."""
     return max(batches // accumulation if whole_only else -(-batches // accumulation), 1)

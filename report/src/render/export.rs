@@ -8,6 +8,8 @@
 mod accounting;
 mod boamps;
 mod documents;
+mod gpai;
+mod methods;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -18,7 +20,9 @@ use serde_json::Value;
 
 pub use accounting::{sci_json, scope2_csv};
 pub use boamps::boamps_json;
-pub use documents::{ai_act_json, methods, model_card};
+pub use documents::{ai_act_json, model_card};
+pub use gpai::gpai;
+pub use methods::{compute_checklist, methods, methods_of};
 pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
 
 use crate::Error;
@@ -62,7 +66,17 @@ fn hardware(report: &Report) -> BTreeMap<String, usize> {
 
 /// Returns the hardware in words: `2 × NVIDIA H200, 1 × AMD EPYC`.
 pub(super) fn hardware_words(report: &Report) -> String {
-    hardware(report).iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
+    hardware_words_of(std::slice::from_ref(report))
+}
+
+/// Returns the hardware of several runs in words: of each model the most that one run had.
+fn hardware_words_of(runs: &[Report]) -> String {
+    let mut most: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, count) in runs.iter().flat_map(hardware) {
+        let known = most.entry(name).or_default();
+        *known = count.max(*known);
+    }
+    most.iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the sources of the devices in the total, each once: `nvml`, `rapl-perf`.

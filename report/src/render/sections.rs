@@ -4,6 +4,7 @@
 use super::figures::{self, Spelling, counted, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, word};
+use crate::analysis::{Layer, layers};
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
@@ -42,6 +43,27 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
         let facts = format!("{facility} with the facility's overhead (PUE {})", energy.pue);
         page.row("Facility", Tone::Normal, &facts);
     }
+}
+
+/// Adds the layers of the energy, and the totals with the facility's overhead by both methods. A layer that was not measured
+/// is missing.
+pub(super) fn by_layer(report: &Report, page: &mut Page) {
+    let Some(all) = layers(report) else { return };
+    let spelling = page.spelling();
+    let layer = |layer: &Layer| match &layer.energy {
+        Some(energy) => {
+            let uj = energy.value.filter(|_| energy.high.is_some()).unwrap_or(energy.low);
+            let at_least = if energy.high.is_none() { "at least " } else { "" };
+            format!("{} {at_least}{} ({})", layer.name, spelling.energy_only(uj), layer.basis)
+        }
+        None => format!("{} missing: {}", layer.name, layer.basis),
+    };
+    page.row("Layers", Tone::Normal, &all.iter().map(layer).collect::<Vec<_>>().join(spelling.dot()));
+    let Some(carbon) = &report.carbon else { return };
+    let market = carbon.beside.as_deref().and_then(|beside| beside.market.as_ref());
+    let market = market.map_or_else(|| "missing: no contract was named".to_owned(), |one| spelling.mass(one.bounded()));
+    let location = spelling.mass(carbon.bounded());
+    page.row("", Tone::Normal, &format!("total location-based {location}{}market-based {market}", spelling.dot()));
 }
 
 /// Adds the table of devices.
@@ -204,7 +226,11 @@ pub(super) fn work(report: &Report, page: &mut Page) {
         let each = report.energy.total_uj.map(|uj| format!(" ({} each)", spelling.energy_only(uj / count)));
         Some(counted(count, name) + &each.unwrap_or_default())
     };
-    let facts = [per(work.steps, "step"), per(work.samples, "sample"), per(work.tokens, "token")];
+    let flop = work.flop().map(|flop| {
+        let each = report.energy.total_uj.map(|uj| format!(" ({} pJ each)", number(units::joules(uj) / flop * 1e12)));
+        format!("{flop:.2e} FLOP{}", each.unwrap_or_default())
+    });
+    let facts = [per(work.steps, "step"), per(work.samples, "sample"), per(work.tokens, "token"), flop];
     let facts: Vec<String> = facts.into_iter().flatten().chain(work.loss.map(|loss| format!("loss {loss}"))).collect();
     if !facts.is_empty() {
         page.row("Work", Tone::Normal, &facts.join(spelling.dot()));

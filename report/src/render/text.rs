@@ -17,6 +17,7 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     head(&report, &mut page);
     sections::energy(&report, &mut page);
     host_total::host_totals(&report, &mut page);
+    sections::by_layer(&report, &mut page);
     sections::devices(&report, &mut page);
     sections::missing(&report, &mut page);
     sections::attribution(&report, &mut page);

@@ -204,12 +204,12 @@ fn methods_do_not_present_estimates_as_measurements() {
     let all = modelled.energy.total_uj.unwrap();
     (modelled.energy.measured_uj, modelled.energy.derived_uj, modelled.energy.estimated_uj) = (0, 0, all);
     let paragraph = methods(&modelled).unwrap();
-    for word in ["every load", "Sensors are read", "power meter"] {
+    for word in ["every load", "Sensors were read", "power meter"] {
         assert!(!paragraph.contains(word), "{word}: {paragraph}");
     }
     assert!(
-        paragraph.contains("the interval is that of the model")
-            && paragraph.contains("No energy sensor was available.")
+        paragraph.contains("The range is that of the model")
+            && paragraph.contains("No energy sensor was available, so")
     );
     let mut replayed = plain();
     replayed.run.boot_ns = None;
@@ -282,7 +282,7 @@ fn k02_methods_claim_every_load_only_for_bounds_without_a_power_limit() {
     let limited = paragraph(RangeKind::Hard, low_uj - 1);
     assert!(!limited.contains("every load") && limited.contains("power limit"), "{limited}");
     let plausible = paragraph(RangeKind::Plausible, low_uj);
-    assert!(plausible.contains("a plausible range, not a bound"), "{plausible}");
+    assert!(plausible.contains("The range is plausible (90\u{a0}%), not a bound"), "{plausible}");
 }
 
 #[test]

@@ -38,4 +38,6 @@ mod schema;
 #[cfg(test)]
 mod short;
 #[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod trace;

@@ -153,7 +153,10 @@ fn exports_of_the_command_name_their_scope() {
     let machine = guest();
     let job = eco2_report::in_scope(&machine, Scope::Command);
     let methods = eco2_report::methods(&job).unwrap();
-    assert!(methods.contains("used 4.60 Wh") && methods.contains("attributed to the training"), "{methods}");
+    assert!(
+        methods.contains("used an estimated 4.60\u{a0}Wh") && methods.contains("attributed to the training"),
+        "{methods}"
+    );
     assert!(!eco2_report::methods(&machine).unwrap().contains("attributed"));
     let card = eco2_report::model_card(&job).unwrap();
     assert!(card.contains("of the training's part of the machine") && card.contains("emissions: 2.17"), "{card}");

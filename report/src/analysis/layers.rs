@@ -1,0 +1,110 @@
+//! Divides the energy of a report into the four layers of statements about AI ([`Layer`]): accelerators, the machines around
+//! them, machines that were provisioned but idle, and the facility. A layer without a measurement is missing, not zero.
+
+use std::collections::BTreeSet;
+
+use eco2_core::schema::{Device, Report};
+use eco2_core::{Bounded, Component, Ranged as _};
+
+use super::scope::{Scope, scope_of};
+
+/// One layer of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Layer {
+    /// Name of the layer: `device`, `host`, `idle provisioned`, `facility`.
+    pub(crate) name: &'static str,
+    /// Its energy, microjoules; `None`: missing, because nothing was read or declared.
+    pub(crate) energy: Option<Bounded<u64>>,
+    /// What was read, or the reason why it is missing.
+    pub(crate) basis: String,
+}
+
+/// Returns the layers of a report's energy, from the device to the facility; `None` if devices have no energy, as in a report
+/// of the command's part.
+///
+/// Device and host are the devices in the total, and add up to it. The facility's layer is its overhead only: the total times
+/// (PUE − 1).
+pub(crate) fn layers(report: &Report) -> Option<[Layer; 4]> {
+    if scope_of(report) == Scope::Command || report.energy.total_uj.is_none() {
+        return None;
+    }
+    let of = |is_in: fn(&Device) -> bool| {
+        let devices = || report.devices.iter().filter(move |device| device.is_summed() && is_in(device));
+        let names: BTreeSet<&str> = devices().map(|device| device.component.name()).collect();
+        let energy: Bounded<u64> = devices().map(|device| device.bounded()).sum();
+        let is_read = devices().any(|device| device.energy_uj.is_some());
+        (Some(energy).filter(|_| is_read), names.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    let layer = |name, (energy, names): (Option<Bounded<u64>>, String), missing: &str| {
+        let basis = if energy.is_some() { names } else { missing.to_owned() };
+        Layer { name, energy, basis }
+    };
+    let overhead = report.merge.as_ref().and_then(|merge| merge.overhead_uj);
+    let idle = (overhead.map(Bounded::exact), "before, between and after the attempts".to_owned());
+    let pue = report.energy.pue;
+    let is_declared = pue > 1.0 && report.energy.facility_uj.is_some();
+    let added = report.energy.bounded().map(|uj| (uj as f64 * (pue - 1.0)).round() as u64);
+    let facility = (Some(added).filter(|_| is_declared), format!("PUE {} as declared", thousandths(pue)));
+    Some([
+        layer("device", of(|device| device.component == Component::Gpu), "no accelerator was read"),
+        layer("host", of(|device| device.component != Component::Gpu), "no CPU or memory was read"),
+        layer("idle provisioned", idle, "nothing was measured outside the run"),
+        layer("facility", facility, "no PUE was declared"),
+    ])
+}
+
+/// Returns a factor rounded to three decimals: a mean of several is rarely a round number.
+pub(crate) fn thousandths(factor: f64) -> f64 {
+    (factor * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eco2_core::schema::{Energy, Merge, Run};
+
+    fn device(component: Component, uj: Option<u64>) -> Device {
+        let text = serde_json::json!({
+            "id": "d", "component": component, "domain": "board", "name": "d", "source": "s", "quality": "measured",
+            "energy_uj": uj, "low_uj": uj, "high_uj": uj, "free_low_uj": uj, "free_high_uj": uj, "gain_percent": null,
+            "mean_w": null, "peak_w": null, "power_w": null, "coverage": 1.0, "update_period_ns": null, "wraps": 0, "resets": 0,
+            "anomalies": 0, "failures": 0, "readings": 1, "gaps": [], "overlaps": [], "cross_check": null, "gauges": []
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn layers_have_what_was_measured_and_name_what_is_missing() {
+        let energy = Energy {
+            total_uj: Some(100),
+            low_uj: 90,
+            high_uj: Some(110),
+            facility_uj: Some(150),
+            pue: 1.5,
+            ..Energy::default()
+        };
+        let devices = vec![
+            device(Component::Gpu, Some(70)),
+            device(Component::Cpu, Some(25)),
+            device(Component::Memory, Some(5)),
+        ];
+        let mut report = Report { energy, devices, ..Report::empty(Run::default()) };
+        let values =
+            |report: &Report| layers(report).unwrap().map(|layer| layer.energy.and_then(|energy| energy.value));
+        assert_eq!(values(&report), [Some(70), Some(30), None, Some(50)]);
+        report.merge = Some(Merge { overhead_uj: Some(7), ..Merge::default() });
+        assert_eq!(values(&report), [Some(70), Some(30), Some(7), Some(50)], "device and host are the total");
+        report.energy.pue = 1.0;
+        report.devices = vec![device(Component::Gpu, None), device(Component::Cpu, Some(100))];
+        report.merge = None;
+        let all = layers(&report).unwrap();
+        assert_eq!(
+            all.each_ref().map(|layer| layer.energy.is_some()),
+            [false, true, false, false],
+            "missing is not zero"
+        );
+        assert_eq!((all[0].basis.as_str(), all[3].basis.as_str()), ("no accelerator was read", "no PUE was declared"));
+        report.energy.total_uj = None;
+        assert_eq!(layers(&report), None);
+    }
+}
