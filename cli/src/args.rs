@@ -4,20 +4,24 @@
 //! (`eco2::options`).
 
 mod compare;
+mod config;
 mod flags;
+mod groups;
 mod merge;
 mod optimize;
 mod plan;
+mod quantity;
 mod run;
 mod runs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use eco2::options::{Row, opt};
 
 pub(crate) use compare::{CompareArgs, CompareFormat};
+pub(crate) use config::{ConfigAction, ConfigArgs, ShowConfigArgs};
 use flags::OptionFlags;
 pub(crate) use flags::{
     FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, ScopeFlags, SensorFlags, SummaryFlags,
@@ -94,10 +98,21 @@ Examples:
   eco2 demo --json | jq .energy
   eco2 demo --json demo.json";
 
+const COMPLETIONS: &str = "\
+Examples:
+  eco2 completions bash > ~/.local/share/bash-completion/completions/eco2
+  eco2 completions zsh > ~/.zfunc/_eco2        with fpath+=(~/.zfunc) before compinit in ~/.zshrc
+  eco2 completions fish > ~/.config/fish/completions/eco2.fish";
+
+const MAN: &str = "\
+Examples:
+  eco2 man run | man -l -
+  eco2 man -o /usr/local/share/man/man1";
+
 /// Measure the energy use and carbon emissions of training runs
 #[derive(Debug, Parser)]
-#[command(name = "eco2", version, arg_required_else_help = true, disable_help_subcommand = true)]
-#[command(after_help = "`eco2 COMMAND --help` has examples.", after_long_help = EXAMPLES)]
+#[command(name = "eco2", version, arg_required_else_help = true)]
+#[command(after_help = "`eco2 help COMMAND` has examples.", after_long_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -110,7 +125,7 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show the report of a synthetic run, in a second
     Demo(DemoArgs),
-    /// Check which sensors this machine has and how to enable the missing ones
+    /// Check which sensors this machine has and how to enable the rest
     Doctor(DoctorArgs),
     /// Recompute a report from a recorded trace
     Replay(Box<ReplayArgs>),
@@ -120,7 +135,7 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Render runs as text, JSON or CSV
     Report(Box<ReportArgs>),
-    /// Compare the energy and emissions of runs (per step, sample or token)
+    /// Compare the energy and emissions of runs, in total or per step
     Compare(CompareArgs),
     /// Merge the records of ranks and restarts into one report
     Merge(MergeArgs),
@@ -128,10 +143,46 @@ pub(crate) enum Command {
     CheckBudget(CheckBudgetArgs),
     /// Show the carbon intensity of electricity in a grid zone
     Grid(GridArgs),
-    /// Find the lowest-carbon time, place and number of workers for a job
+    /// Find the lowest-carbon time, place and worker count for a job
     Plan(Box<PlanArgs>),
     /// Suggest how to reduce a run's energy use
     Optimize(Box<OptimizeArgs>),
+    /// Show and change settings
+    Config(ConfigArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page of a command
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// Flags of `eco2 completions`.
+#[derive(Debug, Args)]
+#[command(after_long_help = COMPLETIONS)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Shells of `eco2 completions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Flags of `eco2 man`.
+#[derive(Debug, Args)]
+#[command(after_long_help = MAN)]
+pub(crate) struct ManArgs {
+    /// The command, such as `runs prune` [default: eco2 itself]
+    #[arg(value_name = "COMMAND", conflicts_with = "output")]
+    pub(crate) command: Vec<String>,
+    /// Write the pages of all commands into DIR
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Flags of `eco2 demo`.
@@ -338,17 +389,23 @@ pub(crate) struct GridArgs {
 /// # Errors
 /// If it is wrong; also for `--help` and `--version`, which are errors to clap.
 pub(crate) fn parse(words: &[OsString]) -> Result<Command, clap::Error> {
-    Cli::try_parse_from(words).map(|cli| cli.command)
+    let mut definition = definition();
+    let cli = Cli::from_arg_matches(&definition.try_get_matches_from_mut(words)?);
+    cli.map(|cli| cli.command).map_err(|refusal| refusal.format(&mut definition))
+}
+
+/// Returns the definition of the command line, for parsing, completions and manual pages.
+pub(crate) fn definition() -> clap::Command {
+    groups::grouped(Cli::command())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn command_line_definition_is_consistent() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

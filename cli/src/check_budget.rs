@@ -28,13 +28,6 @@ fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.scope.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
-    if !(args.max_co2.is_finite() && args.max_co2 >= 0.0) {
-        return Err(UsageError(format!(
-            "--max-co2 is {}; allowed: a finite number of kilograms, 0 or more",
-            args.max_co2
-        ))
-        .into());
-    }
     let footprint = footprint(args.run(), &options)?;
     let run = std::path::Path::new(args.run()).display();
     let not_known = || UsageError(format!("{run}: the emissions are not known (total_co2_kg is null)"));

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 
 use anyhow::Error;
 use clap::error::ErrorKind;
 use eco2::options::OptionsError;
 use eco2_grid::request::RequestError;
+use eco2_report::advice::shell_word;
 
 use crate::out;
 
@@ -45,13 +47,37 @@ pub(crate) fn code(result: anyhow::Result<u8>) -> u8 {
 
 /// Prints an error of clap, or the help that was requested, and returns the exit code.
 pub(crate) fn print_clap(refusal: &clap::Error, words: &[OsString]) -> u8 {
-    // If the terminal is gone there is no place for another message.
-    refusal.print().ok();
+    let typed = words.get(1..).unwrap_or_default();
+    match measurable(typed).filter(|_| refusal.kind() == ErrorKind::InvalidSubcommand) {
+        Some(line) => {
+            let word = typed.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+            out::talk(&format!("eco2: '{word}' is not a command of eco2; to measure it: eco2 run -- {line}\n"));
+        }
+        // If the terminal is gone there is no place for another message.
+        None => drop(refusal.print()),
+    }
     match refusal.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
         _ if words.get(1).is_some_and(|word| word == "run") => RUN,
         _ => USAGE,
     }
+}
+
+/// Returns what to type after `eco2 run --` if the words are a program or a script and its arguments.
+fn measurable(words: &[OsString]) -> Option<String> {
+    let (first, path) = (words.first()?, std::env::var_os("PATH").unwrap_or_default());
+    let is_file = Path::new(first).is_file();
+    if !is_file && !std::env::split_paths(&path).any(|folder| folder.join(first).is_file()) {
+        return None;
+    }
+    let is_python = Path::new(first).extension().is_some_and(|suffix| suffix == "py");
+    let before = match (is_file, Path::new(first).components().count()) {
+        (true, _) if is_python => "python ",
+        (true, 1) => "./",
+        _ => "",
+    };
+    let line: Vec<String> = words.iter().map(|word| shell_word(&word.to_string_lossy())).collect();
+    Some(before.to_owned() + &line.join(" "))
 }
 
 /// Prints an error and its causes on standard error.

@@ -10,11 +10,13 @@ mod args;
 mod check_budget;
 mod clock_zone;
 mod compare;
+mod config;
 mod demo;
 mod doctor;
 mod failure;
 mod grid;
 mod live;
+mod manual;
 mod merge;
 mod optimize;
 mod out;
@@ -61,5 +63,8 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Grid(grid) => grid::grid(grid),
         Command::Plan(plan) => plan::plan(plan),
         Command::Optimize(optimize) => optimize::optimize(optimize),
+        Command::Config(config) => config::config(config),
+        Command::Completions(completions) => manual::completions(completions),
+        Command::Man(man) => manual::man(man),
     }
 }

@@ -46,6 +46,7 @@ mod notice;
 mod overlap;
 mod period;
 mod power;
+pub mod quantity;
 mod reading;
 mod scale;
 mod scatter;

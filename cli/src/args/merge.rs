@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::quantity::kilograms;
 use super::{FlagValues, ScopeFlags};
 
 const MERGE: &str = "\
@@ -56,7 +57,7 @@ pub(crate) struct CheckBudgetArgs {
     #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
     report: Option<OsString>,
     /// Limit in kg CO2e
-    #[arg(long, visible_alias = "budget", value_name = "KG", allow_negative_numbers = true)]
+    #[arg(long, visible_alias = "budget", value_name = "KG", value_parser = kilograms, allow_negative_numbers = true)]
     pub(crate) max_co2: f64,
     #[command(flatten)]
     pub(crate) scope: FlagValues<ScopeFlags>,

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use eco2::options::{Layer, OptionsError, Origin, opt};
-use eco2_grid::plan::duration_ns;
 
 use super::flags::{FlagValues, SensorFlags};
+use super::quantity::{hours, milliwatts};
 
 const OPTIMIZE: &str = "\
 RUN is a run log, a JSON report, an ID or name of `eco2 runs`, or `last`. Suggestions use what
@@ -48,7 +48,7 @@ pub(crate) struct OptimizeArgs {
     pub(crate) column: Option<String>,
     /// Hours by which the start may move
     #[arg(long, value_name = "H", value_parser = hours, default_value = "24", help_heading = "Elsewhere", requires = "series")]
-    // In nanoseconds, as `hours` converts it.
+    // In nanoseconds.
     pub(crate) within: i64,
     /// Compare with this grid zone, or column of the series; may be repeated
     #[arg(
@@ -76,8 +76,8 @@ pub(crate) struct SweepArgs {
     #[arg(long, requires = "command")]
     pub(crate) sweep_power_limit: bool,
     /// Limits to try, watts, separated by commas [default: the allowed range in equal steps]
-    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = watts, requires = "sweep_power_limit")]
-    // In milliwatts, as `watts` converts them.
+    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = milliwatts, requires = "sweep_power_limit")]
+    // In milliwatts.
     pub(crate) limits: Vec<u32>,
     /// Number of limits to try
     #[arg(
@@ -108,16 +108,4 @@ impl OptimizeArgs {
         self.hardware.copy_to(&mut layer)?;
         Ok(layer)
     }
-}
-
-/// Parses hours; returns nanoseconds.
-fn hours(text: &str) -> Result<i64, String> {
-    let hours = text.parse().ok().and_then(duration_ns);
-    hours.ok_or_else(|| "hours above 0, such as 24 or 0.5".to_owned())
-}
-
-/// Parses watts; returns milliwatts.
-fn watts(text: &str) -> Result<u32, String> {
-    let watts = text.trim().parse().ok().filter(|watts: &f64| (1.0..=100_000.0).contains(watts));
-    watts.map(|watts| (watts * 1e3).round() as u32).ok_or_else(|| "watts, such as 300 or 300,400".to_owned())
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use eco2::options::opt;
-use eco2_grid::plan::duration_ns;
 
 use super::flags::{FlagValues, ProviderFlags};
+use super::quantity::{hours, kilowatt_hours, watt_hours, watts};
 
 const PLAN: &str = "\
 The series is CSV: times in UTC (ISO 8601) in the first column, then one column of g/kWh per zone,
@@ -32,7 +32,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE", required_unless_present = opt::INTENSITY_PROVIDER.name, conflicts_with = opt::INTENSITY_PROVIDER.name)]
     pub(crate) series: Option<PathBuf>,
     /// Column of --series; with --provider, the grid zone
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(short, long, value_name = "COLUMN")]
     pub(crate) zone: Option<String>,
     /// Hours that the job runs; with --profile, with the fewest workers
     #[arg(long, value_name = "H", value_parser = hours, required_unless_present = "jobs")]
@@ -50,7 +50,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile", opt::INTENSITY_PROVIDER.name])]
     pub(crate) jobs: Option<PathBuf>,
     /// Power of the job, watts [default: 1000]
-    #[arg(long, value_name = "W", value_parser = number)]
+    #[arg(long, value_name = "W", value_parser = watts)]
     pub(crate) power: Option<f64>,
     /// Power usage effectiveness, 1 or more
     #[arg(long, value_name = "RATIO", value_parser = number, default_value = "1", hide_default_value = true)]
@@ -74,25 +74,20 @@ pub(crate) struct PlanMore {
     #[arg(long, help_heading = "Width")]
     pub(crate) whole_slots: bool,
     /// Energy of each start, watt-hours; implies --whole-slots
-    #[arg(long, value_name = "WH", value_parser = number, help_heading = "Width")]
+    #[arg(long, value_name = "WH", value_parser = watt_hours, help_heading = "Width")]
     pub(crate) start_cost: Option<f64>,
     /// Energy of each change of workers, watt-hours; implies --whole-slots
-    #[arg(long, value_name = "WH", value_parser = number, help_heading = "Width")]
+    #[arg(long, value_name = "WH", value_parser = watt_hours, help_heading = "Width")]
     pub(crate) switch_cost: Option<f64>,
     /// Compare all columns of the series
     #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost", opt::INTENSITY_PROVIDER.name])]
     pub(crate) rank: bool,
     /// Energy to move the job out of --zone, kilowatt-hours
-    #[arg(long, value_name = "KWH", value_parser = number, help_heading = "Place", requires = "rank", requires = "zone")]
+    #[arg(long, value_name = "KWH", value_parser = kilowatt_hours, help_heading = "Place", requires = "rank", requires = "zone")]
     pub(crate) transfer: Option<f64>,
     /// Number of machines that the jobs share [default: one per job]
     #[arg(long, value_name = "N", help_heading = "Place", requires = "jobs", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) machines: Option<u32>,
-}
-
-fn hours(text: &str) -> Result<i64, String> {
-    let hours = text.parse().ok().and_then(duration_ns);
-    hours.ok_or_else(|| "hours above 0, such as 4 or 0.5".to_owned())
 }
 
 fn instant(text: &str) -> Result<i64, String> {

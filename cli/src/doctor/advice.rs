@@ -87,9 +87,9 @@ pub(super) fn advice(place: &Place, sources: &[SourceStatus]) -> Vec<String> {
     if !place.has_zone {
         texts.push(match &place.clock {
             Some((time_zone, zone)) => {
-                format!("No grid zone is set; the clock is set to {time_zone}. In ./eco2.toml or ~/.config/eco2/config.toml:\n    zone = \"{zone}\"")
+                format!("No grid zone is set; the clock is set to {time_zone}. To set its zone for all runs:\n    eco2 config set zone {zone}")
             }
-            None => "No grid zone is set. In ./eco2.toml or ~/.config/eco2/config.toml, for example:\n    zone = \"DE\"".to_owned(),
+            None => "No grid zone is set. To set one for all runs, for example:\n    eco2 config set zone DE".to_owned(),
         });
     }
     texts
@@ -160,8 +160,8 @@ fn on_guest() -> Vec<String> {
 fn better_estimate() -> Vec<String> {
     vec![
         "To narrow the range of the estimate, set one of these:\n    \
-         ECO2_CLOUD=aws        or gcp, azure: the provider's published watts\n    \
-         ECO2_CPU_WATTS=280    power of all CPUs under full load"
+         eco2 config set cloud aws        or gcp, azure: the provider's published watts\n    \
+         eco2 config set cpu_watts 280    power of all CPUs under full load"
             .to_owned(),
     ]
 }
@@ -184,7 +184,7 @@ mod tests {
         for part in ["/etc/tmpfiles.d/eco2.conf", "setcap cap_perfmon+ep", "eco2 run -- python"] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains("ECO2_CLOUD"), "counters are there: no estimate to improve: {text}");
+        assert!(!text.contains("set cloud"), "counters are there: no estimate to improve: {text}");
     }
 
     #[test]
@@ -192,12 +192,14 @@ mod tests {
         let guest = Place { is_guest: true, ..Place::default() };
         let text = advised(&guest, Status::Absent);
         assert!(
-            text.contains("ECO2_CLOUD=aws") && text.contains("ECO2_CPU_WATTS") && text.contains("zone = "),
+            text.contains("config set cloud aws")
+                && text.contains("config set cpu_watts")
+                && text.contains("config set zone"),
             "{text}"
         );
         assert!(!text.contains("sudo") && !text.contains("run eco2 on the host"), "{text}");
         let set = Place { has_cpu_power: true, has_zone: true, ..guest };
-        assert!(!advised(&set, Status::Absent).contains("ECO2_"), "what is set is not advised");
+        assert!(!advised(&set, Status::Absent).contains("config set"), "what is set is not advised");
     }
 
     #[test]

@@ -84,3 +84,22 @@ fn a_full_disk_is_reported() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"), "{output:?}");
 }
+
+#[test]
+fn program_or_script_in_place_of_a_command_is_a_hint_at_run() {
+    let rig = Rig::bare();
+    rig.put("train.py", "");
+    rig.put("job", "");
+    for (words, line) in [
+        ("sh -c true", "sh -c true"),
+        ("train.py --lr 1;2", "python train.py --lr '1;2'"),
+        ("job", "./job"),
+        ("./job", "./job"),
+    ] {
+        let ran = rig.eco2(words);
+        let word = words.split(' ').next().unwrap();
+        let expected = format!("eco2: '{word}' is not a command of eco2; to measure it: eco2 run -- {line}\n");
+        assert_eq!((ran.code, ran.err), (Some(2), expected));
+    }
+    assert!(rig.eco2("no-such-program-anywhere").err.contains("unrecognized subcommand"));
+}

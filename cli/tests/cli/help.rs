@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, snapshots};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "run",
     "demo",
     "doctor",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 13] = [
     "grid",
     "plan",
     "optimize",
+    "config",
+    "completions",
 ];
 const README: &str = include_str!("../../../README.md");
 /// Lines and columns of a small terminal.

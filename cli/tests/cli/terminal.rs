@@ -141,7 +141,7 @@ fn zone_of_the_clock_is_a_hint_and_not_the_zone_of_the_run() {
     let rig = Rig::measured();
     let mut command = rig.measuring("--json r.json", "true");
     let ran = crate::rig::ran(command.env("TZ", "Europe/Berlin"));
-    assert!(ran.err.contains("The clock is set to Europe/Berlin: try --zone DE."), "{}", ran.err);
+    assert!(ran.err.contains("The clock is in Europe/Berlin: eco2 config set zone DE."), "{}", ran.err);
     assert_eq!(rig.report("r.json").carbon.unwrap().zone, "WORLD");
 }
 

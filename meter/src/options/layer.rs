@@ -128,6 +128,16 @@ impl Layer {
     }
 }
 
+impl Options {
+    /// Returns the declaration of an option by its name, such as `budget.max_co2_kg`.
+    ///
+    /// # Errors
+    /// [`OptionsError::UnknownKey`] with the nearest name, at the place where the name was used.
+    pub fn row(name: &str, place: &Origin) -> Result<&'static Row, OptionsError> {
+        known(name, place)
+    }
+}
+
 /// Returns the error of a value where the table `budget` should be.
 fn not_a_table(table: &'static str, found: &Input, origin: &Origin) -> OptionsError {
     OptionsError::Value {

@@ -41,6 +41,13 @@ impl Options {
         Ok(Self::load_with(Layer::default())?.0)
     }
 
+    /// Returns the path of the user's configuration file, whether or not it exists; `None`: neither `XDG_CONFIG_HOME` nor `HOME`
+    /// names a folder.
+    #[must_use]
+    pub fn user_file() -> Option<PathBuf> {
+        Places::standard(env::vars_os()).user
+    }
+
     /// Loads the options as [`Options::load`] does. The settings of the program, such as its flags, win over files and
     /// variables. Also returns warnings: `ECO2_*` variables that are not options, and files in folders that this user may
     /// not enter.

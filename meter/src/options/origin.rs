@@ -25,6 +25,21 @@ pub enum Level {
     Code,
 }
 
+impl Level {
+    /// Returns the name in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::System => "system",
+            Self::User => "user",
+            Self::Project => "project",
+            Self::Environment => "environment",
+            Self::Code => "code",
+        }
+    }
+}
+
 /// The origin of a value. It is displayed as a file with its line, a variable, a flag or `default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -90,7 +105,7 @@ impl Origin {
 
     /// Returns the strength of the origin.
     #[must_use]
-    pub(crate) fn level(&self) -> Level {
+    pub fn level(&self) -> Level {
         self.level
     }
 

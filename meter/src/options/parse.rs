@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use eco2_core::Decision;
+use eco2_core::quantity::in_unit;
 use eco2_grid::carbon::{CLOUDS, CloudPower};
 use eco2_report::Scope;
 
@@ -96,32 +97,22 @@ pub(super) fn flag(input: &Input) -> Option<bool> {
     }
 }
 
-/// A time: a number of seconds, or a number with a unit.
-pub(super) fn interval(input: &Input) -> Option<Duration> {
-    let seconds = match input {
-        Input::Number(seconds) => *seconds,
-        Input::Bare(text) => match text.trim().parse() {
-            Ok(seconds) => seconds,
-            Err(_) => seconds_with_unit(text)?,
-        },
-        Input::Text(text) => seconds_with_unit(text)?,
+/// A number in `unit`, or a number with a unit of the same dimension. Quoted text of a file must have its unit.
+pub(super) fn quantity(input: &Input, unit: &str, range: RangeInclusive<f64>) -> Option<f64> {
+    let number = match input {
+        Input::Number(number) => *number,
+        Input::Bare(text) => in_unit(text, unit)?,
+        Input::Text(text) if text.trim().parse::<f64>().is_err() => in_unit(text, unit)?,
         _ => return None,
     };
-    // In nanoseconds first: 0.0001 s is 100000 ns exactly, whatever the fraction's last bit.
-    INTERVALS.contains(&seconds).then(|| Duration::from_nanos((seconds * 1e9).round() as u64))
+    range.contains(&number).then_some(number)
 }
 
-fn seconds_with_unit(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let split = text.find(|letter: char| letter.is_alphabetic())?;
-    let (number, unit) = text.split_at(split);
-    let scale = match unit {
-        "us" | "µs" | "μs" => 1e6,
-        "ms" => 1e3,
-        "s" => 1.0,
-        _ => return None,
-    };
-    number.trim().parse::<f64>().ok().map(|number| number / scale)
+/// A sampling interval: a number of seconds, or a number with a unit.
+pub(super) fn interval(input: &Input) -> Option<Duration> {
+    let seconds = quantity(input, "s", INTERVALS)?;
+    // In nanoseconds first: 0.0001 s is 100000 ns exactly, whatever the fraction's last bit.
+    Some(Duration::from_nanos((seconds * 1e9).round() as u64))
 }
 
 /// Whether the run log is kept (a boolean), or its folder (a path).
@@ -310,7 +301,7 @@ pub(super) fn embodied(input: &Input) -> Option<String> {
 /// Names with kilograms: a table, or `name=kg` pairs between commas.
 pub(super) fn offsets(input: &Input) -> Option<Vec<(String, f64)>> {
     let kg = |(name, text): (String, String)| {
-        let kg: f64 = text.parse().ok()?;
+        let kg = in_unit(&text, "kg")?;
         (kg.is_finite() && kg >= 0.0).then_some((name, kg))
     };
     pairs(input)?.into_iter().map(kg).collect()

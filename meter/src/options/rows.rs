@@ -29,7 +29,7 @@ rows! {
     /// Name of the run
     NAME name: Option<String>;
         parse::text, allowed "text of 1 to 256 bytes", such as "\"bert-base\"";
-        Run, Describes, unset "the command's name", flag Flag::value("--name", "NAME");
+        Run, Describes, unset "the command's name", flag Flag::value("--name", "NAME").short('n');
 
     /// Id that the run's processes and restarts share
     RUN_ID run_id: Option<String>;
@@ -44,7 +44,7 @@ rows! {
     /// Labels of the run
     LABELS labels: BTreeMap<String, String>;
         parse::labels, allowed "up to 64 names with values as text, 256 bytes each at most", such as "{ team = \"nlp\" }";
-        Run, Describes, flag Flag::pair("--label", "KEY=VALUE").help("Label of the run; may be repeated");
+        Run, Describes, flag Flag::pair("--label", "KEY=VALUE").short('l').help("Label of the run; may be repeated");
 
     /// Name of the spans that are the run's own steps, which budgets, forecasts and the report's work count
     STEP_NAME step_name: Option<String>;
@@ -109,7 +109,7 @@ rows! {
     /// Grid zone, e.g. DE, US-CA, France
     ZONE zone: Option<String>;
         parse::text, allowed "a zone's code or name", such as "\"DE\"";
-        Carbon, Describes, unset "world average", flag Flag::value("--zone", "ZONE");
+        Carbon, Describes, unset "world average", flag Flag::value("--zone", "ZONE").short('z');
 
     /// Replace a zone without a value by its country, else by the world average, instead of refusing it
     ZONE_FALLBACK zone_fallback: bool;
@@ -198,12 +198,12 @@ rows! {
 
     /// Power of a busy GPU that has no sensor, watts
     GPU_WATTS gpu_watts: Option<f64>;
-        |input| parse::number(input, 1.0..=5000.0), allowed "1 to 5000 watts", such as "300";
+        |input| parse::quantity(input, "W", 1.0..=5000.0), allowed "1 to 5000 watts, or with a unit (W, kW)", such as "300";
         Hardware, Describes;
 
     /// Power of all CPUs under full load, watts, where no sensor reads them
     CPU_WATTS cpu_watts: Option<f64>;
-        |input| parse::number(input, 1.0..=20_000.0), allowed "1 to 20000 watts", such as "280";
+        |input| parse::quantity(input, "W", 1.0..=20_000.0), allowed "1 to 20000 watts, or with a unit (W, kW)", such as "280";
         Hardware, Describes, unset "the value listed for the CPU model";
 
     /// Cloud provider of this machine, whose published watts per thread apply where no sensor reads the CPUs
@@ -306,14 +306,14 @@ rows! {
 
     /// Limit on emissions, kg CO2e
     MAX_CO2_KG max_co2_kg: Option<f64>;
-        |input| parse::number(input, LIMIT), allowed "a finite number of kilograms above 0", such as "5";
+        |input| parse::quantity(input, "kg", LIMIT), allowed "kilograms above 0, or with a unit (g, kg, t)", such as "5";
         Budget, Describes, unset "no limit",
         flag Flag::value("--max-co2", "KG").help("Warn when emissions exceed KG (does not stop the command)");
 
     /// Limit on energy use, kWh with the facility's overhead (PUE)
     MAX_ENERGY_KWH max_energy_kwh: Option<f64>;
-        |input| parse::number(input, parse::LEAST_KWH..=f64::MAX),
-        allowed "a finite number of kilowatt-hours, a microjoule (2.8e-13) or more", such as "12.5";
+        |input| parse::quantity(input, "kWh", parse::LEAST_KWH..=f64::MAX),
+        allowed "kilowatt-hours, or with a unit (Wh, kWh, MWh, J, MJ), a microjoule or more", such as "12.5";
         Budget, Describes, unset "no limit",
         flag Flag::value("--max-energy", "KWH").help("Warn when energy use exceeds KWH (does not stop the command)");
 
@@ -324,12 +324,13 @@ rows! {
 
     /// Limit per hour on emissions, kg CO2e: one event when the mean since the start exceeds it
     MAX_CO2_KG_PER_HOUR max_co2_kg_per_hour: Option<f64>;
-        |input| parse::number(input, LIMIT), allowed "a finite number of kilograms above 0", such as "5";
+        |input| parse::quantity(input, "kg", LIMIT), allowed "kilograms above 0, or with a unit (g, kg, t)", such as "5";
         Budget, Describes, unset "no limit";
 
     /// Limit per hour on energy use, kWh with the facility's overhead (PUE): one event when the mean exceeds it
     MAX_ENERGY_KWH_PER_HOUR max_energy_kwh_per_hour: Option<f64>;
-        |input| parse::number(input, LIMIT), allowed "a finite number of kilowatt-hours above 0", such as "10";
+        |input| parse::quantity(input, "kWh", LIMIT),
+        allowed "kilowatt-hours above 0, or with a unit (Wh, kWh, MWh, J, MJ)", such as "10";
         Budget, Describes, unset "no limit";
 
     /// Limit per hour on the cost of energy, money: one event when the mean exceeds it; requires a price or a tariff
@@ -339,7 +340,8 @@ rows! {
 
     /// Planned duration in hours, to forecast use at its end (90 % interval)
     TOTAL_HOURS total_hours: Option<f64>;
-        |input| parse::number(input, 0.001..=100_000.0), allowed "0.001 to 100000 hours", such as "12.5";
+        |input| parse::quantity(input, "h", 0.001..=100_000.0),
+        allowed "0.001 to 100000 hours, or with a unit (min, h, d, w)", such as "12.5";
         Budget, Describes, flag Flag::value("--total-hours", "H").rare();
 
     /// Planned number of steps, to forecast use at the last one

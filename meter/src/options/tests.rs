@@ -190,6 +190,21 @@ fn intervals_have_units_and_a_range() {
 }
 
 #[test]
+fn quantities_have_a_unit_or_that_of_their_option() {
+    let budget = |text: &str| Options::resolve([toml(&format!("[budget]\n{text}")).unwrap()]).unwrap().budget;
+    assert_eq!(budget("max_co2_kg = \"200g\"").max_co2_kg, Some(0.2));
+    assert_eq!(budget("max_energy_kwh = \"500 Wh\"").max_energy_kwh, Some(0.5));
+    assert_eq!(budget("total_hours = \"90min\"").total_hours, Some(1.5));
+    assert_eq!(
+        env("ECO2_CPU_WATTS", "0.28kW").map(|(layer, _)| Options::resolve([layer]).unwrap().cpu_watts).unwrap(),
+        Some(280.0)
+    );
+    for wrong in ["max_co2_kg = \"5\"", "max_co2_kg = \"5h\"", "total_hours = \"4kg\"", "max_energy_kwh = \"0kWh\""] {
+        assert!(toml(&format!("[budget]\n{wrong}")).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_wrong_value_names_file_line_option_range_and_example() {
     let cases = [
         ("\npue = 0.5", "eco2.toml:2: pue is 0.5; allowed: a finite number of at least 1, such as 1.2"),
@@ -198,7 +213,7 @@ fn a_wrong_value_names_file_line_option_range_and_example() {
         ("zone = 3", "eco2.toml:1: zone is 3; allowed: a zone's code or name, such as \"DE\""),
         (
             "[budget]\n\nmax_co2_kg = -1",
-            "eco2.toml:3: budget.max_co2_kg is -1; allowed: a finite number of kilograms above 0, such as 5",
+            "eco2.toml:3: budget.max_co2_kg is -1; allowed: kilograms above 0, or with a unit (g, kg, t), such as 5",
         ),
         (
             "[budget]\nmax_cost = 0",
@@ -206,12 +221,12 @@ fn a_wrong_value_names_file_line_option_range_and_example() {
         ),
         (
             "[budget]\nmax_energy_kwh = 1e-13",
-            "eco2.toml:2: budget.max_energy_kwh is 0.0000000000001; allowed: a finite number of kilowatt-hours, a \
-             microjoule (2.8e-13) or more, such as 12.5",
+            "eco2.toml:2: budget.max_energy_kwh is 0.0000000000001; allowed: kilowatt-hours, or with a \
+             unit (Wh, kWh, MWh, J, MJ), a microjoule or more, such as 12.5",
         ),
         (
             "[budget]\nmax_co2_kg = 0",
-            "eco2.toml:2: budget.max_co2_kg is 0; allowed: a finite number of kilograms above 0, such as 5",
+            "eco2.toml:2: budget.max_co2_kg is 0; allowed: kilograms above 0, or with a unit (g, kg, t), such as 5",
         ),
         ("budget = 3", "eco2.toml:1: budget is 3; allowed: a table of limits, such as budget = { max_co2_kg = 5 }"),
         ("quiet = 2020-01-01", "eco2.toml:1: quiet is a date; allowed: true or false, such as true"),

@@ -13,4 +13,4 @@ mod types;
 
 pub use advise::advise;
 pub use elsewhere::{AdviceInputs, Hours, Region};
-pub use types::{Advice, Claim, Evidence, NotAssessed, Saving, Suggestions, Topic, combined_percent};
+pub use types::{Advice, Claim, Evidence, NotAssessed, Saving, Suggestions, Topic, combined_percent, shell_word};

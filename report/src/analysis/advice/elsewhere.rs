@@ -7,7 +7,7 @@ use eco2_core::schema::{Carbon, CarbonSegment, Report};
 use eco2_core::{Bounded, Ranged};
 use eco2_grid::{Difference, EnergyProfile, Intensity, PlacedRun, Series, best_start, difference, parse_instant, utc};
 
-use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, quoted};
+use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, shell_word};
 
 const NS_PER_HOUR: f64 = 3.6e12;
 const NS_PER_S: i64 = 1_000_000_000;
@@ -97,7 +97,7 @@ pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Fi
 /// Returns the `eco2 plan` command for a job like this run. It covers the time from the earlier of the run's start
 /// (`from_ns`) and the better start (`best_ns`) to the latest end.
 fn plan(report: &Report, hours: &Hours<'_>, course: &EnergyProfile<'_>, from_ns: i64, best_ns: i64) -> String {
-    let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", quoted(hours.column)) };
+    let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", shell_word(hours.column)) };
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
     let start_ns = from_ns.min(best_ns).div_euclid(NS_PER_S).saturating_mul(NS_PER_S).max(hours.series.from_ns());
     let latest_ns = from_ns.saturating_add(hours.within_ns).max(best_ns.saturating_add(lasted_ns));
@@ -106,7 +106,7 @@ fn plan(report: &Report, hours: &Hours<'_>, course: &EnergyProfile<'_>, from_ns:
     let (file, start, took_h) = (hours.file.to_string_lossy(), utc(start_ns), course.lasted_ns as f64 / NS_PER_HOUR);
     format!(
         "eco2 plan --series {}{zone} --start {start} --duration {took_h} --within {within_h} --power {watts:.1} --pue {}",
-        quoted(&file),
+        shell_word(&file),
         course.pue.get()
     )
 }
@@ -196,7 +196,7 @@ fn not_cleaner(name: &str, more_g: f64) -> String {
 fn run_there(report: &Report, region: &Region<'_>, name: &str) -> String {
     let zone = match region {
         Region::Column(..) => String::new(),
-        Region::Yearly(_) => format!("--zone {} ", quoted(name)),
+        Region::Yearly(_) => format!("--zone {} ", shell_word(name)),
     };
     format!("eco2 run {zone}-- {}    # on a machine there", command_line(report))
 }

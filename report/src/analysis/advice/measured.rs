@@ -7,7 +7,7 @@ use eco2_core::Component;
 use eco2_core::schema::{Device, EpisodeRecord, Report};
 
 use super::types::{
-    Advice, Claim, Evidence, Findings, Saving, Topic, WORTH_PERCENT, command_line, energy_share, quoted,
+    Advice, Claim, Evidence, Findings, Saving, Topic, WORTH_PERCENT, command_line, energy_share, shell_word,
 };
 
 /// Above this mean utilisation, pauses are too short to matter, percent: their share is below the smallest saving
@@ -253,5 +253,5 @@ fn joules(episodes: &[&EpisodeRecord]) -> f64 {
 /// The run has the name that the user typed. Only `last` is replaced by the id, because it will then be another run.
 fn run_and_compare(report: &Report, run_name: &str) -> String {
     let run = if matches!(run_name, "" | "last") { &report.run.id } else { run_name };
-    format!("eco2 run -- {} && eco2 compare {} last", command_line(report), quoted(run))
+    format!("eco2 run -- {} && eco2 compare {} last", command_line(report), shell_word(run))
 }

@@ -152,12 +152,13 @@ impl Claim {
 pub(super) fn command_line(report: &Report) -> String {
     match report.run.command.as_slice() {
         [] => "COMMAND".to_owned(),
-        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+        words => words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "),
     }
 }
 
 /// Returns one word of a shell line, quoted if needed.
-pub(super) fn quoted(word: &str) -> String {
+#[must_use]
+pub fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

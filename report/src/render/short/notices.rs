@@ -55,8 +55,10 @@ fn modelled(report: &Report) -> Option<(Notice, String)> {
 fn no_zone(report: &Report, clock: Option<(&str, &str)>) -> Option<(Notice, String)> {
     let is_default = report.carbon.as_ref().is_some_and(|carbon| carbon.zone_source == "default-world");
     let line = || match clock {
-        Some((time_zone, zone)) => format!("No grid zone set. The clock is set to {time_zone}: try --zone {zone}."),
-        None => "No grid zone set. Set yours with --zone, e.g. --zone DE.".to_owned(),
+        Some((time_zone, zone)) => {
+            format!("No grid zone set. The clock is in {time_zone}: eco2 config set zone {zone}.")
+        }
+        None => "No grid zone set. Set yours for all runs, e.g. eco2 config set zone DE.".to_owned(),
     };
     is_default.then(|| (Notice::NoZone, line()))
 }
