@@ -124,6 +124,11 @@
 #define ECO2_LOG_WARN 2
 
 /*
+ Level of a log message: a detail, such as a sensor that this machine does not have.
+ */
+#define ECO2_LOG_DEBUG 4
+
+/*
  Flag of eco2_work: `loss` is given.
  */
 #define ECO2_WORK_HAS_LOSS 1

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::guard::{guard, guard_or, mute_panics};
 use crate::handle::{Boxed as _, Handle, OpenMeter, closed, forked, on_meter, on_meter_without_wait};
 use crate::layout::Out;
-use crate::numbers::{ECO2_LOG_ERROR, ECO2_LOG_WARN};
+use crate::numbers::{ECO2_LOG_DEBUG, ECO2_LOG_ERROR, ECO2_LOG_WARN};
 use crate::process::{self, SourceEnd};
 use crate::status::{ECO2_ERR_NO_DATA, ECO2_ERR_OPEN, ECO2_ERR_OPTIONS, ECO2_ERR_UTF8, ECO2_ERR_WRITE};
 use crate::{source, text};
@@ -138,7 +138,8 @@ fn open_failure(error: &eco2::Error) -> Failure {
 fn log_missing_sources(meter: &Meter) {
     for source in meter.snapshot().sources {
         if !matches!(source.status, Status::Ok | Status::Off) {
-            process::log(ECO2_LOG_WARN, &format!("{}: {}; {}", source.name, source.reason, source.remedy));
+            let remedy = if source.remedy.is_empty() { String::new() } else { format!("; {}", source.remedy) };
+            process::log(ECO2_LOG_DEBUG, &format!("{}: {}{remedy}", source.name, source.reason));
         }
     }
 }

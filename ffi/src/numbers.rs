@@ -8,6 +8,8 @@ use eco2_core::{Quality, RangeKind};
 pub const ECO2_LOG_ERROR: i32 = 1;
 /// Level of a log message: something is missing or was ignored.
 pub const ECO2_LOG_WARN: i32 = 2;
+/// Level of a log message: a detail, such as a sensor that this machine does not have.
+pub const ECO2_LOG_DEBUG: i32 = 4;
 
 /// Flag of eco2_work: `loss` is given.
 pub const ECO2_WORK_HAS_LOSS: u32 = 1;

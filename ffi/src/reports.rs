@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use std::path::Path;
 
 use eco2_core::schema::Report;
-use eco2_report::MetricNames;
+use eco2_report::{MetricNames, Scope, in_scope};
 
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -43,9 +43,27 @@ pub unsafe extern "C" fn eco2_report(
         // SAFETY: as required of the caller.
         let out = unsafe { OutText::new(buffer, size, needed) }?;
         let render = renderer(format)?;
-        let text = render(&handle.meter.snapshot());
+        let report = handle.meter.snapshot();
+        let scope = if has_one_energy(format) { handle.options.scope } else { Scope::Machine };
+        let text = render(&in_scope(&report, scope));
         out.put(&text.map_err(|error| Failure::new(ECO2_ERR_RENDER, error.to_string()))?)
     })
+}
+
+/// Whether a format states one energy, which the option `scope` chooses, as in the command. The others have the machine's
+/// energy and the command's part, or list devices.
+fn has_one_energy(format: i32) -> bool {
+    matches!(
+        format,
+        ECO2_REPORT_AI_ACT
+            | ECO2_REPORT_BOAMPS
+            | ECO2_REPORT_CODECARBON
+            | ECO2_REPORT_HF
+            | ECO2_REPORT_HF_JSON
+            | ECO2_REPORT_METHODS
+            | ECO2_REPORT_SCOPE2
+            | ECO2_REPORT_SUMMARY
+    )
 }
 
 type Renderer = fn(&Report) -> Result<String, eco2_report::Error>;

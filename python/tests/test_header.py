@@ -6,7 +6,7 @@ import unittest
 import fixture  # noqa: F401
 import header
 
-from eco2 import _abi, _constants, _version, meter
+from eco2 import _abi, _constants, _given, _version, meter
 
 PLAIN = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "uint64_t": ctypes.c_uint64, "size_t": ctypes.c_size_t,
          "double": ctypes.c_double, "char*": ctypes.c_char_p,
@@ -59,7 +59,7 @@ class Header(unittest.TestCase):
             self.assertLessEqual(set(header.functions()[name][1]), allowed, name)
 
     def test_structs_are_packed_and_read_with_the_layout_of_the_header(self):
-        work = _abi.Work.from_buffer_copy(meter._PACK_WORK(32, 1, 2, 3, 0.5))
+        work = _abi.Work.from_buffer_copy(_given.PACK_WORK(32, 1, 2, 3, 0.5))
         self.assertEqual([getattr(work, name) for name, _ in work._fields_], [32, 1, 2, 3, 0.5])
         now = _abi.EnergyNow(24, 1, 2, 3)
         self.assertEqual(meter._UNPACK_NOW(now), (now.struct_size, now.flags, now.at_ns, now.total_uj))

@@ -8,7 +8,7 @@ import types
 import unittest
 
 import eco2
-from eco2 import _notebook, tracking
+from eco2 import tracking
 from fixture import Case, nothing, spin
 
 
@@ -79,15 +79,12 @@ class Notebook(Case):
     def setUp(self):
         super().setUp()
         self.namespace: dict = {"eco2": eco2, "folder": self.folder}
-        self.shell = types.SimpleNamespace(run_cell=self.run_cell, magics_manager=types.SimpleNamespace(magics={"cell": {}}))
+        self.shell = types.SimpleNamespace(run_cell=self.run_cell, magics_manager=types.SimpleNamespace(magics={"cell": {}, "line": {}}))
         self.shell.register_magic_function = lambda f, magic_kind, magic_name: self.shell.magics_manager.magics[magic_kind].update({magic_name: f})
         sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: self.shell)
         self.addCleanup(sys.modules.pop, "IPython")
         self.addCleanup(tracking.close_default)
         eco2.default_meter(**nothing(self.folder), sources=["synthetic"])
-        self.printed: list = []
-        _notebook.print = self.printed.append
-        self.addCleanup(delattr, _notebook, "print")
         eco2.load_ipython_extension(self.shell)
 
     def run_cell(self, cell, store_history=True):
@@ -99,7 +96,11 @@ class Notebook(Case):
 
     def magic(self, line, cell):
         """Runs `%%eco2`."""
-        self.shell.magics_manager.magics["cell"]["eco2"](line, cell)
+        return self.shell.magics_manager.magics["cell"]["eco2"](line, cell)
+
+    def session(self, line=""):
+        """Runs `%eco2`."""
+        return self.shell.magics_manager.magics["line"]["eco2"](line)
 
     def test_a_cell_that_is_run_again_does_not_start_a_second_meter(self):
         cell = "meter = eco2.Meter(sysfs=folder, sources=['synthetic'], log=False, zone='DE'); meter.step()"
@@ -137,21 +138,39 @@ class Notebook(Case):
         self.assertTrue(first.session.going)
         first.stop_tracking()
 
-    def test_the_magic_measures_a_cell_and_prints_it(self):
-        self.magic("train", "x = sum(range(1000))")
-        self.magic("train", "x += 1")
+    def test_a_cell_has_energy_emissions_and_a_range_of_its_own_and_is_a_span_of_the_session(self):
+        first = self.magic("train", "x = sum(range(1000))")
+        self.namespace["spin"] = spin
+        second = self.magic("train --zone FR", "x += 1; spin(0.3)")
         self.magic("", "y = 1")
         self.assertEqual(self.namespace["x"], 499501)
         meter = eco2.default_meter()
         self.assertEqual((meter.total("train").count, meter.total("cell").count), (2, 1))
-        self.assertRegex(self.printed[1], r"^eco2: train × 2: [\d.]+ s, [\d.]+ J \([\d.]+ J to ")
+        self.assertEqual((first.run.name, first.carbon.zone, second.carbon.zone), ("train", "DE", "FR"))
+        low, high = second.kwh_range
+        self.assertTrue(low <= second.kwh <= high and second.co2_kg is not None, second)
+        self.assertRegex(repr(second), r"^<eco2.Report 'train': .* [mµ]?J \(synthetic.*\), .*g CO₂e \(.*FR, 44.2 g/kWh\), 0\.3.* s")
 
-    def test_k01_a_cell_without_a_measurement_prints_not_known_and_never_zero(self):
+    def test_the_line_magic_shows_the_session_so_far_in_the_zone_that_is_asked_for(self):
+        self.magic("train", "x = sum(range(1000))")
+        first, second = self.session(), self.session("--zone=FR")
+        self.assertEqual([span.name for span in first.spans], ["train"])
+        self.assertEqual((first.carbon.zone, second.carbon.zone, self.session().carbon.zone), ("DE", "FR", "FR"))
+        self.assertFalse(eco2.default_meter().closed)
+        self.assertIsNone(self.session("--zone Nowhere"))
+
+    def test_an_argument_that_does_not_exist_is_named_with_the_usage(self):
+        for line in ("--zoen DE", "one two"):
+            with self.assertRaisesRegex(ValueError, "usage: %eco2"):
+                self.magic(line, "x = 1")
+
+    def test_k01_a_cell_without_a_measurement_is_not_known_and_never_zero(self):
         tracking.close_default()
         eco2.default_meter(sources=["rapl-sysfs"], sysfs=self.folder, estimate=False, log=False)
-        self.magic("train", "x = 1")
-        self.assertRegex(self.printed[-1], r"^eco2: train × 1: [\d.]+ s, energy not known(, provisional| \(provisional\))?$")
-        self.assertNotIn(" J", self.printed[-1])
+        report = self.magic("train", "x = 1")
+        self.assertRegex(repr(report), r"^<eco2.Report 'train': energy not known, emissions not known, .* s>$")
+        self.assertEqual((report.kwh, report.co2_kg, report.quality), (None, None, "missing"))
+        self.assertNotIn("<svg", report._repr_html_())
         decorated = eco2.track("decorated")(lambda: 1)
         self.assertEqual(decorated(), 1)
         total = eco2.default_meter().total("decorated")
@@ -170,7 +189,14 @@ class Notebook(Case):
         meter = eco2.default_meter()
         eco2.unload_ipython_extension(self.shell)
         self.assertTrue(meter.closed)
-        self.assertEqual(self.shell.magics_manager.magics["cell"], {})
+        self.assertEqual(self.shell.magics_manager.magics, {"cell": {}, "line": {}})
+
+    def test_loading_opens_the_session_where_the_program_has_not(self):
+        self.assertNotEqual(eco2.default_meter().options.get("name"), "notebook")
+        eco2.unload_ipython_extension(self.shell)
+        self.assertTrue(tracking.is_closed())
+        eco2.load_ipython_extension(self.shell)
+        self.assertEqual(eco2.default_meter().options["name"], "notebook")
 
 
 class Outside(Case):

@@ -50,6 +50,24 @@ class CodeCarbon(unittest.TestCase):
         self.assertAlmostEqual(parts, float(row["energy_consumed"]), places=12)
         self.assertEqual(row["country_iso_code"], "DEU")
 
+    def test_every_keyword_of_codecarbon_is_known(self):
+        from eco2._names import CODECARBON, WITHOUT
+        from eco2._options import Options
+
+        with tempfile.TemporaryDirectory() as folder, downloaded(folder) as wheel:
+            tracker = ast.parse(wheel.read("codecarbon/emissions_tracker.py").decode())
+            data = ast.parse(wheel.read("codecarbon/output_methods/emissions_data.py").decode())
+        functions = [node for node in ast.walk(tracker) if isinstance(node, ast.FunctionDef) and node.name in ("__init__", "track_emissions")]
+        keywords = {argument.arg for node in functions for argument in node.args.args + node.args.kwonlyargs if argument.annotation}
+        self.assertGreater(len(keywords), 40)
+        self.assertEqual(keywords - {*CODECARBON, *WITHOUT, *Options.__annotations__, "fn", "tracker"}, set())
+        # Columns that are text, the others are numbers.
+        from eco2.codecarbon import _TEXTS
+
+        record = next(node for node in data.body if getattr(node, "name", "") == "EmissionsData")
+        fields = {node.target.id: node.annotation.id for node in record.body if isinstance(node, ast.AnnAssign)}
+        self.assertEqual({name for name, kind in fields.items() if kind == "str"}, set(_TEXTS))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -28,8 +28,8 @@ from .spans import Span
 from .tracking import default_meter, track
 
 __all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Series", "Span", "Total",
-           "available", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats",
-           "run_cli", "set_log", "track", "unload_ipython_extension", "version", "zone"]
+           "available", "codecarbon", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats",
+           "run_cli", "set_log", "track", "trackers", "unload_ipython_extension", "version", "zone"]
 
 
 def version() -> str:
@@ -42,9 +42,13 @@ def version() -> str:
 
 
 def __getattr__(name: str):  # type: ignore[no-untyped-def]
-    # What runs the command needs subprocess, which most programs do not.
+    # What most programs do not need is imported when it is asked for: the command needs subprocess.
     if name in ("command", "main", "run_cli"):
         from . import _command
 
         return getattr(_command, name)
+    if name in ("codecarbon", "trackers"):
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'eco2' has no attribute {name!r}")

@@ -55,36 +55,26 @@ def main() -> int:
     os.execv(path, [path, *sys.argv[1:]])
 
 
-def render(report: Mapping, format: str = "text") -> str:
-    """A report in another format, rendered by the command.
+def rendered(report: Mapping, format: str, *more: str) -> bytes:
+    """A report in a format of `eco2 report`, rendered by the command.
 
-    Raises:
-        Error: there is no command, or it refused the report.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        file = os.path.join(folder, "report.json")
-        with open(file, "w", encoding="utf-8") as out:
-            json.dump(report, out)
-        done = run_cli(["report", "--format", format, file], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Error(c.ECO2_ERR_RENDER, done.stderr.strip() or f"eco2 report ended with {done.returncode}")
-    return done.stdout
-
-
-def render_file(report: Mapping, format: str, path: str | os.PathLike) -> None:
-    """Writes a report to a file in a format that the command renders; `pdf` needs an installed Chromium or Chrome.
+    Args:
+        report: a report of schema `eco2.report/1`.
+        format: one of the command's formats; `pdf` needs an installed Chromium or Chrome.
+        more: further flags, such as `--zone`.
 
     Raises:
         Error: there is no command, it refused the report, or no browser made a PDF.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = os.path.join(folder, "report.json")
-        with open(file, "w", encoding="utf-8") as out:
+        source, target = os.path.join(folder, "report.json"), os.path.join(folder, "rendered")
+        with open(source, "w", encoding="utf-8") as out:
             json.dump(report, out)
-        arguments = ["report", "--format", format, "--output", os.path.abspath(path), file]
-        done = run_cli(arguments, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Error(c.ECO2_ERR_RENDER, done.stderr.strip() or f"eco2 report ended with {done.returncode}")
+        done = run_cli(["report", "--format", format, "--output", target, *more, source], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Error(c.ECO2_ERR_RENDER, done.stderr.strip() or f"eco2 report ended with {done.returncode}")
+        with open(target, "rb") as made:
+            return made.read()
 
 
 def _is_script(path: str) -> bool:

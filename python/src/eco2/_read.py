@@ -12,12 +12,15 @@ from .errors import Error
 from .records import Budget, Device, Series, Total
 
 FORMATS = {"json": c.ECO2_REPORT_JSON, "text": c.ECO2_REPORT_TEXT, "csv": c.ECO2_REPORT_CSV,
-           "spans.csv": c.ECO2_REPORT_SPANS_CSV, "openmetrics": c.ECO2_REPORT_OPENMETRICS,
-           "openmetrics.hf": c.ECO2_REPORT_OPENMETRICS_HF, "codecarbon": c.ECO2_REPORT_CODECARBON,
-           "hf.json": c.ECO2_REPORT_HF_JSON, "sci": c.ECO2_REPORT_SCI, "hf": c.ECO2_REPORT_HF,
-           "boamps": c.ECO2_REPORT_BOAMPS, "scope2": c.ECO2_REPORT_SCOPE2, "ai.act": c.ECO2_REPORT_AI_ACT,
+           "spans-csv": c.ECO2_REPORT_SPANS_CSV, "openmetrics": c.ECO2_REPORT_OPENMETRICS,
+           "openmetrics-hf": c.ECO2_REPORT_OPENMETRICS_HF, "codecarbon": c.ECO2_REPORT_CODECARBON,
+           "hf-json": c.ECO2_REPORT_HF_JSON, "sci": c.ECO2_REPORT_SCI, "hf": c.ECO2_REPORT_HF,
+           "boamps": c.ECO2_REPORT_BOAMPS, "scope2": c.ECO2_REPORT_SCOPE2, "ai-act": c.ECO2_REPORT_AI_ACT,
            "methods": c.ECO2_REPORT_METHODS, "summary": c.ECO2_REPORT_SUMMARY}
-"""Formats of a report, by name."""
+"""Formats that the library renders, by the command's names (`eco2 report --format`)."""
+
+BY_COMMAND = ("html", "markdown", "latex", "firefox", "pdf")
+"""Formats that only the command renders."""
 
 SYNCS = {c.ECO2_SYNC_NONE: "none", c.ECO2_SYNC_SYNCHRONIZE: "synchronize", c.ECO2_SYNC_EVENT: "event"}
 DECISIONS = {c.ECO2_BUDGET_GO: "go", c.ECO2_BUDGET_WARN: "warn", c.ECO2_BUDGET_PAUSE: "pause",
@@ -37,8 +40,8 @@ NOTHING = (c.ECO2_ERR_NO_DATA, c.ECO2_ERR_FORKED)
 
 
 def report_formats() -> tuple[str, ...]:
-    """Names of the formats that `Meter.report` knows."""
-    return tuple(FORMATS)
+    """Names of the formats of a report, those of `eco2 report --format`."""
+    return (*FORMATS, *BY_COMMAND)
 
 
 def unknown(library, status: int) -> None:  # type: ignore[no-untyped-def]
@@ -123,7 +126,10 @@ def budget(library, handle) -> Budget:  # type: ignore[no-untyped-def]
 
 
 def report(library, handle, format: str) -> str:  # type: ignore[no-untyped-def]
-    """The report as text."""
-    if format not in FORMATS:
-        raise Error(c.ECO2_ERR_ARGUMENT, f"format is {format!r}; allowed: {', '.join(FORMATS)}")
-    return text_of(library, partial(library.report, handle, FORMATS[format]))
+    """The report as text, in a format that the library renders."""
+    known_as = format.replace(".", "-") if isinstance(format, str) else format  # `spans.csv` and the like, until 0.1
+    if known_as not in FORMATS:
+        allowed = ", ".join(name for name in report_formats() if name != "pdf")
+        remedy = "; a report's to_pdf() makes one" if format == "pdf" else ""
+        raise Error(c.ECO2_ERR_ARGUMENT, f"format is {format!r}; allowed: {allowed}{remedy}")
+    return text_of(library, partial(library.report, handle, FORMATS[known_as]))

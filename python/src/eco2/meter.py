@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
-import json
 import struct
 import sys
 import time
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING
 from . import _abi, _log, _notebook, _read
 from . import _constants as c
 from ._absent import LeftBehind
-from ._handles import DONE, FAULTS, Calls, Ids, check, encoded, number, unsigned
+from ._given import PACK_WORK, WORK_SIZE, as_json, merged, work_of
+from ._handles import DONE, FAULTS, Calls, Ids, check, encoded, number
 from ._load import library
 from ._names import explained
 from .errors import Error
@@ -36,10 +36,11 @@ SYNCS = {"none": c.ECO2_SYNC_NONE, "synchronize": c.ECO2_SYNC_SYNCHRONIZE, "even
 STAMPS_NS = 250_000_000
 """How long closing waits for stamps that a device still owes: as long as for a counter's next update."""
 
-_WORK_SIZE = ctypes.sizeof(_abi.Work)
+LATE_START_NS = 1_000_000_000
+"""From how long after the opening a `start` is warned of."""
+
 _NOW_SIZE = ctypes.sizeof(_abi.EnergyNow)
-# The fields of both structs in one call each, a third of what a ctypes structure costs; a test compares the layouts.
-_PACK_WORK = struct.Struct("=IIQQd").pack
+# The fields in one call, a third of what a ctypes structure costs; a test compares the layouts.
 _UNPACK_NOW = struct.Struct("=IIQQ").unpack
 _HAS_LOCK = getattr(sys, "_is_gil_enabled", lambda: True)()
 _new_tuple = tuple.__new__
@@ -88,6 +89,9 @@ class Meter:
         if "_handle" in self.__dict__:  # a notebook's, which was opened before
             return
         self.options: dict = merged(options, more)
+        self._open()
+
+    def _open(self) -> None:
         lib = library()
         _log.connect()
         address = ctypes.c_void_p()
@@ -98,7 +102,9 @@ class Meter:
                 raise Error(error.code, explained(str(error))) from None
             raise
         self._bind(lib, _abi.handle_of(lib, address.value))
+        self._opened_ns = time.monotonic_ns()
         _opened.add(self)
+        _log.started(self)
 
     def _bind(self, lib, handle) -> None:  # type: ignore[no-untyped-def]
         self._library, self._handle = lib, handle
@@ -200,7 +206,7 @@ class Meter:
             status = self._steps[name]()
         else:
             try:
-                work = _PACK_WORK(_WORK_SIZE, 0 if loss is None else c.ECO2_WORK_HAS_LOSS, 0 if samples is None else samples,
+                work = PACK_WORK(WORK_SIZE, 0 if loss is None else c.ECO2_WORK_HAS_LOSS, 0 if samples is None else samples,
                                   0 if tokens is None else tokens, 0.0 if loss is None else loss)
             except Exception:
                 # A value that is not plain: converted, or refused by name.
@@ -287,11 +293,14 @@ class Meter:
         """The report as text: final once the meter is closed, provisional before.
 
         Args:
-            format: one of `report_formats()`.
+            format: one of `report_formats()` but `pdf`, which is not text: see `Report.to_pdf`. The command renders `html`,
+                `markdown`, `latex` and `firefox`, the library all others.
 
         Raises:
-            Error: ECO2_ERR_ARGUMENT for another; ECO2_ERR_FORKED; ECO2_ERR_NO_DATA where there is no library.
+            Error: ECO2_ERR_ARGUMENT for another; ECO2_ERR_FORKED; ECO2_ERR_NO_DATA where there is no library, or no command.
         """
+        if format in _read.BY_COMMAND and format != "pdf":
+            return self.report_object().to_format(format)  # type: ignore[return-value]
         return _read.report(self._library, self._handle, format)
 
     def report_object(self) -> Report:
@@ -302,7 +311,34 @@ class Meter:
         """
         return Report(self.report("json"), self.report("text"))
 
-    # The end.
+    # Start and end.
+
+    def start(self) -> Meter:
+        """Returns the meter: it measures since it was opened. One that was stopped or closed opens a new run here.
+
+        Open the meter where measuring is to start: what ran since then belongs to the run. Spans that were made before a stop
+        belong to the run that was stopped.
+
+        Raises:
+            Error, LoadError: as `Meter`.
+        """
+        if self._closed:
+            self._open()
+        elif time.monotonic_ns() - self._opened_ns > LATE_START_NS:
+            _log.emit("warning", "start() came more than a second after the meter was opened, and the run includes that time: "
+                                 "open the meter where measuring is to start")
+        return self
+
+    def stop(self) -> Report:
+        """Closes the meter and returns the report of its run: `kwh`, `co2_kg`, their ranges, `quality`, and everything else.
+
+        Never raises: where nothing is known (a forked child, a system without the library) the report is empty.
+        """
+        close_quietly(self)
+        try:
+            return self.report_object()
+        except Error as error:
+            return Report({}, f"nothing is known: {error}")
 
     def close(self) -> None:
         """Ends the run: waits at most 250 ms for the counters' next updates. The meter can then still be read.
@@ -366,41 +402,6 @@ def _left_behind(cls, options: dict) -> Meter:  # type: ignore[no-untyped-def]
     meter.options = options
     meter._bind(LeftBehind(), None)
     return meter
-
-
-def merged(options: Mapping | None, more: Mapping) -> dict:
-    """Both, the second over the first, without what is None."""
-    if options is not None and not isinstance(options, Mapping):
-        raise Error(c.ECO2_ERR_OPTIONS, f"options is a {type(options).__name__}; allowed: a mapping of option names")
-    return {key: value for key, value in {**(options or {}), **more}.items() if value is not None}
-
-
-def as_json(options: Mapping) -> bytes:
-    """The options as the library takes them; paths and tuples are written as text and lists."""
-    try:
-        text = json.dumps(options, default=_plain, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise Error(c.ECO2_ERR_OPTIONS, f"options cannot be written as JSON: {error}") from None
-    return encoded(text, "options")
-
-
-def _plain(value: object) -> object:
-    if hasattr(value, "__fspath__"):
-        return value.__fspath__()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{value!r} is neither text, number, list nor mapping")
-
-
-def work_of(samples: object, tokens: object, loss: object) -> bytes:
-    """What a step did, as the library's struct.
-
-    Raises:
-        Error: a value cannot be converted to its field.
-    """
-    flags = 0 if loss is None else c.ECO2_WORK_HAS_LOSS
-    loss = 0.0 if loss is None else number(loss, "loss")
-    return _PACK_WORK(_WORK_SIZE, flags, unsigned(samples, "samples"), unsigned(tokens, "tokens"), loss)
 
 
 def close_quietly(meter: Meter) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
+
+from .records import UJ_PER_KWH
 
 
 class View(Mapping):
@@ -95,49 +96,94 @@ class Report(View):
             Error: there is no command, or the report is none of schema `eco2.report/1`.
         """
         if self._text is None:
-            from ._command import render
-
-            object.__setattr__(self, "_text", render(self.to_dict()))
+            object.__setattr__(self, "_text", self.to_format("text"))
         return self._text
 
     def to_json(self) -> str:
         """The report as JSON text."""
         return json.dumps(dict(self._data), ensure_ascii=False, indent=2)
 
+    def to_format(self, format: str, path: str | os.PathLike | None = None) -> str | bytes:
+        """The report in a format of the command (`eco2 report --format`), also written to `path` if given.
 
-    def to_html(self, path: str | os.PathLike | None = None) -> str:
-        """The report as one HTML page with charts, which requests nothing; also written to `path` if given.
-
-        Raises:
-            Error: there is no command `eco2`, or the report is none of schema `eco2.report/1`.
-            OSError: the file cannot be written.
-        """
-        from ._command import render
-
-        page = render(self.to_dict(), "html")
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as out:
-                out.write(page)
-        return page
-
-    def to_pdf(self, path: str | os.PathLike | None = None) -> bytes:
-        """The HTML page as PDF, printed by an installed Chromium or Chrome; also written to `path` if given.
+        Args:
+            format: one of `eco2.report_formats()`. `pdf` is bytes, printed by an installed Chromium or Chrome; every other is
+                text. `html` is one page with charts, which requests nothing.
+            path: the file to write.
 
         Raises:
-            Error: as `to_html`, and if there is no browser or it made no PDF.
+            Error: there is no command `eco2`, it has no such format, the report is none of schema `eco2.report/1`, or no
+                browser made a PDF.
             OSError: the file cannot be written.
         """
-        from ._command import render_file
+        from ._command import rendered
 
-        with tempfile.TemporaryDirectory() as folder:
-            file = os.path.join(folder, "report.pdf")
-            render_file(self.to_dict(), "pdf", file)
-            with open(file, "rb") as made:
-                pdf = made.read()
+        data = rendered(self.to_dict(), format)
         if path is not None:
             with open(path, "wb") as out:
-                out.write(pdf)
-        return pdf
+                out.write(data)
+        return data if format == "pdf" else data.decode("utf-8")
+
+    def to_html(self, path: str | os.PathLike | None = None) -> str:
+        """`to_format("html", path)`."""
+        return self.to_format("html", path)  # type: ignore[return-value]
+
+    def to_pdf(self, path: str | os.PathLike | None = None) -> bytes:
+        """`to_format("pdf", path)`."""
+        return self.to_format("pdf", path)  # type: ignore[return-value]
+
+    # The values that most programs read. The report has them all, with their bounds and sources.
+
+    @property
+    def kwh(self) -> float | None:
+        """Energy use in kilowatt-hours, without the facility's overhead (PUE); None where it is not known."""
+        return _scaled(self._part("energy").get("total_uj"), UJ_PER_KWH)
+
+    @property
+    def kwh_range(self) -> tuple[float, float | None]:
+        """Lower and upper bound of `kwh`; an upper bound of None: not bounded. `energy.range_kind` has what they promise."""
+        energy = self._part("energy")
+        return (energy.get("low_uj") or 0) / UJ_PER_KWH, _scaled(energy.get("high_uj"), UJ_PER_KWH)
+
+    @property
+    def co2_kg(self) -> float | None:
+        """Emissions in kilograms CO2e, location-based, with the facility's overhead; None where they are not known."""
+        return _scaled(self._part("carbon").get("grams"), 1e3)
+
+    @property
+    def co2_kg_range(self) -> tuple[float, float | None]:
+        """Lower and upper bound of `co2_kg`, from those of the energy; an upper bound of None: not bounded."""
+        carbon = self._part("carbon")
+        return (carbon.get("low") or 0) / 1e3, _scaled(carbon.get("high"), 1e3)
+
+    @property
+    def quality(self) -> str:
+        """The worst quality among the parts of the energy: measured, derived, estimated, synthetic; missing where none is known."""
+        from ._shown import quality
+
+        return quality(self._data)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Duration of the run in seconds; None where it is not known."""
+        return _scaled(self._part("run").get("duration_ns"), 1e9)
+
+    def _part(self, name: str) -> Mapping:
+        return self._data.get(name) or {}
+
+    def __repr__(self) -> str:
+        from ._shown import line
+
+        return line(self._data)
+
+    def _repr_html_(self) -> str:
+        from ._shown import card
+
+        return card(self._data)
+
+
+def _scaled(value: float | None, divisor: float) -> float | None:
+    return None if value is None else value / divisor
 
 
 def merge(reports: Iterable[str | bytes | Mapping]) -> Report:

@@ -30,11 +30,16 @@ def default_meter(**options: object) -> Meter:
     """
     global _default
     with _lock:
-        if _default is None or _default.closed:
+        if is_closed():
             _default = Meter(options)
         elif options and merged(options, {}) != _default.options:
             raise Error(c.ECO2_ERR_OPTIONS, "the default meter is open with other options; close it first")
         return _default
+
+
+def is_closed() -> bool:
+    """Whether the process's one meter is not open."""
+    return _default is None or _default.closed
 
 
 def close_default() -> None:

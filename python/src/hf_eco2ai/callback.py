@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, Optional
 
+from eco2.trackers import LOGGED
+
 from . import context
 from .config import CarbonConfig, overlaid
 from .console import Console
 from .errors import Faults, Guarded, never_raising
 from .hooks import TrainerCallback, give_trainer_its_report
-from .models import LOGGED, Figures
+from .models import Figures
 from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session

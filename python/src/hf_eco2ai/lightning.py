@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any, Dict, Optional
 
+from eco2.trackers import LOGGED
+
 from . import context
 from .config import CarbonConfig, overlaid
 from .console import Console
 from .errors import Faults, Guarded, never_raising, warn_once
-from .models import LOGGED
 from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
-LOGGED = ("energy_kwh", "co2_kg", "power_watts", "samples_per_kwh", "grid_intensity")
-"""Figures that go into a Trainer's history and to experiment trackers, as `carbon/<name>`."""
-
 _SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps
 total_epochs total_samples average_samples_per_kwh energy_per_sample co2_per_sample estimated_cost_usd
 carbon_credit_cost_usd equivalent_km_driven equivalent_trees_needed equivalent_coal_burned_kg model_name model_parameters

@@ -19,7 +19,7 @@ from .report import CarbonReport
 RECORDS = 4096
 """Most records that are kept; when there are more, every second one is left out. Sums do not suffer: see CarbonMetrics."""
 
-TEXTS = ("hf.json", "json", "text")
+TEXTS = ("hf-json", "json", "text")
 """Formats of a report that a copy of a finished session keeps."""
 
 LOGGED_ONCE = ("loss", "learning_rate")
@@ -147,7 +147,7 @@ class Session:
 
     def figures(self) -> Figures:
         """The run's figures now, as the library gives them; empty where there is none. Costs what a report costs."""
-        text = self._text("hf.json")
+        text = self._text("hf-json")
         return Figures(NOTHING if text is None else json.loads(text))
 
     def record(self, step: int, epoch: Optional[float] = None, **context: Any) -> Figures:
