@@ -81,7 +81,7 @@ def version() -> str:
     """
     workspace = (ROOT / "Cargo.toml").read_text(encoding="utf-8").partition("[workspace.package]")[2]
     package = (PYTHON / "src/eco2/_version.py").read_text(encoding="utf-8")
-    wanted, found = (re.search(r'(?mi)^version = "(.+)"', text).group(1) for text in (workspace, package))
+    wanted, found = (re.findall(r'(?mi)^version = "(.+)"', text)[0] for text in (workspace, package))
     if wanted != found:
         raise RuntimeError(f"Cargo.toml has version {wanted}, python/src/eco2/_version.py has {found}")
     return wanted
@@ -113,7 +113,7 @@ def _project() -> dict:
 
 
 def _table(text: str, name: str) -> dict:
-    body = re.search(rf"(?ms)^\[{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text).group(1)
+    body = re.findall(rf"(?ms)^\[{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text)[0]
     return {key: json.loads(value) for key, value in re.findall(r"(?m)^([\w-]+) = (.+)$", body)}
 
 

@@ -1,7 +1,8 @@
-"""`examples/python/trainer.py`: estimated on a machine without sensors, measured with a (scripted) GPU."""
+"""`examples/python/trainer.py` and `pytorch_loop.py`: estimated on a machine without sensors, measured with a (scripted) GPU."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from hf_real_trainer import REAL, REQUIRED
 from hf_rig import HfTest
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/python/trainer.py"
+TORCH = importlib.util.find_spec("torch") is not None
 FAKE = os.environ.get("FAKE_NVML_LIBRARY", "")
 
 
@@ -40,6 +42,19 @@ class TrainerExample(HfTest):
         shutil.copy(FAKE, driver)
         driver.with_name("fake-nvml.conf").write_text("[gpu 0]\nname=NVIDIA Test\nuuid=GPU-1\npower=100\n", encoding="ascii")
         self.assertRegex(self.run_with(ECO2_NVML=str(driver), ECO2_SOURCES="nvml"), r"quality: .*GPU-1.*measured")
+
+
+@unittest.skipUnless(TORCH or REQUIRED, "torch is not installed")
+class LoopExample(HfTest):
+    """The plain loop of PyTorch."""
+
+    def test_each_step_has_its_energy(self) -> None:
+        driver = {"ECO2_NVML": self.folder + "/none", "ECO2_SYSFS": self.folder + "/none"}
+        done = subprocess.run([sys.executable, str(EXAMPLE.with_name("pytorch_loop.py")), "10"], capture_output=True, text=True,
+                              cwd=self.folder, env={**os.environ, "ECO2_LOG": "0", **driver})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"<eco2\.Report 'pytorch': .*J \(estimated, plausible range ")
+        self.assertRegex(done.stdout, r"(?m)^10 steps, \d+\.\d+ J each; 40960 samples$")
 
 
 if __name__ == "__main__":

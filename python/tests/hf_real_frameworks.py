@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hf_rig import HfTest
 
+import eco2.trackers
 import hf_eco2ai as h
 
 REQUIRED = os.environ.get("REQUIRE_REAL") == "1"
@@ -93,6 +94,26 @@ class Frameworks(HfTest):
         self.assertGreaterEqual(len(history), 10)
         report = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="carbon_report.json"))
         self.assertEqual(json.loads(report.read_text(encoding="utf-8"))["summary"]["total_steps"], 20)
+
+    @unittest.skipUnless(installed("mlflow"), "mlflow is not installed")
+    def test_mlflow_follows_a_meter_of_the_program(self) -> None:
+        self.set_env("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")
+        import mlflow
+
+        mlflow.set_tracking_uri(f"sqlite:///{self.folder}/mlflow.db")
+        mlflow.create_experiment("f", artifact_location=f"file://{self.folder}/artifacts")
+        mlflow.set_experiment("f")
+        with eco2.Meter(self.machine.options(), name="loop", zone="DE") as meter, eco2.trackers.follow(meter, "mlflow") as follower:
+            for step in range(3):
+                self.machine.turn(meter, 10**6)
+                meter.step()
+                follower.log(step)
+        (run,) = mlflow.search_runs(output_format="list")
+        self.assertEqual((run.info.run_name, run.info.status), ("loop", "FINISHED"))
+        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "carbon/energy_kwh")
+        self.assertEqual([point.step for point in history], [0, 1, 2])
+        path = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="carbon_report.json")
+        self.assertEqual(json.loads(Path(path).read_text(encoding="utf-8"))["schema"], "eco2.report/1")
 
     @unittest.skipUnless(installed("wandb") and installed("transformers"), "wandb is not installed")
     def test_wandb_offline_has_a_run_with_the_figures(self) -> None:

@@ -116,6 +116,23 @@ class RealTrainer(HfTest):
         self.assertIn("wrong", heard[0])
         self.assertIn("package-0", run.carbon_report.summary())
 
+    def test_report_to_takes_eco2_by_name(self) -> None:
+        from transformers.integrations import INTEGRATION_TO_CALLBACK
+
+        import eco2.transformers
+
+        self.addCleanup(INTEGRATION_TO_CALLBACK.pop, eco2.transformers.NAME)
+        # Options are those of the environment: transformers makes the callback without arguments.
+        for name, value in {"ECO2_SYSFS": self.machine.folder, "ECO2_SOURCES": "rapl-sysfs", "ECO2_LOG": "0", "ECO2_ZONE": "DE",
+                            "HF_ECO2AI_LOG_TO_CONSOLE": "false", "HF_ECO2AI_SAVE_REPORT": "false"}.items():
+            self.set_env(name, value)
+        run = trainer([], report_to="eco2")
+        run.train()
+        report = run.carbon_report
+        self.assertEqual((report.summary.total_steps, report.eco2["carbon"]["zone"]), (20, "DE"))
+        self.assertEqual(len([one for one in run.callback_handler.callbacks if isinstance(one, h.Eco2AICallback)]), 1)
+        self.assertNotIn(h.Eco2AICallback, [type(one) for one in trainer([], report_to=[]).callback_handler.callbacks])
+
     def test_a_step_takes_as_long_with_the_callback_as_without(self) -> None:
         times = {"with": [], "without": []}
         for turn in range(6):

@@ -20,6 +20,16 @@ class Loading(Case):
     def test_importing_needs_no_library(self):
         self.python("import eco2", ECO2_LIBRARY="/nowhere/libeco2.so")
 
+    def test_importing_imports_no_part_before_it_is_used(self):
+        program = ("import sys; before = set(sys.modules); import eco2\n"
+                   "print(sorted(set(sys.modules) - before - {'__future__'}))\n"
+                   "assert all(getattr(eco2, name) is not None for name in eco2.__all__) and set(eco2.__all__) <= set(dir(eco2))\n"
+                   "try: eco2.nothing\n"
+                   "except AttributeError as error: print(error)")
+        done = subprocess.run(["python3", "-S", "-c", program], env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCES)},
+                              capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout, "['eco2', 'eco2._version']\nmodule 'eco2' has no attribute 'nothing'\n")
+
     def test_a_library_that_is_missing_names_the_path_and_the_remedy(self):
         said = self.python(TRY, ECO2_LIBRARY="/nowhere/libeco2.so").stdout
         self.assertIn("/nowhere/libeco2.so: no such file", said)

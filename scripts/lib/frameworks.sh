@@ -46,6 +46,21 @@ trainer() {
     with_frameworks "$venv" -m unittest hf_real_trainer hf_real_example hf_real_budget
 }
 
+# A real IPython, a notebook in a real kernel, the example with scikit-learn, and the package's types by mypy.
+NOTEBOOK=(ipython==9.18.1 ipykernel==7.4.0 nbclient==0.11.0 nbformat==5.11.1 scikit-learn==1.9.1 mypy==2.4.1)
+notebook() {
+    local venv version
+    python3_venv || skip "python3 has no venv (Debian: python3-venv)"
+    venv=$(SYSTEM_PYTHON=$(command -v python3) framework_venv notebook "${NOTEBOOK[@]}") || skip "they could not be installed"
+    cargo build --locked --quiet -p eco2-ffi -p fake-nvml
+    with_frameworks "$venv" -m unittest real_notebook real_sklearn
+    # The package, for the oldest Python that mypy knows and for a new one; and a program as users write it, strictly.
+    for version in 3.10 3.14; do
+        (cd python && "$venv/bin/mypy" --python-version "$version")
+    done
+    (cd python && "$venv/bin/mypy" --strict --follow-imports=silent tests/typed_program.py)
+}
+
 # Lightning, Accelerate, MLflow on sqlite, Weights & Biases offline.
 frameworks() {
     local venv

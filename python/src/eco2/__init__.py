@@ -14,22 +14,46 @@ known is None, never 0. A fault of measuring never raises into the program; see 
 
 from __future__ import annotations
 
-from ._grid import plan, zone
-from ._load import available, library
-from ._log import set_log
-from ._notebook import load_ipython_extension, unload_ipython_extension
-from ._read import report_formats
 from ._version import VERSION as __version__
-from .errors import Error, LoadError, NotBuilt
-from .meter import Meter
-from .records import Budget, Device, Energy, Series, Total
-from .report import Report, merge
-from .spans import Span
-from .tracking import default_meter, track
 
-__all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Series", "Span", "Total",
-           "available", "codecarbon", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats",
-           "run_cli", "set_log", "track", "trackers", "unload_ipython_extension", "version", "zone"]
+TYPE_CHECKING = False  # what type checkers take for true; `typing` is most of what an import of eco2 would cost
+if TYPE_CHECKING:
+    from . import codecarbon, trackers
+    from ._command import command, main, run_cli
+    from ._grid import plan, zone
+    from ._load import available
+    from ._log import set_log
+    from ._notebook import load_ipython_extension, unload_ipython_extension
+    from ._read import report_formats
+    from .errors import Error, LoadError, NotBuilt
+    from .meter import Meter
+    from .records import Budget, Device, Energy, Series, Total
+    from .report import Report, merge
+    from .spans import Span
+    from .tracking import default_meter, track
+
+_NAMES = {
+    "_command": ("command", "main", "run_cli"),
+    "_grid": ("plan", "zone"),
+    "_load": ("available",),
+    "_log": ("set_log",),
+    "_notebook": ("load_ipython_extension", "unload_ipython_extension"),
+    "_read": ("report_formats",),
+    "errors": ("Error", "LoadError", "NotBuilt"),
+    "meter": ("Meter",),
+    "records": ("Budget", "Device", "Energy", "Series", "Total"),
+    "report": ("Report", "merge"),
+    "spans": ("Span",),
+    "tracking": ("default_meter", "track"),
+}
+"""Names by the module that has them. Each module is imported when one of its names is asked for: an import of eco2 costs little."""
+
+_PLACES = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = (*_NAMES, "codecarbon", "trackers", "_abi", "_names", "_options", "_shown")
+
+__all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Series", "Span", "Total", "available",
+           "codecarbon", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats", "run_cli",
+           "set_log", "track", "trackers", "unload_ipython_extension", "version", "zone"]
 
 
 def version() -> str:
@@ -38,17 +62,23 @@ def version() -> str:
     Raises:
         LoadError: it is missing, cannot be loaded or has another version.
     """
-    return library().version().decode()
+    from ._load import library
+
+    return str(library().version().decode())
 
 
-def __getattr__(name: str):  # type: ignore[no-untyped-def]
-    # What most programs do not need is imported when it is asked for: the command needs subprocess.
-    if name in ("command", "main", "run_cli"):
-        from . import _command
+if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
-        return getattr(_command, name)
-    if name in ("codecarbon", "trackers"):
-        import importlib
+    def __getattr__(name: str):
+        from importlib import import_module
 
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module 'eco2' has no attribute {name!r}")
+        if name in _MODULES:
+            return import_module(f".{name}", __name__)
+        if name not in _PLACES:
+            raise AttributeError(f"module 'eco2' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f".{_PLACES[name]}", __name__), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

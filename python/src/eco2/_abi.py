@@ -101,7 +101,7 @@ def handle_of(library, address: int | None):  # type: ignore[no-untyped-def]
     if not address:
         return None
     owned = Owned.from_address(address)
-    owned.free = library.meter_free
+    owned.__dict__["free"] = library.meter_free
     return ctypes.byref(owned)
 
 

@@ -33,7 +33,6 @@ QUALITIES = {c.ECO2_QUALITY_MEASURED: "measured", c.ECO2_QUALITY_DERIVED: "deriv
              c.ECO2_QUALITY_ESTIMATED: "estimated", c.ECO2_QUALITY_SYNTHETIC: "synthetic",
              c.ECO2_QUALITY_MISSING: "missing"}
 TEXTS = {"id": c.ECO2_TEXT_ID, "name": c.ECO2_TEXT_NAME, "domain": c.ECO2_TEXT_DOMAIN, "source": c.ECO2_TEXT_SOURCE}
-OPTIONAL_TEXTS = {"model": c.ECO2_TEXT_MODEL, "method": c.ECO2_TEXT_METHOD}
 
 NOTHING = (c.ECO2_ERR_NO_DATA, c.ECO2_ERR_FORKED)
 """Statuses that mean that nothing is known here."""
@@ -88,9 +87,9 @@ def _device(library, handle, index: int) -> Device:  # type: ignore[no-untyped-d
         return text_of(library, partial(library.device_text, handle, index, which))
 
     texts = {name: text(which) for name, which in TEXTS.items()}
-    texts |= {name: text(which) or None for name, which in OPTIONAL_TEXTS.items()}
     return Device(
-        index=index, **texts, component=COMPONENTS.get(found.component, "other"),
+        index=index, **texts, model=text(c.ECO2_TEXT_MODEL) or None, method=text(c.ECO2_TEXT_METHOD) or None,
+        component=COMPONENTS.get(found.component, "other"),
         quality=QUALITIES.get(found.quality, "missing"), summed=bool(found.flags & c.ECO2_DEVICE_SUMMED),
         energy_uj=known(found.energy_uj), low_uj=known(found.low_uj), high_uj=known(found.high_uj),
         wraps=found.wraps, resets=found.resets, coverage=found.coverage, mean_w=finite(found.mean_w),

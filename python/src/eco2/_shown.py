@@ -32,7 +32,7 @@ def quality(report: Mapping) -> str:
     if energy.get("total_uj") is None:
         return "missing"
     # An energy of 0 has no parts: then the quality is that of the devices.
-    found = [name for name in _QUALITIES if energy.get(f"{name}_uj")] or [device.get("quality") for device in _summed(report)]
+    found = [name for name in _QUALITIES if energy.get(f"{name}_uj")] or [device.get("quality", "") for device in _summed(report)]
     return next((name for name in _QUALITIES if name in found), "missing")
 
 

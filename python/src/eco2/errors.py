@@ -25,7 +25,7 @@ class Error(Exception):
         return Error, (self.code, str(self))
 
 
-class LoadError(Error, ImportError):
+class LoadError(Error, ImportError):  # type: ignore[misc]  # both have a `name`: ours is the status's
     """The library is missing, cannot be loaded or has another version; the message lists what was tried."""
 
     def __init__(self, message: str) -> None:

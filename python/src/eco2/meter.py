@@ -79,7 +79,7 @@ class Meter:
         """
         meter = super().__new__(cls)
         meter._apart = True
-        meter.__init__(options, **more)
+        meter.__init__(options, **more)  # type: ignore[misc]
         return meter
 
     def __new__(cls, options: Mapping | None = None, **more: Unpack[Options]) -> Meter:
@@ -108,7 +108,8 @@ class Meter:
 
     def _bind(self, lib, handle) -> None:  # type: ignore[no-untyped-def]
         self._library, self._handle = lib, handle
-        self._closed, self._lost, self._owed = False, 0, set()
+        self._closed, self._lost = False, 0
+        self._owed: set[Stamped] = set()
         self._ids = ids = Ids(lib, handle)
         functions = (lib.span_begin, lib.span_end, lib.step)
         self._begins, self._ends, self._steps = (Calls(function, handle, ids) for function in functions)

@@ -43,7 +43,7 @@ class Energy(_Energy, _Convertible):
 
 
 class _Total(NamedTuple):
-    count: int
+    count: int  # type: ignore[assignment]
     duration_ns: int
     energy_uj: Optional[int]
     low_uj: int
@@ -74,7 +74,7 @@ class Total(_Total, _Convertible):
 
 
 class _Device(NamedTuple):
-    index: int
+    index: int  # type: ignore[assignment]
     id: str
     name: str
     domain: str

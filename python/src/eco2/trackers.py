@@ -14,6 +14,7 @@ original: then the copy logs nothing.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any, Dict
 
 from . import _log
@@ -183,7 +184,7 @@ class Follower:
         current = _figures(self.meter).get("current", {})
         figures = {f"carbon/{name}": current[name] for name in LOGGED if current.get(name) is not None}
         for exporter in self._exporters:
-            self._try(exporter, lambda exporter=exporter: exporter.log_metrics(figures, step))
+            self._try(exporter, partial(exporter.log_metrics, figures, step))
 
     def end(self) -> Report:
         """Stops the meter, hands its report to the trackers, ends the trackers' runs that were started here, returns the report."""
@@ -191,7 +192,7 @@ class Follower:
         finished = _Finished(report, _figures(self.meter).get("summary", {}))
         exporters, self._exporters = self._exporters, []
         for exporter in exporters:
-            self._try(exporter, lambda exporter=exporter: exporter.log_report(finished))
+            self._try(exporter, partial(exporter.log_report, finished))
         return report
 
     def _try(self, exporter: Any, action: Any) -> None:
@@ -221,15 +222,18 @@ class _Finished:
     """A report as the exporters take it."""
 
     def __init__(self, report: Report, totals: Dict[str, Any]) -> None:
-        self.summary, self.to_json = _Totals(totals), report.to_json
-        self.summary.text = report.summary
+        self.summary, self.to_json = _Totals(totals, report.summary), report.to_json
 
 
 class _Totals(dict):
     """Totals by name, and as text when called."""
 
+    def __init__(self, totals: Dict[str, Any], text: Any) -> None:
+        super().__init__(totals)
+        self._text = text
+
     def __call__(self) -> str:
-        return self.text()  # type: ignore[attr-defined]
+        return self._text()
 
 
 def _figures(meter: Meter) -> Dict[str, Any]:

@@ -30,7 +30,7 @@ def default_meter(**options: object) -> Meter:
     """
     global _default
     with _lock:
-        if is_closed():
+        if _default is None or _default.closed:
             _default = Meter(options)
         elif options and merged(options, {}) != _default.options:
             raise Error(c.ECO2_ERR_OPTIONS, "the default meter is open with other options; close it first")

@@ -102,7 +102,7 @@ def _validate(parsed: Any) -> int:
     config = _read_config(parsed.config)
     if parsed.project:
         config.project_name = parsed.project
-    found = {"valid": True, "issues": [], "warnings": []} if parsed.dry_run else validate(config)
+    found: Dict[str, Any] = {"valid": True, "issues": [], "warnings": []} if parsed.dry_run else validate(config)
     print(f"project {config.project_name}: {'valid' if found['valid'] else 'not valid'}")
     for kind in ("issues", "warnings"):
         for text in found[kind]:

@@ -87,7 +87,7 @@ def is_buffer(values: Any) -> bool:
 def doubles(values: Any) -> Optional[memoryview]:
     """The buffer's view if it can be used as it is: one dimension of aligned native doubles without gaps."""
     try:
-        view = memoryview(values)
+        view: Any = memoryview(values)
     except TypeError:
         return None
     if view.format not in DOUBLES or view.ndim != 1 or not view.c_contiguous:

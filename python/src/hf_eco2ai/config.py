@@ -164,7 +164,7 @@ class CarbonConfig:
         left_out = [name for name in SECRETS if data.get(name) == "set"]
         for name in left_out:
             warn_once(f"secret:{name}", f"{name} is not in the saved configuration, which holds no secrets: give it again{WHERE[name]}")
-        given = {name: None if name in left_out else value for name, value in data.items()}
+        given: Dict[str, Any] = {name: None if name in left_out else value for name, value in data.items()}
         return cls(**given, environment=environment)
 
     @classmethod
@@ -249,5 +249,5 @@ def overlaid(config: Optional[CarbonConfig], options: Dict[str, Any]) -> CarbonC
     if not options:
         return config
     # Values that were derived from other options are derived again.
-    data = {name: value for name, value in dataclasses.asdict(config).items() if name not in config.derived}
+    data = {name: value for name, value in dataclasses.asdict(config).items() if name not in config.derived}  # type: ignore[attr-defined]
     return CarbonConfig.from_dict(effects.layered(data, options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, Callable, Dict, List, Optional
 
 from .errors import LOGGER, Faults
@@ -36,12 +37,12 @@ class Outputs:
         for name, wanted in (("MLflowExporter", self.config.mlflow_tracking), ("WandbExporter", self.config.wandb_tracking),
                              ("TensorBoardExporter", self.config.tensorboard_tracking)):
             if wanted:
-                self._try(name, lambda name=name: self._follow(name))
+                self._try(name, partial(self._follow, name))
 
     def log(self, figures: Dict[str, float], step: int) -> None:
         """Writes the values of a log record."""
         for tracker in self.trackers:
-            self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_metrics(figures, step))
+            self._try(type(tracker).__name__, partial(tracker.log_metrics, figures, step))
 
     def end(self, session: Any, rank: int = 0, step: Optional[int] = None, epoch: Optional[float] = None) -> Any:
         """Ends the session's run: closes the meter, finishes the outputs, and gives the report.
@@ -72,7 +73,7 @@ class Outputs:
             self._write("csv", report.to_csv, self.config.csv_path, rank, run)
         trackers, self.trackers = self.trackers, []
         for tracker in trackers:
-            self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_report(report))
+            self._try(type(tracker).__name__, partial(tracker.log_report, report))
         if self.prometheus is not None:
             self.prometheus.stop()
             self.prometheus = None

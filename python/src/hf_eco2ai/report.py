@@ -8,6 +8,7 @@ import dataclasses
 import io
 import itertools
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -170,7 +171,7 @@ class CarbonReport:
         return f"CarbonReport({self.report_id!r}, {self.summary.get('total_energy_kwh')} kWh, {self.summary.get('total_co2_kg')} kg)"
 
     @classmethod
-    def from_json(cls, path: Union[str, Path]) -> CarbonReport:
+    def from_json(cls, path: Union[str, os.PathLike]) -> CarbonReport:
         """A report from a file: a carbon report 1.0, or one of schema eco2.report/1.
 
         Raises:

@@ -142,7 +142,7 @@ def is_spent(found: Any, strict: bool = False) -> bool:
     stop a training that is checked again. With `strict` its own decision is, which then rests on the upper bound; so does
     one that what is held back does not explain."""
     spent, limit, held = (getattr(found, name, None) for name in ("spent", "limit", "held"))
-    explained = None in (spent, limit, held) or spent + held >= limit
+    explained = spent is None or limit is None or held is None or spent + held >= limit
     return found.decision == "stop" and (strict or found.share >= 1 or not explained)
 
 
@@ -157,5 +157,5 @@ def amounts(found: Any) -> str:
 
 def amount(found: Any, value: float) -> str:
     """A value in the unit of the limit that decides."""
-    scale, unit = {"grams": (1, "g"), "energy_uj": (1e6, "J")}.get(getattr(found, "unit", None), (1, ""))
+    scale, unit = {"grams": (1, "g"), "energy_uj": (1e6, "J")}.get(getattr(found, "unit", None) or "", (1, ""))
     return f"{value / scale:.4g} {unit}".rstrip()

@@ -109,7 +109,7 @@ def floors(args: Any, state: Any, batches: int, accumulation: int) -> bool:
         return False
     if (getattr(args, "max_steps", 0) or 0) > 0:
         return epochs == -(-steps // down) != -(-steps // up)
-    return bool(wanted) and steps == math.ceil(wanted * down) != math.ceil(wanted * up)
+    return wanted is not None and steps == math.ceil(wanted * down) != math.ceil(wanted * up)
 
 
 def sizes(loader: Any, ranks: int = 1) -> tuple:
