@@ -11,7 +11,7 @@ use eco2_core::schema::EventKind;
 const HEAD: &str = "\
 # Options
 
-Every option of a measured run, by the name that `eco2.toml`, JSON and Python use. A dot separates a table from a name: `budget.strict`
+Look up an option of a measured run. The name is that of `eco2.toml`, JSON and Python. A dot separates a table from a name: `budget.strict`
 is `strict` in `[budget]`, and `Meter(budget={\"strict\": True})` in Python. An option is set by, in this order: its flag or
 the program, its variable, `./eco2.toml`, `$XDG_CONFIG_HOME/eco2/config.toml`, `/etc/eco2/config.toml`. An empty variable
 counts as not set. Options marked † load code, name a path or decide where data is sent: a project's `./eco2.toml`, and a
@@ -36,7 +36,7 @@ _Path = Union[str, \"os.PathLike[str]\"]
 const EVENTS_HEAD: &str = "\
 # Events
 
-Every kind of event that a report, a log or an alert may hold. An event has a time `at` (nanoseconds since the run began), a
+Look up the kind of an event in a report, a log or an alert. An event has a time `at` (nanoseconds since the run began), a
 `kind`, a `device` (or source; empty for the run) and a `text`. Kinds do not change between versions; new ones may be added. Those
 marked † are also sent to listeners, to webhooks and by e-mail while the run goes on. Written by `scripts/options` from
 `core/src/schema/event_kind.rs`.
