@@ -53,11 +53,11 @@ class Gates(unittest.TestCase):
 
     def test_words_of_an_output_that_a_page_shows_must_be_in_the_output(self):
         snippets = script("snippets")
-        page = "```sh run\necho\n```\n\n```text shown=Energy,This job\n  Energy 190 J\n```\n"
-        self.assertEqual(snippets.BLOCK.search(page).group(4), "Energy,This job")
-        for printed, ended in (("Energy, This job", True), ("Energy", False)):
+        page = "```sh run\necho\n```\n\n```text shown Energy Emissions\n  Energy 190 J\n```\n"
+        self.assertEqual(snippets.BLOCK.search(page).group(4), "Energy Emissions")
+        for printed, ended in (("Emissions, Energy", True), ("Energy", False)):
             with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-                self.assertEqual(snippets.run("here", "sh", [], f"echo '{printed}'", "Energy,This job", folder), ended)
+                self.assertEqual(snippets.run("here", "sh", [], f"echo '{printed}'", "Energy Emissions", folder), ended)
 
     def test_every_gate_that_a_workflow_names_exists(self):
         text = (ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8")
