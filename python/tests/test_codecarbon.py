@@ -81,6 +81,7 @@ class Tracker(Case):
         self.assertTrue(0 < first.emissions < kg, (first, kg))
         rows = self.rows(f"emissions_night_{tracker.final_emissions_data.run_id}.csv")
         self.assertEqual([row["task_name"] for row in rows], ["load", "load 2"])
+        self.assertNotIn("pue", rows[0])
         with self.assertWarnsRegex(RuntimeWarning, "no such task"):
             self.assertIsNone(tracker.stop_task())
 

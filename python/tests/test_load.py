@@ -1,6 +1,7 @@
 """Loading the library: the paths that are tried, messages, other versions, other systems."""
 
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -81,6 +82,7 @@ class Elsewhere(Case):
                    "        assert meter.stepper()() == 0 and not meter.forked\n"
                    "        try: meter.report(); assert False\n"
                    "        except eco2.Error as error: assert error.name == 'ECO2_ERR_NO_DATA', error\n"
+                   "assert meter.start().stop().kwh is None\n"
                    "assert not eco2.available() and eco2.version() == ''\n"
                    "@eco2.track\n"
                    "def f(): return 3\n"
@@ -114,9 +116,11 @@ class Sources(unittest.TestCase):
     def test_every_file_is_valid_for_the_oldest_python(self):
         import ast
 
-        for path in sorted(SOURCES.rglob("*.py")):
+        oldest = re.search(r'requires-python = ">=3\.(\d+)"', (SOURCES.parent / "pyproject.toml").read_text(encoding="utf-8")).group(1)
+        folders = (SOURCES, SOURCES.parent / "build_backend", ROOT / "examples/python")
+        for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
             with self.subTest(path.name):
-                ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+                ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, int(oldest)))
 
     def test_d26_importing_needs_no_package_that_is_not_declared(self):
         code = ("import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import eco2
-from eco2 import _shown
+from eco2 import _constants, _read, _shown
 from fixture import PEAK_W, Case, nothing, spin
 
 
@@ -163,6 +163,8 @@ class Formats(Case):
         done = eco2.run_cli(["report", "--format", "none-of-these", "x"], capture_output=True, text=True)
         listed = re.search(r"possible values: ([^\]]*)\]", done.stderr).group(1).split(", ")
         self.assertEqual(sorted(listed), sorted(eco2.report_formats()))
+        in_c = [name.partition("_REPORT_")[2].lower().replace("_", "-") for name in vars(_constants) if "_REPORT_" in name]
+        self.assertEqual(sorted(in_c), sorted(_read.FORMATS))
 
     def test_a_report_is_rendered_in_every_format_alike_by_the_library_and_the_command(self):
         meter = self.meter(name="one")

@@ -61,6 +61,11 @@ class CodeCarbon(unittest.TestCase):
         keywords = {argument.arg for node in functions for argument in node.args.args + node.args.kwonlyargs if argument.annotation}
         self.assertGreater(len(keywords), 40)
         self.assertEqual(keywords - {*CODECARBON, *WITHOUT, *Options.__annotations__, "fn", "tracker"}, set())
+        from eco2.codecarbon import _NOT_OF_A_TASK
+
+        run, task = ([node.target.id for node in record.body if isinstance(node, ast.AnnAssign)] for record in data.body
+                     if getattr(record, "name", "") in ("EmissionsData", "TaskEmissionsData"))
+        self.assertEqual(["task_name", *(name for name in run if name not in _NOT_OF_A_TASK)], task)
         # Columns that are text, the others are numbers.
         from eco2.codecarbon import _TEXTS
 

@@ -38,6 +38,9 @@ _TEXTS = frozenset("""timestamp project_name run_id experiment_id country_name c
 os python_version codecarbon_version cpu_model gpu_model tracking_mode on_cloud""".split())
 """Columns of emissions.csv that are text; the others are numbers."""
 
+_NOT_OF_A_TASK = ("experiment_id", "pue", "wue")
+"""Columns of emissions.csv that CodeCarbon's file of tasks does not have."""
+
 
 class EmissionsData:
     """A row of emissions.csv by attribute: `emissions` in kg, `energy_consumed` in kWh, and so on; None is not known."""
@@ -215,7 +218,8 @@ class _Csv:
         """The rows of a run's tasks, in a file of their own."""
         if self.wanted:
             rows = [{"task_name": task, **data.values} for task, data in tasks.items()]
-            _write(os.path.join(self.folder, name), list(rows[0]), rows, "w")
+            columns = [column for column in rows[0] if column not in _NOT_OF_A_TASK]
+            _write(os.path.join(self.folder, name), columns, rows, "w")
 
     def _rows(self) -> list[dict[str, str]]:
         try:
@@ -227,7 +231,7 @@ class _Csv:
 
 def _write(path: str, columns: list[str], rows: list, mode: str) -> None:
     with open(path, mode, encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
         if mode == "w":
             writer.writeheader()
         writer.writerows(rows)
