@@ -91,7 +91,7 @@ class Windows(PlansTest):
         self.assertEqual(window.grams, 330)
 
     def test_what_cannot_be_planned_is_refused_with_place_and_remedy(self) -> None:
-        for hours, more, word in ((0, {}, "hours above 0"), (-1, {}, "at least 0"), ("4", {}, "allowed: hours"), (1, {"start_after": datetime(2026, 1, 1)}, "time zone"),
+        for hours, more, word in ((0, {}, "a time above 0"), (-1, {}, "at least 0"), ("4", {}, "allowed: hours"), (1, {"start_after": datetime(2026, 1, 1)}, "time zone"),
                                   (1, {"start_after": datetime(2031, 1, 1, tzinfo=timezone.utc)}, "use a series of that time")):
             with self.assertRaisesRegex(ConfigurationError, word):
                 self.scheduler().find_low_carbon_window(hours, **more)
