@@ -79,7 +79,8 @@ class FlopCount:
 
     def __init__(self, state: Any = None, before: Optional[FlopCount] = None) -> None:
         self._resumed_at = _flop(state)
-        self._earlier = self._last = before._last if before is not None else 0.0
+        self._earlier: float = before._last if before is not None else 0.0
+        self._last: float = self._earlier
 
     def done(self, state: Any) -> float:
         """Operations until now; 0 where the Trainer does not count them."""
