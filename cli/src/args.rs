@@ -61,7 +61,8 @@ Examples:
   eco2 doctor --self-test                      also compare counters with power sensors
   eco2 doctor --calibrate                      on an idle machine with counters, once
   eco2 doctor --source rapl-perf,rapl-sysfs    a machine without GPUs
-  eco2 doctor --fix-script > fix.sh            read it, then run it";
+  eco2 doctor --fix-script > fix.sh            read it, then run it
+  eco2 doctor --bundle doctor.tar.gz           for a bug report";
 
 const REPLAY: &str = "\
 Examples:
@@ -211,6 +212,9 @@ pub(crate) struct DoctorArgs {
     /// Print the remedies as a shell script with comments; nothing is run
     #[arg(long, conflicts_with = "json")]
     pub(crate) fix_script: bool,
+    /// Write the findings to a .tar.gz file for a bug report, without names of host and user, paths of the home folder and command lines
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "fix_script"])]
+    pub(crate) bundle: Option<PathBuf>,
     /// Test the counters for six seconds, to compare them with power sensors [default: about a second]
     #[arg(long)]
     pub(crate) self_test: bool,

@@ -5,6 +5,8 @@
 //! measures the machine's power at three loads for about two minutes; see [`eco2::calibrate`].
 
 mod advice;
+mod archive;
+mod bundle;
 mod calibration;
 mod page;
 mod verdict;
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
 use crate::out::document;
-use crate::{out, settings};
+use crate::{out, settings, sink};
 use advice::Place;
 use calibration::CalibrationCheck;
 use verdict::{DoctorVerdict, MachineCheck};
@@ -33,7 +35,17 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.hardware.copy_to(&mut layer)?;
     let length = if args.self_test { TestLength::Full } else { TestLength::Short };
-    let found = check_machine(&settings::resolve(layer)?, length, args.calibrate)?;
+    let options = settings::resolve(layer)?;
+    sink::check(args.bundle.as_deref())?;
+    let found = check_machine(&options, length, args.calibrate)?;
+    if let Some(file) = &args.bundle {
+        sink::write_bytes(Some(file), &bundle::bundle(&found, &as_json(&found)?, &options))?;
+        let (files, file) = (bundle::FILES, file.display());
+        out::talk(&format!(
+            "eco2: wrote {files} to {file}, without names of host and user; read them before you share them\n"
+        ));
+        return Ok(0);
+    }
     if args.fix_script {
         out::data(&page::fix_script(&found))?;
         return Ok(0);

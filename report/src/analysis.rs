@@ -2,6 +2,7 @@
 
 pub mod advice;
 mod compare;
+mod failed;
 mod footprint;
 mod layers;
 mod merge;
@@ -13,6 +14,7 @@ pub use compare::{
     Compared, Comparison, Difference, Figure, Grouping, LeftOut, Objective, Overlap, RunGroup, Spread, Verdict,
     compare, compare_by, comparison_json, comparison_text,
 };
+pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub(crate) use layers::{Layer, layers, thousandths};

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use eco2::options::{Options, PARENT_PART, opt};
 use eco2::{Error, Meter, Patience};
 use eco2_core::schema::Report;
+use eco2_report::Scope;
 use eco2_samplers::usage::Exited;
 
 use super::child::Child;
@@ -61,6 +62,12 @@ fn print_budget_events(meter: &Meter, options: &Options) {
     let has_limit = totals.iter().chain(&per_hour).any(Option::is_some);
     if has_limit && !options.quiet {
         meter.on_event(|event| out::talk(&format!("eco2: {}\n", event.text)));
+        if options.scope == Scope::Command {
+            out::talk(
+                "eco2: limits of a running command count the machine's energy; eco2 check-budget --scope command checks the \
+                 command's part after the end\n",
+            );
+        }
     }
 }
 

@@ -105,3 +105,34 @@ fn doctor_leaves_no_run_behind() {
     doctor(&rig, "", "none");
     assert!(rig.logs().is_empty(), "{:?}", rig.logs());
 }
+
+#[test]
+fn bundle_is_an_archive_without_private_names() {
+    let rig = Rig::measured();
+    rig.put("proc/sys/kernel/hostname", "node-of-ada\n");
+    let written = ran(rig
+        .command("doctor --bundle found.tar.gz")
+        .env("USER", "ada")
+        .env("ECO2_ZONE", "DE")
+        .env("ECO2_NVML", rig.path("home/lib.so")));
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let tar = |flags: &str| {
+        let output = std::process::Command::new("tar")
+            .args([flags, "found.tar.gz"])
+            .current_dir(rig.path("."))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let names = ["doctor.txt", "doctor.json", "machine.txt", "options.txt"].map(|name| format!("eco2-doctor/{name}\n"));
+    assert_eq!(tar("-tzf"), names.concat());
+    let texts = tar("-xOzf");
+    let home = rig.path("home").display().to_string();
+    assert!(!texts.contains("node-of-ada") && !texts.contains(&home) && !texts.contains("ada"), "{texts}");
+    assert!(
+        texts.contains("~/lib.so") && texts.contains("zone: environment\n") && texts.contains("Test CPU"),
+        "{texts}"
+    );
+    assert_eq!(rig.eco2("doctor --bundle none/found.tar.gz").code, Some(2), "found before the counters are tested");
+}

@@ -32,8 +32,15 @@ fn k18_output_that_cannot_be_written_is_refused_before_the_command_runs() {
     }
     assert!(!rig.path("ran").exists());
     assert_eq!(rig.run("--json r.json", "touch ran").code, Some(0));
-    for words in ["report last -o none/r", "merge last -o none/r", "compare last last -o none/r", "demo --json none/r"]
-    {
+    for words in [
+        "report last -o none/r",
+        "merge last -o none/r",
+        "compare last last -o none/r",
+        "demo --json none/r",
+        "runs -o none/r",
+        "show -o none/r",
+        "replay t.csv --json none/r",
+    ] {
         let refused = rig.eco2(words);
         assert_eq!(refused.code, Some(2), "{words}: {refused:?}");
         assert!(refused.err.contains("the folder none does not exist"), "{words}: {refused:?}");
@@ -65,6 +72,29 @@ fn k18_devices_and_pipes_stay_and_cost_the_command_nothing() {
     assert_eq!(ran.code, Some(4));
     assert!(ran.err.contains("no process reads from this pipe"), "{ran:?}");
     assert!(fs::metadata(rig.path("pipe")).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn full_disk_costs_the_report_and_not_the_exit_code() {
+    let rig = Rig::measured();
+    let ran = rig.run("--quiet --json /dev/full", "exit 3");
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.err.contains("the report was not written") && ran.err.contains("No space left"), "{ran:?}");
+    let trace = rig.run("--quiet --json r.json --trace /dev/full", "sleep 0.2; exit 4");
+    assert_eq!(trace.code, Some(4));
+    assert!(rig.report("r.json").events.iter().any(|event| event.kind == "trace-failed"), "{trace:?}");
+    for words in ["report r.json -o /dev/full", "show r.json -o /dev/full"] {
+        let full = rig.eco2(words);
+        assert!(full.code != Some(0) && !full.err.contains("panicked"), "{words}: {full:?}");
+    }
+}
+
+#[test]
+fn limits_with_the_scope_of_the_command_name_the_energy_that_they_count() {
+    let rig = Rig::measured();
+    let note = "limits of a running command count the machine's energy";
+    assert!(rig.run("--scope command --max-energy 5kWh", "true").err.contains(note));
+    assert!(!rig.run("--max-energy 5kWh", "true").err.contains(note));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use eco2_core::{Bounded, Quality, Ranged as _, RunCurve, worst_quality};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{measured_once, whole_runs};
+use super::{has_failed, measured_once, whole_runs};
 
 /// Seconds of an hour and of a day.
 const HOUR_S: i64 = 3_600;
@@ -54,6 +54,8 @@ pub struct PeriodSum {
     pub kinds: BTreeSet<String>,
     /// Number of parts of runs without emissions; `grams` does not cover them.
     pub unpriced: u64,
+    /// Part of the energy that runs with an exit code other than 0 used, microjoules.
+    pub wasted_uj: u128,
 }
 
 /// The part of a run in a period.
@@ -136,6 +138,7 @@ impl PeriodSum {
             grams: None,
             kinds: BTreeSet::new(),
             unpriced: 0,
+            wasted_uj: 0,
         }
     }
 
@@ -152,6 +155,7 @@ impl PeriodSum {
             (None, None) => None,
             (one, two) => Some(one.unwrap_or(0) + two.unwrap_or(0)),
         };
+        self.wasted_uj += value.filter(|_| has_failed(report)).unwrap_or(0);
         self.low_uj += energy.low;
         self.high_uj = self.high_uj.zip(energy.high).map(|(sum, high)| sum + high);
         self.duration_ns += u128::from(slice.duration_ns);

@@ -6,7 +6,7 @@ use super::figures::{Spelling, count};
 use super::not_ok;
 use super::page::{Page, TextStyle, Tone};
 use crate::Error;
-use crate::analysis::{measured_once, whole_runs};
+use crate::analysis::{has_failed, measured_once, wasted_uj, whole_runs};
 use eco2_core::schema::{Report, State, Status};
 use eco2_core::{Bounded, RangeKind, Ranged};
 use serde::Serialize;
@@ -48,6 +48,10 @@ pub struct Group {
     pub unpriced_runs: u64,
     /// Number of runs whose values may still change.
     pub provisional_runs: u64,
+    /// Number of runs that ended with an exit code other than 0.
+    pub failed_runs: u64,
+    /// Part of the energy that the failed runs used, microjoules.
+    pub wasted_uj: u128,
     /// Sources without readings in some of the runs.
     pub absent: Vec<AbsentSource>,
 }
@@ -112,6 +116,8 @@ fn group(label: &str, runs: &[&Report]) -> Group {
         kinds,
         unpriced_runs: count(|run| run.carbon.as_ref().is_none_or(|carbon| carbon.grams.is_none())),
         provisional_runs: count(|run| run.run.state == State::Provisional),
+        failed_runs: count(has_failed),
+        wasted_uj: sum(wasted_uj),
         absent: absent_sources(runs),
     }
 }
@@ -163,7 +169,8 @@ pub fn groups_json(groups: &[Group], key: &str) -> Result<String, Error> {
 }
 
 /// Returns the groups as CSV with the columns `label,value,runs,duration_ns,energy_uj,low_uj,high_uj,energy_kwh`,
-/// `measured_uj,derived_uj,estimated_uj,synthetic_uj,missing_ns,co2_kg,unpriced_runs,provisional_runs,missing_sources`.
+/// `measured_uj,derived_uj,estimated_uj,synthetic_uj,missing_ns,co2_kg,unpriced_runs,provisional_runs,missing_sources`,
+/// `failed_runs,wasted_uj`.
 ///
 /// # Errors
 /// [`Error::Table`].
@@ -186,6 +193,8 @@ pub fn groups_csv(groups: &[Group], key: &str) -> Result<String, Error> {
         "unpriced_runs",
         "provisional_runs",
         "missing_sources",
+        "failed_runs",
+        "wasted_uj",
     ];
     let row = |group: &Group| {
         let high = group.high_uj.map_or_else(String::new, |high| high.to_string());
@@ -198,6 +207,7 @@ pub fn groups_csv(groups: &[Group], key: &str) -> Result<String, Error> {
         row.extend(parts.map(|value| value.to_string()));
         row.extend([co2, group.unpriced_runs.to_string(), group.provisional_runs.to_string()]);
         row.push(group.absent.iter().map(absent).collect::<Vec<_>>().join("; "));
+        row.extend([group.failed_runs.to_string(), group.wasted_uj.to_string()]);
         row
     };
     table("the groups", header.map(str::to_owned).to_vec(), groups.iter().map(row))
@@ -243,7 +253,10 @@ fn row(group: &Group, spelling: Spelling) -> Vec<String> {
         (group.provisional_runs > 0, "provisional in part"),
         (group.grams.is_some() && group.unpriced_runs > 0, "not all priced"),
     ];
-    let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag).collect();
+    let mut flags: Vec<String> = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_owned()).collect();
+    if group.failed_runs > 0 {
+        flags.push(format!("{} failed: {}", count(group.failed_runs), spelling.energy_only(narrow(group.wasted_uj))));
+    }
     vec![group.label.clone(), count(group.runs.len() as u64), energy, carbon, flags.join(", ")]
 }
 

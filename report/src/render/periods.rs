@@ -45,6 +45,7 @@ pub fn periods_csv(sums: &[PeriodSum], period: Period) -> Result<String, Error> 
         "quality",
         "co2_kg",
         "unpriced",
+        "wasted_uj",
     ];
     let known = |value: Option<u128>| value.map_or_else(String::new, |value| value.to_string());
     let row = |sum: &PeriodSum| {
@@ -61,6 +62,7 @@ pub fn periods_csv(sums: &[PeriodSum], period: Period) -> Result<String, Error> 
             sum.quality.name().to_owned(),
             sum.grams.map_or_else(String::new, |grams| (grams / 1e3).to_string()),
             sum.unpriced.to_string(),
+            sum.wasted_uj.to_string(),
         ]
     };
     table("the periods", header.map(str::to_owned).to_vec(), sums.iter().map(row))
@@ -73,9 +75,17 @@ pub fn periods_text(sums: &[PeriodSum], period: Period, key: Option<&str>, style
     let spelling = page.spelling();
     let narrow = |uj: u128| u64::try_from(uj).unwrap_or(u64::MAX);
     let mut rows = vec![
-        [&format!("{} (UTC)", period.name()), key.unwrap_or(""), "runs", "energy", "carbon", "quality"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            &format!("{} (UTC)", period.name()),
+            key.unwrap_or(""),
+            "runs",
+            "energy",
+            "emissions",
+            "quality",
+            "of failed runs",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for sum in sums {
         let carbon = match sum.grams {
@@ -93,7 +103,11 @@ pub fn periods_text(sums: &[PeriodSum], period: Period, key: Option<&str>, style
             spelling.energy(sum.energy().map(narrow)),
             carbon,
             quality_text(sum.quality, None),
+            if sum.wasted_uj > 0 { spelling.energy_only(narrow(sum.wasted_uj)) } else { String::new() },
         ]);
+    }
+    if sums.iter().all(|sum| sum.wasted_uj == 0) {
+        rows.iter_mut().for_each(|row| drop(row.pop()));
     }
     if key.is_none() {
         rows.iter_mut().for_each(|row| drop(row.remove(1)));

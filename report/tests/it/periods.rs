@@ -63,6 +63,11 @@ fn a_run_over_midnight_is_divided_by_its_curve() {
     let report = run("a", "2026-01-04T23:30:00Z", &[(0, 0), (1_800, 100), (7_200, 1_000)], None);
     let days = by_period(std::slice::from_ref(&report), None, Period::Day);
     assert_eq!(energies(&days), [("2026-01-04T00:00", Some(100)), ("2026-01-05T00:00", Some(900))]);
+    let mut failed = report.clone();
+    failed.run.exit_code = Some(1);
+    let wasted =
+        by_period(&[failed], None, Period::Day).iter().map(|sum| sum.wasted_uj / 1_000_000).collect::<Vec<_>>();
+    assert_eq!((wasted, days[0].wasted_uj), (vec![100, 900], 0));
     let hours = by_period(std::slice::from_ref(&report), None, Period::Hour);
     let found: Vec<Option<u128>> = energies(&hours).into_iter().map(|(_, joules)| joules).collect();
     assert_eq!(found, [Some(100), Some(600), Some(300)]);

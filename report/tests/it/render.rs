@@ -247,3 +247,18 @@ fn grams_of_different_kinds_are_not_added() {
     assert_eq!((groups[0].grams, groups[0].kinds.len()), (None, 2));
     assert!(groups_text(&groups, "team", &PLAIN).contains("kinds differ"));
 }
+
+#[test]
+fn energy_of_failed_runs_counts_and_is_summed_separately() {
+    let mut failed = kilowatt_hour("b", Some("x"));
+    failed.run.exit_code = Some(137);
+    let groups = by_label(&[kilowatt_hour("a", Some("x")), failed], "team");
+    let group = &groups[0];
+    assert_eq!((group.failed_runs, group.wasted_uj, group.energy_uj), (1, 3_600_000_000_000, Some(7_200_000_000_000)));
+    assert!(
+        groups_text(&groups, "team", &PLAIN).contains("1 failed: 1.00 kWh"),
+        "{}",
+        groups_text(&groups, "team", &PLAIN)
+    );
+    assert!(groups_csv(&groups, "team").unwrap().trim_end().ends_with(",1,3600000000000"));
+}

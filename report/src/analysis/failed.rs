@@ -1,0 +1,14 @@
+//! Runs that failed: their command ended with an exit code other than 0. Their energy counts in every sum, and is also summed separately.
+//! A run that is not ended is not a failed one: it may go on.
+
+use eco2_core::schema::Report;
+
+/// Whether the run's command ended with an exit code other than 0.
+pub(crate) fn has_failed(report: &Report) -> bool {
+    report.run.exit_code.is_some_and(|code| code != 0)
+}
+
+/// Returns the energy of a run that failed, microjoules: its known part, or its lower bound; 0 for other runs.
+pub(crate) fn wasted_uj(report: &Report) -> u64 {
+    if has_failed(report) { report.energy.total_uj.unwrap_or(report.energy.low_uj) } else { 0 }
+}
