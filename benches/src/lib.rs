@@ -35,7 +35,7 @@ pub use table::{Row, Table, describe_machine, print_line};
 pub type Subject = (&'static str, fn(&Place) -> Result<Vec<Row>, Failure>);
 
 /// Every subject, in the order of the table.
-pub const SUBJECTS: [Subject; 20] = [
+pub const SUBJECTS: [Subject; 21] = [
     ("recording", hot_calls::measure_recording),
     ("instructions", probes::measure_instructions),
     ("immediate", hot_calls::measure_reading),
@@ -48,6 +48,7 @@ pub const SUBJECTS: [Subject; 20] = [
     ("plans", plans::measure),
     ("sampling", sampling::measure),
     ("demand", sampling::measure_on_demand),
+    ("limits", sampling::measure_limits),
     ("overhead", sampling::measure_overhead),
     ("log", runlog::measure),
     ("report", report::measure),

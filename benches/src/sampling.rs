@@ -90,6 +90,35 @@ pub(crate) fn measure_on_demand(_: &Place) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
+/// Limits of CPU time, percent of a core, each with an interval at which sampling without a limit takes more.
+const LIMITS: [(f64, Duration); 3] =
+    [(0.05, Duration::from_millis(10)), (0.5, Duration::from_millis(10)), (5.0, Duration::from_micros(200))];
+/// How long a limit is observed, from the start of the meter: its start is part of what the limit is to hold.
+const LIMITED: Duration = Duration::from_secs(60);
+
+/// Share of a core that sampling takes of what `max_overhead_percent` allows, over a minute.
+///
+/// # Errors
+/// Where no meter can be opened, or its thread not be found.
+pub(crate) fn measure_limits(_: &Place) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for (percent, interval) in LIMITS {
+        let gpus = Noop::gpus().costing(READS_US[0] * 1_000);
+        let options = MeterOptions { interval: Some(interval), max_overhead_percent: Some(percent), ..quiet_options() };
+        let meter = Meter::open_with(options, vec![Box::new(Noop::rapl()), Box::new(gpus)])?;
+        let from_ns = monotonic_ns();
+        thread::sleep(LIMITED);
+        let path = schedstat_of("eco2-sampler").ok_or("no sampling thread")?;
+        let (cpu_ns, wakes) = ran(&path)?;
+        let share = cpu_ns as f64 / (monotonic_ns() - from_ns) as f64 * 100.0;
+        drop(meter);
+        let name = format!("sampling every {interval:?} with max_overhead_percent {percent}, of the limit, over 60 s");
+        let note = format!("{share:.3} % of a core, {wakes} wake-ups, the start included");
+        rows.push(Row::new(name, share / percent, "x", Limit::AtMost(1.1)).noting(note));
+    }
+    Ok(rows)
+}
+
 /// Observes the sampling thread of a meter; with a `seed`, while steps are recorded.
 fn on_demand_window(read_us: u64, interval: Option<Duration>, seed: Option<u64>) -> Result<Window, Failure> {
     let gpus = Noop::gpus().costing(read_us * 1_000);

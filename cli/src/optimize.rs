@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use eco2::Unrelated;
 use eco2_core::schema::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
+use eco2_report::Calibration;
 use eco2_report::advice::{AdviceInputs, Hours, Region, advise};
 
 use crate::args::OptimizeArgs;
@@ -42,13 +43,19 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
         report = eco2::reprice(report, &options)?;
     }
     let columns = columns(args)?;
-    let text = suggestions(args, &report, columns.as_ref())?;
+    let calibration = eco2::calibration_of(&report, &options);
+    let text = suggestions(args, &report, columns.as_ref(), calibration.as_ref())?;
     out::data(&text)?;
     Ok(0)
 }
 
 /// Returns the suggestions as JSON or text.
-fn suggestions(args: &OptimizeArgs, report: &Report, columns: Option<&RegionSeries>) -> anyhow::Result<String> {
+fn suggestions(
+    args: &OptimizeArgs,
+    report: &Report,
+    columns: Option<&RegionSeries>,
+    calibration: Option<&Calibration>,
+) -> anyhow::Result<String> {
     let profile = report.curve();
     let pue = Pue::new(report.energy.pue.max(1.0))?;
     let inputs = AdviceInputs {
@@ -56,6 +63,7 @@ fn suggestions(args: &OptimizeArgs, report: &Report, columns: Option<&RegionSeri
         course: Some(eco2_grid::EnergyProfile { lasted_ns: report.run.duration_ns, energy: &profile, pue }),
         hours: columns.map(|columns| columns.hours(args.within)),
         regions: args.regions.iter().map(|name| region(name, columns)).collect::<anyhow::Result<_>>()?,
+        calibration,
     };
     let advice = advise(report, &inputs);
     Ok(if args.json { advice.json() } else { advice.text(&out::data_style()) })

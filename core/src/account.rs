@@ -216,6 +216,7 @@ pub(crate) fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> 
         free_high_uj: free.high,
         range_kind,
         range_percent,
+        wide: total.widths.wide(),
         by_device,
         ..SpanRecord::default()
     }

@@ -64,7 +64,17 @@ impl Track {
         // Clamped by the free bounds alone: the estimate must not change when a limit turns out to be wrong.
         let uj = self.estimate(t_ns).clamp(low, high.unwrap_or(u64::MAX).max(low));
         let (free, limited) = (Side::counted(low, high), Side::counted(limited_low, limited_high));
-        Edge { uj, free, limited, ..Edge::default() }
+        Edge { uj, free, limited, bracket_ns: self.bracket_ns(early_ns, late_ns), ..Edge::default() }
+    }
+
+    /// Returns [`Edge::bracket_ns`] of a counter; 0 for one that another domain replaces, as its own changes show nothing.
+    fn bracket_ns(&self, early_ns: u64, late_ns: u64) -> u64 {
+        let before = self.count_until(early_ns).checked_sub(1).and_then(|index| self.knots.get(index));
+        match before.zip(self.knots.get(self.first_after(late_ns))) {
+            _ if self.bridged => 0,
+            Some((before, after)) => after.at_ns.saturating_sub(before.at_ns).max(1),
+            None => Edge::OPEN,
+        }
     }
 
     /// Returns the energy of a power sensor: the trapezoid rule over its readings. [`Edge::limited_between`] computes the
@@ -83,7 +93,7 @@ impl Track {
             open_end: u32::from(beyond_ns > 0 && self.domain.max_uw.is_none()),
         };
         let (free, area) = (self.free_side_of_power(early_ns, late_ns), self.integral.at(t_ns));
-        Edge { uj: area.uj, free, limited, scatter: area.scatter, blur_uj: area.blur_uj, settled: false }
+        Edge { uj: area.uj, free, limited, scatter: area.scatter, blur_uj: area.blur_uj, ..Edge::default() }
     }
 
     /// Returns the free bounds of a power sensor: between two of its readings, the device may have drawn anything from 0 to

@@ -99,6 +99,18 @@ impl Histogram {
         Some(self.most)
     }
 
+    /// Returns the time spent above a value, nanoseconds, without that in the value's own cell.
+    #[must_use]
+    pub fn weight_above(&self, value: u64) -> u64 {
+        let (octave, cell) = place_of(value);
+        let cells = self.octaves.iter().enumerate().skip(octave);
+        cells
+            .flat_map(|(at, cells)| {
+                cells.iter().flat_map(move |cells| cells.iter().skip(if at == octave { cell + 1 } else { 0 }))
+            })
+            .fold(0, |sum, weight| sum.saturating_add(*weight))
+    }
+
     /// Returns the largest value recorded, exactly; `None` when empty.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
@@ -171,6 +183,17 @@ mod tests {
         power.record(20, 5);
         power.record(10, 5);
         assert_eq!([0.0, 0.5, 0.51, 1.0].map(|q| power.quantile(q)), [10, 10, 20, 20].map(Some));
+    }
+
+    #[test]
+    fn weight_above_a_value_is_that_of_the_cells_after_its_own() {
+        let mut widths = Histogram::default();
+        for (value, weight) in [(10, 1), (63, 2), (64, 4), (256, 8), (259, 16), (260, 32)] {
+            widths.record(value, weight);
+        }
+        // 256 to 259 are one cell.
+        assert_eq!([0, 10, 62, 63, 256, 259, 260].map(|value| widths.weight_above(value)), [63, 62, 62, 60, 32, 32, 0]);
+        assert_eq!((Histogram::default().weight_above(0), widths.weight_above(u64::MAX)), (0, 0));
     }
 
     #[test]

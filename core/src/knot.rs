@@ -135,11 +135,17 @@ pub struct Edge {
     /// For a sensor that reports averages over a time: the energy that these may count on the wrong side of this
     /// instant, microjoules; 0 for any other.
     pub(crate) blur_uj: u64,
+    /// Of a counter: the time over which the energy between the free bounds was counted, nanoseconds: from the last knot
+    /// surely before the instant to the first surely after. [`Edge::OPEN`] without one of them; 0 where it is no counter.
+    pub(crate) bracket_ns: u64,
     /// Whether the knots before and after the instant were known, so that later readings do not change the estimate.
     pub settled: bool,
 }
 
 impl Edge {
+    /// The `bracket_ns` of an instant before or after which a counter has no knot.
+    pub(crate) const OPEN: u64 = u64::MAX;
+
     /// Returns bounds of the energy from `start` to `end` that need no assumption on the load.
     #[must_use]
     pub fn free_between(start: &Self, end: &Self) -> Bounds {

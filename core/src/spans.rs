@@ -4,9 +4,11 @@
 //! Adjacent spans share an edge, whose error cancels in their sum: N adjacent steps have the error of 2 edges, not of 2 N.
 //! So spans form a *chain* while each starts where the last one ended, and only the two outer edges of a chain enter the
 //! bounds.
+//!
+//! [`EdgeWidths`] counts the edges that were read around less closely than is usual for the name.
 
-use crate::Edge;
 use crate::knot::Bounds;
+use crate::{Edge, Histogram};
 
 /// Sum over the spans of one name whose energy is final.
 #[derive(Debug, Clone, Default)]
@@ -17,8 +19,44 @@ pub(crate) struct NameTotal {
     pub(crate) duration_ns: u64,
     /// Their energy, by index of the domain (sensor or counter).
     pub(crate) by_domain: Vec<DomainSum>,
+    /// How closely the edges of its settled spans were read around.
+    pub(crate) widths: EdgeWidths,
     /// End of the chain that the next span may continue, nanoseconds; `None`: there is none.
     chain_end_ns: Option<u64>,
+}
+
+/// The unit in which [`EdgeWidths`] keeps brackets, nanoseconds: there is at least 1 ms between two polls.
+const WIDTH_UNIT_NS: u64 = 100_000;
+/// An edge is wide if its bracket is longer than this many times the median. At twice, it would depend on chance where a
+/// slow counter was updated twice around an edge and not once.
+const WIDE: f64 = 2.5;
+
+/// The brackets of the edges of spans of one name. The bracket of an edge is the shortest [`Edge::bracket_ns`] of all
+/// counters: a sensor that is slow, or that fails, does not hide how closely the edge was read around.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EdgeWidths {
+    /// Number of edges by their bracket, in [`WIDTH_UNIT_NS`].
+    brackets: Histogram,
+    /// Number of edges without a bracket, because no counter has a knot before them or after them.
+    open: u64,
+}
+
+impl EdgeWidths {
+    /// Adds `count` edges that lie between the same two readings; `edges` is one of them, for each domain.
+    pub(crate) fn add(&mut self, edges: &[Edge], count: u64) {
+        match edges.iter().map(|edge| edge.bracket_ns).filter(|bracket_ns| *bracket_ns > 0).min() {
+            Some(Edge::OPEN) => self.open = self.open.saturating_add(count),
+            Some(bracket_ns) => self.brackets.record(bracket_ns / WIDTH_UNIT_NS, count),
+            None => {}
+        }
+    }
+
+    /// Returns the number of wide edges; `None` where no counter was read.
+    pub(crate) fn wide(&self) -> Option<u64> {
+        let median = self.brackets.quantile(0.5);
+        let longer = median.map(|median| self.brackets.weight_above((median as f64 * WIDE) as u64));
+        longer.or((self.open > 0).then_some(0)).map(|longer| longer.saturating_add(self.open))
+    }
 }
 
 /// Energy of the spans from one domain.

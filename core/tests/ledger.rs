@@ -323,7 +323,14 @@ proptest! {
     fn steps_kept_as_one_entry_have_the_energy_of_single_ones(
         records in prop::collection::vec((0..4_u64, Just(0_usize), 0..14_u8), 1..300),
     ) {
-        prop_assert_eq!(recorded(&records, false), recorded(&records, true));
+        // Of steps kept as one entry all edges count as wide if the last one does. They differ where the first of them lie
+        // within the duration of a reading.
+        let energies = |each| {
+            let (mut account, curve) = recorded(&records, each);
+            account.spans.iter_mut().for_each(|span| span.wide = None);
+            (account, curve)
+        };
+        prop_assert_eq!(energies(false), energies(true));
     }
 
     /// Of threads that step in turns each has a chain of its own, so that the bounds are those of other chains.
@@ -340,4 +347,69 @@ proptest! {
             prop_assert!(Some(span.low_uj) <= span.energy_uj && span.high_uj.is_none_or(|high| Some(high) >= span.energy_uj));
         }
     }
+}
+
+/// Reads the counter, which is updated every millisecond, at these milliseconds; `edges_ms` are ends of adjacent steps.
+fn wide_of(reads_ms: &[u64], edges_ms: &[u64], domains: impl Fn(&mut Ledger)) -> Option<u64> {
+    let mut ledger = Ledger::new(0, 16);
+    domains(&mut ledger);
+    let step = ledger.intern("step");
+    let mut edges = edges_ms.iter().peekable();
+    for at_ms in reads_ms {
+        while let Some(edge_ms) = edges.next_if(|edge_ms| *edge_ms < at_ms) {
+            ledger.step(0, step, edge_ms * MS, 0);
+        }
+        let at_ns = at_ms * MS;
+        for domain in 0..ledger.tracks().len() {
+            ledger.reading(domain, &Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(at_ms * 1_000) });
+        }
+    }
+    ledger.account(reads_ms.last().unwrap() * MS).spans[0].wide
+}
+
+fn one_counter(ledger: &mut Ledger) {
+    ledger.add_domain(Domain::counter("package-0", Component::Cpu, "package", "t"));
+}
+
+#[test]
+fn edges_that_were_read_around_less_closely_than_usual_are_counted() {
+    // Read every 10 ms for 5 s: each of the 24 edges lies between two readings of 10 ms.
+    let edges_ms: Vec<u64> = (1..25).map(|edge| edge * 200 + 5).collect();
+    let often: Vec<u64> = (0..=5_000).step_by(10).collect();
+    assert_eq!(wide_of(&often, &edges_ms, one_counter), Some(0));
+    // No reading from 1,000 to 1,200 ms: one edge. From 2,000 to 2,020 ms: twice as long as usual, which is not wide.
+    let pauses = |at_ms: &u64| !(1_001..1_200).contains(at_ms) && *at_ms != 2_010;
+    let paused: Vec<u64> = often.iter().copied().filter(pauses).collect();
+    assert_eq!(wide_of(&paused, &edges_ms, one_counter), Some(1));
+    // Several steps that end within one pause are kept as one entry, and each of their ends is counted.
+    let short: Vec<u64> =
+        edges_ms.iter().copied().chain(1_010..1_020).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    assert_eq!(wide_of(&paused, &short, one_counter), Some(11));
+}
+
+#[test]
+fn wide_edges_are_those_of_counters_and_not_known_without_one() {
+    let reads_ms: Vec<u64> = (0..=5_000).step_by(10).filter(|at_ms| !(1_001..1_200).contains(at_ms)).collect();
+    let edges_ms: Vec<u64> = (1..25).map(|edge| edge * 200 + 5).collect();
+    let power = |ledger: &mut Ledger| {
+        ledger.add_domain(Domain::power("gpu-0", Component::Gpu, "board", "t"));
+    };
+    assert_eq!(wide_of(&reads_ms, &edges_ms, power), None);
+    let both = |ledger: &mut Ledger| {
+        power(ledger);
+        one_counter(ledger);
+    };
+    assert_eq!(wide_of(&reads_ms, &edges_ms, both), Some(1));
+}
+
+#[test]
+fn edge_after_which_a_counter_never_changed_is_wide() {
+    let mut ledger = ledger();
+    let step = ledger.intern("step");
+    for edge_ms in [205, 405, 605, 805, 1_005] {
+        read_until(&mut ledger, edge_ms - 205, edge_ms - 5);
+        ledger.step(0, step, edge_ms * MS, 0);
+    }
+    ledger.give_up(2_000 * MS);
+    assert_eq!(ledger.account(2_000 * MS).spans[0].wide, Some(1));
 }

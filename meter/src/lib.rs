@@ -55,8 +55,9 @@ pub use error::{Error, RunNames};
 pub use options::Options;
 pub use run::{
     Alert, CalibrationStep, LateSpan, Meter, MeterBuilder, NotCalibrated, Now, Patience, Records, SelfTest, Span, Step,
-    StoredCalibration, TestLength, Unrelated, calibrate, intensities, labels, merge_read, read_records, read_run,
-    read_whole, record_hash, remember_notices, replay, reprice, reprice_of, runs, shown_notices, stored_calibration,
+    StoredCalibration, TestLength, Unrelated, calibrate, calibration_of, intensities, labels, merge_read, read_records,
+    read_run, read_whole, record_hash, remember_notices, replay, reprice, reprice_of, runs, shown_notices,
+    stored_calibration,
 };
 
 pub mod render {

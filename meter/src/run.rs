@@ -32,7 +32,7 @@ pub use builder::MeterBuilder;
 pub use calibration::{CalibrationStep, NotCalibrated, calibrate};
 pub use closing::Patience;
 pub use intensity::intensities;
-pub use machine::{StoredCalibration, remember_notices, shown_notices, stored_calibration};
+pub use machine::{StoredCalibration, calibration_of, remember_notices, shown_notices, stored_calibration};
 pub use meter::Meter;
 pub use record::{LateSpan, Span, Step};
 pub use recover::{Records, Unrelated, merge_read, read_records, read_run, read_whole, record_hash};

@@ -2,11 +2,12 @@
 //! missing.
 //!
 //! A source reads one interface, such as NVML (NVIDIA's driver); a domain is one sensor or counter of a device.
-//! Graphics and compute devices are recognised by their PCI class, others by the kernel's classes of accelerators.
+//! Graphics and compute devices are recognised by their PCI class, others by the kernel's classes of accelerators, by device
+//! nodes (`/dev/accel0`, `/dev/neuron0`), which a container may have without the rest, or by variables that name a TPU.
 //! Graphics and neural units within a CPU are not listed, as their energy is in the CPU package's counter. Nor are the
 //! display chips of servers and virtual machines, which compute nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eco2_core::schema::Status;
 use eco2_core::{Component, Domain, Fault, Quality};
@@ -31,11 +32,17 @@ const INTEL: &str = "8086";
 /// Vendor number of AMD's processors; its graphics have another.
 const AMD_CPU: &str = "1022";
 /// Vendors of cloud accelerators: Google (TPU) and Amazon (Inferentia, Trainium).
-const CLOUD: [&str; 2] = ["1ae0", "1d0f"];
+const CLOUD: [&str; 2] = [GOOGLE, "1d0f"];
+const GOOGLE: &str = "1ae0";
+/// Name of a TPU of which only a variable is known.
+const TPU: &str = "tpu";
 /// Intel's graphics and neural unit within the CPU are always at these addresses.
 const INTEL_INSIDE: [&str; 2] = ["0000:00:02.0", "0000:00:0b.0"];
 /// Classes of the kernel (folders of `/sys/class`) for accelerators without a specific PCI class.
 const KERNEL_CLASSES: [&str; 3] = ["accel", "neuron_device", "habanalabs"];
+/// How device nodes of accelerators begin, before their number: Google's TPU and others; Amazon's Inferentia and Trainium;
+/// Intel's Gaudi.
+const NODES: [&str; 3] = ["accel", "neuron", "hl"];
 
 /// An accelerator of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +53,7 @@ pub(crate) struct Accelerator {
     pub(crate) vendor: String,
     /// `vendor:device`, `10de:2330`; empty where unknown.
     pub(crate) pci_id: String,
-    /// Its folder in sysfs.
+    /// Its folder in sysfs, else its device node, or the variable that names it.
     pub(crate) dir: PathBuf,
 }
 
@@ -57,13 +64,34 @@ pub(crate) fn present(roots: &Roots) -> Vec<Accelerator> {
     let devices = topology::devices(roots);
     let mut found: Vec<Accelerator> =
         devices.iter().filter(|device| is_accelerator(device, &devices)).map(Accelerator::of).collect();
+    let is_graphics = |device: &Accelerator| GRAPHICS_VENDORS.contains(&device.vendor.as_str());
+    // Nothing shows to which PCI device a node belongs: nodes count where no such device is listed.
+    let nodes = if found.iter().all(is_graphics) { nodes(&roots.dev()) } else { Vec::new() };
+    let mut in_classes = Vec::new();
     for class in KERNEL_CLASSES {
         let dir = roots.sysfs.join("class").join(class);
         for name in sysfs::entries(&dir).unwrap_or_default() {
             found.extend(unlisted(&name, dir.join(&name), &devices));
+            in_classes.push(name);
         }
     }
+    found.extend(nodes.into_iter().filter(|node| !in_classes.contains(&node.slot)));
     found
+}
+
+/// Returns the accelerators that device nodes show: `<dev>/accel0`, `<dev>/accel/accel0`.
+fn nodes(dev: &Path) -> Vec<Accelerator> {
+    let mut nodes = Vec::new();
+    for dir in [dev.to_owned(), dev.join("accel")] {
+        let mut names = sysfs::entries(&dir).unwrap_or_default();
+        names.retain(|name| NODES.iter().any(|node| name.strip_prefix(node).is_some_and(is_number)));
+        nodes.extend(names.iter().map(|name| Accelerator::unknown(name, dir.join(name))));
+    }
+    nodes
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Accelerator {
@@ -74,6 +102,11 @@ impl Accelerator {
             pci_id: format!("{}:{}", device.vendor, device.device),
             dir: device.dir.clone(),
         }
+    }
+
+    /// A device of which only a name is known.
+    fn unknown(name: &str, dir: PathBuf) -> Self {
+        Self { slot: name.to_owned(), vendor: String::new(), pci_id: String::new(), dir }
     }
 
     /// Whether NVIDIA's driver is the one that would read it.
@@ -102,7 +135,12 @@ impl Accelerator {
 
     /// Returns its address and numbers for a person.
     fn describe(&self) -> String {
-        format!("{} ({})", self.slot, if self.pci_id.is_empty() { "unknown maker" } else { &self.pci_id })
+        let known_by = match self.pci_id.as_str() {
+            "" if self.slot == TPU => self.dir.to_string_lossy(),
+            "" => "unknown maker".into(),
+            id => id.into(),
+        };
+        format!("{} ({known_by})", self.slot)
     }
 }
 
@@ -138,7 +176,7 @@ fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerat
         Some(device) if is_accelerator(device, devices) || is_inside_cpu(device, devices) => None,
         Some(device) if device.vendor == AMD_CPU => None,
         Some(device) => Some(Accelerator::of(device)),
-        None => Some(Accelerator { slot: name.to_owned(), vendor: String::new(), pci_id: String::new(), dir }),
+        None => Some(Accelerator::unknown(name, dir)),
     }
 }
 
@@ -147,6 +185,11 @@ fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerat
 #[must_use]
 pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<Accelerator> {
     let mut rest = present(roots);
+    // Of a TPU whose devices are shown, the variables add nothing.
+    let may_be_tpu = |device: &Accelerator| device.vendor == GOOGLE || device.slot.starts_with("accel");
+    if let Some(variable) = visible.tpu.filter(|_| !rest.iter().any(may_be_tpu)) {
+        rest.push(Accelerator::unknown(TPU, PathBuf::from(variable)));
+    }
     let left_out = hwmon::left_out_addresses(roots, visible);
     rest.retain(|device| !left_out.contains(&device.slot) && !known.iter().any(|domain| shows(domain, &device.slot)));
     let mut nvidia = rest.iter().filter(|device| device.vendor == topology::NVIDIA).count();

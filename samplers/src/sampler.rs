@@ -274,6 +274,10 @@ impl SamplingThread {
         loop {
             let stops = !stopping && self.shared.stop_ns.load(Ordering::Relaxed) != RUNNING;
             stopping |= stops;
+            if stops {
+                self.report_cost();
+                self.rounds.judge_limit(monotonic_ns(), self.shared.cpu_ns.load(Ordering::Relaxed));
+            }
             let first = self.rounds.counted().0 == 0;
             if !self.tick(stopping, stops || first, &options.clock) || (stopping && self.is_over()) {
                 break;

@@ -355,6 +355,14 @@ pub struct Roots {
     pub ipmi: Option<PathBuf>,
 }
 
+impl Roots {
+    /// Returns the folder of device nodes: `dev` next to the root of sysfs, so that a tree of files for tests, or a host's
+    /// tree that is mounted in a container, has its own.
+    pub(crate) fn dev(&self) -> PathBuf {
+        self.sysfs.parent().map_or_else(|| "/dev".into(), |parent| parent.join("dev"))
+    }
+}
+
 impl Default for Roots {
     fn default() -> Self {
         Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None, redfish: None, ipmi: None }

@@ -14,7 +14,7 @@ use eco2_core::{Fault, Gauge, Reading};
 use crate::clock::Clock;
 use crate::deadline::{Deadline, Standing};
 use crate::options::Options;
-use crate::schedule::governor::Governor;
+use crate::schedule::governor::{Governor, Paced};
 use crate::schedule::{Demand, Learned, Schedule, SourceAnswer};
 use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
@@ -252,11 +252,15 @@ impl TickLoop {
     /// Polls less or more often to keep the limit of CPU time; `cpu_ns` is what sampling has used so far.
     pub(crate) fn govern(&mut self, now_ns: u64, cpu_ns: u64) {
         let Some(governor) = self.governor.as_mut() else { return };
-        if let Some(interval_ns) = governor.look(now_ns, cpu_ns) {
-            let percent = governor.percent();
+        if let Some(Paced { interval_ns, note }) = governor.look(now_ns, cpu_ns) {
             self.schedule.pace(interval_ns);
-            let text =
-                format!("to keep measuring below {percent} % of a core, a poll every {} ms", interval_ns / 1_000_000);
+            note.into_iter().for_each(|text| self.note(EventKind::Pace, "", text));
+        }
+    }
+
+    /// Reports at the end of a run whether the limit of CPU time was kept. The next tick hands it over.
+    pub(crate) fn judge_limit(&mut self, now_ns: u64, cpu_ns: u64) {
+        if let Some(text) = self.governor.as_ref().and_then(|governor| governor.verdict(now_ns, cpu_ns)) {
             self.note(EventKind::Pace, "", text);
         }
     }

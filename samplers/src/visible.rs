@@ -1,5 +1,5 @@
 //! Which GPUs a program sees, from its environment variables: `CUDA_VISIBLE_DEVICES` for NVIDIA,
-//! `ROCR_VISIBLE_DEVICES`, `HIP_VISIBLE_DEVICES` and `GPU_DEVICE_ORDINAL` for AMD.
+//! `ROCR_VISIBLE_DEVICES`, `HIP_VISIBLE_DEVICES` and `GPU_DEVICE_ORDINAL` for AMD; and whether it has a TPU.
 //!
 //! Sources: CUDA C++ Programming Guide, table of environment variables; ROCm documentation, "GPU isolation techniques".
 //! In every list an invalid entry ends the list, and an empty value hides all GPUs.
@@ -13,7 +13,13 @@ pub struct Visible {
     pub cuda: CudaMask,
     /// What ROCm shows.
     pub amd: AmdMask,
+    /// The first variable that names a TPU; `None`: none does.
+    pub tpu: Option<&'static str>,
 }
+
+/// Variables that TPU machines, Kubernetes and Colab set where a program has a TPU (Cloud TPU documentation; libtpu; Colab).
+const TPU_VARIABLES: [&str; 6] =
+    ["TPU_ACCELERATOR_TYPE", "TPU_NAME", "TPU_WORKER_ID", "TPU_WORKER_HOSTNAMES", "COLAB_TPU_ADDR", "XRT_TPU_CONFIG"];
 
 /// The mask of CUDA programs.
 ///
@@ -78,6 +84,10 @@ impl Visible {
                 Some("ROCR_VISIBLE_DEVICES") => visible.amd.rocr = Some(value()),
                 Some("HIP_VISIBLE_DEVICES") => visible.amd.hip = Some(("HIP_VISIBLE_DEVICES", value())),
                 Some("GPU_DEVICE_ORDINAL") => ordinal = Some(("GPU_DEVICE_ORDINAL", value())),
+                Some(name) if !value().trim().is_empty() => {
+                    let tpu = TPU_VARIABLES.iter().find(|variable| **variable == name).copied();
+                    visible.tpu = visible.tpu.or(tpu);
+                }
                 _ => {}
             }
         }

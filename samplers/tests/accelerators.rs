@@ -103,6 +103,36 @@ fn k08_the_kernels_classes_name_what_pci_does_not() {
 }
 
 #[test]
+fn device_nodes_and_variables_show_accelerators_that_sysfs_does_not() {
+    let node = |tree: &Tree, path: &str| {
+        let path = tree.sys("../dev").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    };
+    let tree = Tree::new();
+    for path in ["accel0", "accel/accel1", "neuron0", "hl0", "neuron", "accelerometer0", "hlog", "tty0"] {
+        node(&tree, path);
+    }
+    assert_eq!(measure(&tree), ["gpu-accel0", "gpu-hl0", "gpu-neuron0", "gpu-accel1"]);
+    // Graphics are read by other drivers, and a class of the kernel is the same device.
+    device(&tree, "0000:01:00.0", "030200", "10de", "ffff");
+    fs::create_dir_all(tree.sys("class/accel/accel1")).unwrap();
+    assert_eq!(measure(&tree), ["gpu-0000:01:00.0", "gpu-accel1", "gpu-accel0", "gpu-hl0", "gpu-neuron0"]);
+    // A listed accelerator may be the one that has the node.
+    device(&tree, "0000:1b:00.0", "088000", "1d0f", "7164");
+    assert_eq!(measure(&tree), ["gpu-0000:01:00.0", "gpu-0000:1b:00.0", "gpu-accel1"]);
+    let tpu = |tree: &Tree, name: &str, value: &str| missing(&found(tree, &[(name, value)], &ModelOptions::default()));
+    let tree = Tree::new();
+    assert_eq!(tpu(&tree, "TPU_WORKER_ID", "0"), ["gpu-tpu"]);
+    assert_eq!(tpu(&tree, "TPU_NAME", " "), Vec::<String>::new());
+    let of_colab = found(&tree, &[("COLAB_TPU_ADDR", "10.0.0.2:8470")], &ModelOptions::default());
+    let status = of_colab.statuses.iter().find(|status| status.name == "accelerators").unwrap();
+    assert!(status.reason.contains("tpu (COLAB_TPU_ADDR)"), "{}", status.reason);
+    node(&tree, "accel0");
+    assert_eq!(tpu(&tree, "TPU_WORKER_ID", "0"), ["gpu-accel0"]);
+}
+
+#[test]
 fn k05_each_gpu_is_estimated_or_missing_on_its_own() {
     let tree = Tree::new();
     device(&tree, "0000:01:00.0", "030200", "10de", "1eb8");

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::rig::{Ran, Rig};
+use crate::rig::{Ran, Rig, ran};
 
 fn document(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
@@ -27,6 +27,7 @@ fn stored(rig: &Rig) -> (std::path::PathBuf, Value) {
 /// A machine whose counters were calibrated: 40 W idle, 70 and 100 W under load. The rig shows one CPU.
 fn calibrated() -> Rig {
     let rig = Rig::measured();
+    rig.put("proc/sys/kernel/hostname", "node-1\n");
     rig.eco2("doctor --json");
     let (path, mut state) = stored(&rig);
     let load = |utilization: f64, watts: f64, estimate_w: f64| {
@@ -96,6 +97,35 @@ fn stored_calibration_is_the_estimate_where_counters_cannot_be_read() {
     assert!((39.9..100.1).contains(&watts), "{device}");
     let doctor = rig.eco2("doctor");
     assert!(doctor.out.contains("known by its calibration"), "{doctor:?}");
+}
+
+#[test]
+fn optimize_states_the_calibrated_idle_power_of_the_machine_that_measured_the_run() {
+    let rig = calibrated();
+    let trace = "# eco2.trace/1\n# domain p component=cpu kind=energy unit=uJ range=262143328850\n\
+                 # run begin_ns=0 end_ns=20000000000\nbefore_ns,after_ns,domain,value\n";
+    // 80 W for 20 s: half of it is drawn when idle.
+    let rows = (0..=200).map(|tenth| format!("{tenth}00000000,{tenth}00000000,p,{}\n", tenth * 8_000_000));
+    rig.put("trace.csv", &(trace.to_owned() + &rows.collect::<String>()));
+    assert_eq!(rig.eco2("replay trace.csv --json report.json").code, Some(0));
+    let mut report: Value = serde_json::from_str(&fs::read_to_string(rig.path("report.json")).unwrap()).unwrap();
+    let mut advice_at = |hostname: &str| {
+        report["run"]["host"]["hostname"] = hostname.into();
+        rig.put("report.json", &report.to_string());
+        let mut command = rig.command("optimize report.json --json");
+        command.env("ECO2_SYSFS", rig.path("sys")).env("ECO2_PROCFS", rig.path("proc"));
+        document(&ran(&mut command))
+    };
+    let here = advice_at("node-1");
+    let advice = &here["advice"][0];
+    assert_eq!(advice["topic"], "idle-machine", "{here:#}");
+    assert!((advice["percent"].as_f64().unwrap() - 50.0).abs() < 0.5, "{advice:#}");
+    assert!(advice["text"].as_str().unwrap().contains("40.0 W when idle (calibrated 2026-11-29)"), "{advice:#}");
+    let elsewhere = advice_at("node-2");
+    let topics = |document: &Value| document["silences"].as_array().unwrap().len();
+    assert_eq!((&elsewhere["advice"], topics(&elsewhere)), (&json!([]), topics(&here)));
+    rig.put("sys/class/dmi/id/bios_version", "9.9\n");
+    assert_eq!(advice_at("node-1")["advice"], json!([]), "another firmware: the calibration no longer applies");
 }
 
 #[test]

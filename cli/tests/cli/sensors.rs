@@ -182,3 +182,18 @@ fn k05_a_virtual_gpu_without_readings_is_estimated_from_its_utilisation() {
     assert_eq!(mean_w.map(|w| w.round()), Some(169.0));
     assert_eq!(board(&run("--no-estimate", "")).0, "missing");
 }
+
+/// A TPU that only a variable names: what it drew is not known, so the sum is "at least".
+#[test]
+fn energy_of_a_run_with_a_tpu_that_nothing_reads_is_at_least() {
+    let rig = Rig::measured();
+    let energy_of = |variable: &str| {
+        let mut command = rig.measuring("--json - --no-log", "sleep 0.3");
+        let report = report(&ran(command.env(variable, "v5litepod-4")));
+        assert!(report["energy"]["total_uj"].as_u64() > Some(0), "{}", report["energy"]);
+        (report["energy"]["high_uj"].clone(), ids(&report).contains(&"gpu-tpu"))
+    };
+    assert_eq!(energy_of("TPU_ACCELERATOR_TYPE"), (Value::Null, true));
+    let (high_uj, has_tpu) = energy_of("ANOTHER_VARIABLE");
+    assert!(high_uj.is_u64() && !has_tpu, "{high_uj}");
+}

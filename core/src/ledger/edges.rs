@@ -91,6 +91,7 @@ impl Ledger {
         });
         let edge = &mut self.edges[index as usize];
         edge.seen.clear();
+        edge.is_counted = false;
         (edge.at_ns, edge.error_ns, edge.references, edge.missing) = (at_ns, error_ns, 1, 0);
         index
     }
@@ -174,9 +175,17 @@ impl Ledger {
             }
             let ended = settled_spans(span.count, start, end);
             self.totals[name_index].add(&ended);
+            // Steps that are kept as one entry end between the same two readings. The start of a step is the end of the one
+            // before, which has counted it, or of the run.
+            let widths = &mut self.totals[name_index].widths;
+            widths.add(ended.ends, span.count);
+            if !start.is_counted && span.start != self.run {
+                widths.add(ended.starts, 1);
+            }
             if let Some(steps) = self.steps.as_mut().filter(|steps| steps.name == span.name) {
                 steps.add(&ended);
             }
+            self.edges[span.end as usize].is_counted = true;
             self.closed.pop_front();
             self.release(span.start);
             self.release(span.end);

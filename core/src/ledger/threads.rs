@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub(super) error_ns: u64,
     /// Whether later steps may move the instant; see `edges.rs`. No energy is computed until then.
     pub(super) is_movable: bool,
+    /// Whether [`EdgeWidths`](crate::spans::EdgeWidths) has it, as the end of a span.
+    pub(super) is_counted: bool,
     /// Number of domains without a knot after the instant.
     pub(super) missing: usize,
     /// Number of spans and marks that use this edge; 0: it is released.

@@ -80,6 +80,11 @@ pub struct SpanRecord {
     /// Probability that this range contains the true value, percent; `None` as for `range_kind`.
     #[serde(default)]
     pub range_percent: Option<f64>,
+    /// Number of starts and ends of spans (edges) whose bracket of readings was longer than two and a half times the median
+    /// of this name, or had no reading on one side: they came otherwise than predicted, and widen the bounds. An edge
+    /// between two adjacent spans counts once. `None`: no counter was read, and in reports of older versions.
+    #[serde(default)]
+    pub wide: Option<u64>,
     /// `provisional` while the energy at the start or end of a span waits for the next update of a counter, else `final`.
     pub state: State,
     /// How the start and end of a span treated work that a GPU had queued. With [`DeviceSync::None`], energy of queued

@@ -101,7 +101,7 @@ catalogue! {
             "The logs of earlier runs take much space."
             "Delete the runs that are not needed; eco2 deletes none."
         Pace "pace"
-            "Sampling became slower or faster to keep its CPU time below the limit."
+            "Sampling became slower or faster to keep its CPU time below the limit, or did not keep it."
             "Nothing; raise `max_overhead_percent` for shorter intervals."
         SamplerHung "sampler-hung"
             "A source did not return at the end, so the run ends with the readings before."

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use eco2_core::schema::Report;
 use eco2_grid::Sha256;
 use eco2_report::{CalibratedLoad, CalibratedPart, Calibration, MachineState, Notice};
 use eco2_samplers::hardware::Hardware;
@@ -73,6 +74,25 @@ pub fn stored_calibration(options: &Options) -> Option<StoredCalibration> {
     let calibration = stored(options).calibration?;
     let unused = difference(&calibration, &Hardware::read(&open::roots(options)));
     Some(StoredCalibration { calibration, unused })
+}
+
+/// Returns the calibration of the machine on which a run was measured; `None` where that is another machine than this one,
+/// by its host name, or where this one has no calibration that still applies.
+///
+/// ```
+/// # fn example(report: &eco2_core::schema::Report) {
+/// if let Some(calibration) = eco2::calibration_of(report, &eco2::Options::default()) {
+///     println!("{} W when idle", calibration.cpu.idle.watts);
+/// }
+/// # }
+/// ```
+#[must_use]
+pub fn calibration_of(report: &Report, options: &Options) -> Option<Calibration> {
+    let here = host::read(&open::roots(options)).hostname;
+    if here.is_empty() || report.run.host.hostname != here {
+        return None;
+    }
+    stored_calibration(options).filter(|stored| stored.unused.is_none()).map(|stored| stored.calibration)
 }
 
 impl StoredMachine {

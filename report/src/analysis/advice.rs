@@ -5,6 +5,7 @@
 //! report; carbon-intensity series and zones come from the caller.
 
 mod advise;
+mod calibrated;
 mod document;
 mod elsewhere;
 mod measured;

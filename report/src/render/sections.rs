@@ -258,6 +258,13 @@ pub(super) fn spans(report: &Report, page: &mut Page) {
     if spans.len() > MAX_SHOWN {
         page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", spans.len() - MAX_SHOWN));
     }
+    let wide = spans.iter().filter_map(|span| Some((span, span.wide.filter(|wide| *wide > 0)?)));
+    let wide: Vec<String> =
+        wide.take(MAX_SHOWN).map(|(span, wide)| format!("{} {}", span.name, figures::count(wide))).collect();
+    if !wide.is_empty() {
+        let text = format!("{} (read around less closely than usual: wider bounds)", wide.join(spelling.dot()));
+        page.row("Wide edges", Tone::Faint, &text);
+    }
 }
 
 /// Adds the first events.

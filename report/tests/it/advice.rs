@@ -2,10 +2,10 @@
 
 use eco2_core::schema::*;
 use eco2_core::{Component, Domain, Ledger, Quality};
-use eco2_report::TextStyle;
 use eco2_report::advice::{
     Advice, AdviceInputs, Claim, Hours, Region, Saving, Suggestions, Topic, advise, combined_percent,
 };
+use eco2_report::{CalibratedLoad, CalibratedPart, Calibration, TextStyle};
 use proptest::prelude::*;
 
 use crate::fixture;
@@ -73,6 +73,74 @@ fn priced() -> Carbon {
 
 fn advised(report: &Report) -> Suggestions {
     advise(report, &AdviceInputs::default())
+}
+
+/// CPUs that draw 4 W when idle, between 3.5 and 4.5 W.
+fn calibration() -> Calibration {
+    let load = |utilization: f64, watts: f64| CalibratedLoad {
+        utilization,
+        watts,
+        low_w: watts - 0.5,
+        high_w: watts + 0.5,
+        estimate_w: watts,
+        estimate_low_w: watts,
+        estimate_high_w: watts,
+    };
+    let cpu =
+        CalibratedPart { source: "rapl".into(), idle: load(0.0, 4.0), half: load(0.5, 7.0), full: load(1.0, 10.0) };
+    let (measured_at, processor) = ("2026-11-29T20:00:00Z".into(), "Test CPU".into());
+    let (firmware, estimated_from) = (String::new(), String::new());
+    Calibration { measured_at, processor, cpus: 4, firmware, estimated_from, cpu, memory: None }
+}
+
+fn cpu(energy_uj: Option<u64>) -> Device {
+    let device = gpu(1.0);
+    Device { component: Component::Cpu, energy_uj, low_uj: energy_uj, high_uj: energy_uj, ..device }
+}
+
+#[test]
+fn idle_power_of_a_calibrated_machine_is_a_share_of_the_energy() {
+    let calibration = calibration();
+    let with =
+        |report: &Report| advise(report, &AdviceInputs { calibration: Some(&calibration), ..AdviceInputs::default() });
+    // 100 s at 4 W [3.5, 4.5] of 1000 J [990, 1010].
+    let report = run(vec![cpu(Some(600 * J))], Vec::new());
+    let advice = one(&with(&report), Topic::IdleMachine);
+    let saving = advice.saving.unwrap();
+    assert!((saving.percent - 40.0).abs() < 1e-9 && (saving.grams.unwrap() - 20.0).abs() < 1e-9, "{saving:?}");
+    let (low, high) = (100.0 * 350.0 / 1_010.0, 100.0 * 450.0 / 990.0);
+    assert!((saving.low_percent - low).abs() < 1e-6 && (saving.high_percent - high).abs() < 1e-6, "{saving:?}");
+    assert!(
+        advice.text.starts_with("CPUs of this machine draw 4.0 W when idle (calibrated 2026-11-29): 400.0 J"),
+        "{}",
+        advice.text
+    );
+    let names: Vec<_> = advice.evidence.iter().map(|evidence| (evidence.name, evidence.value)).collect();
+    let energy = ("energy of that power over the run (calibrated)", 400.0);
+    assert_eq!(names, [("idle power of the CPUs (calibrated)", 4.0), energy]);
+    assert_eq!(advice.claim, Claim::AtMost);
+    // There is no such topic without a calibration, and the rest stays.
+    let without = advised(&report);
+    let topics = |suggestions: &Suggestions| suggestions.not_assessed.iter().map(|none| none.topic).collect::<Vec<_>>();
+    assert!(!topics(&without).contains(&Topic::IdleMachine) && without.advice.is_empty());
+    assert_eq!(topics(&without), topics(&with(&report)));
+}
+
+#[test]
+fn calibration_that_cannot_be_true_of_the_run_gives_no_advice() {
+    let calibration = calibration();
+    let reason_of = |report: &Report| {
+        let with = advise(report, &AdviceInputs { calibration: Some(&calibration), ..AdviceInputs::default() });
+        reason(&with, Topic::IdleMachine)
+    };
+    // 3.5 W in the run.
+    let weak = run(vec![cpu(Some(350 * J))], Vec::new());
+    assert!(reason_of(&weak).contains("less than their idle power by the calibration of 2026-11-29 (4.0 W)"));
+    assert!(reason_of(&run(vec![cpu(None)], Vec::new())).contains("CPUs is not known"));
+    assert!(reason_of(&run(vec![gpu(10.0)], Vec::new())).contains("CPUs is not known"));
+    let mut large = run(vec![cpu(Some(600 * J))], Vec::new());
+    large.energy = Energy { total_uj: Some(100_000 * J), low_uj: 100_000 * J, ..large.energy };
+    assert!(reason_of(&large).contains("less than 1 %"));
 }
 
 fn one(suggestions: &Suggestions, topic: Topic) -> Advice {
@@ -173,6 +241,7 @@ fn commands_are_quoted_for_the_shell_and_name_the_run_as_the_user_did() {
     let energy = |since_ns: u64| eco2_core::Bounded::exact(10 * (since_ns / 1_000));
     let pue = eco2_grid::Pue::new(1.5).unwrap();
     let inputs = AdviceInputs {
+        calibration: None,
         run: "r",
         course: Some(eco2_grid::EnergyProfile { lasted_ns: 100 * S, energy: &energy, pue }),
         hours: Some(Hours {
@@ -293,7 +362,7 @@ proptest! {
     fn d16_savings_multiply_and_never_pass_100(shares in prop::collection::vec((0..5usize, 0.0..=100.0_f64), 0..20)) {
         let report = run(vec![gpu(300.0)], vec![episode("idle", "GPU-1", 20, 100 * J)]);
         let template = one(&advised(&report), Topic::IdleGpu);
-        let topics = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit, Topic::Hour, Topic::Region];
+        let topics = [Topic::IdleGpu, Topic::IdleMachine, Topic::Stalls, Topic::PowerLimit, Topic::Hour, Topic::Region];
         let advice: Vec<Advice> = shares.iter().map(|(topic, percent)| {
             let saving = template.saving.map(|saving| Saving { percent: *percent, high_percent: *percent, ..saving });
             Advice { topic: topics[*topic], saving, ..template.clone() }

@@ -371,6 +371,7 @@ fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> SpanRec
         free_high_uj: high_uj.map(|high| high + high / 100),
         range_kind: Some(RangeKind::Hard),
         range_percent: Some(100.0),
+        wide: Some(count / 20),
         state: State::Final,
         sync: DeviceSync::None,
         by_device: BTreeMap::from([("package-0".into(), energy_uj / 4), ("GPU-5".into(), energy_uj - energy_uj / 4)]),

@@ -105,6 +105,54 @@ fn edges_that_come_otherwise_than_predicted_have_bounds_that_hold() {
     assert!(pause.end - pause.start > 6 * S && reads <= 120, "{reads} reads in the pause");
 }
 
+/// Edges whose bracket of RAPL's readings was wide, by the account.
+fn wide(world: &World, readings: &[Reading]) -> u64 {
+    let mut ledger = Ledger::new(0, 1);
+    ledger.add_domain(Domain::counter("package-0", Component::Cpu, "package", "test"));
+    let step = ledger.intern("step");
+    let mut edges = world.edges.iter().peekable();
+    for reading in readings {
+        while let Some(edge) = edges.next_if(|edge| edge.at_ns <= reading.before_ns) {
+            ledger.step(0, step, edge.at_ns, 0);
+        }
+        ledger.reading(0, reading);
+    }
+    ledger.account(world.end_ns).spans[0].wide.unwrap()
+}
+
+/// The same by hand: for each edge the time from the last reading before it to the second one after it. RAPL is updated more
+/// often than it is read, so that a change which was surely after the edge is seen by the second.
+fn wide_by_readings(world: &World, readings: &[Reading]) -> Vec<usize> {
+    let width = |edge: &SpanEdge| {
+        let after = readings.partition_point(|reading| reading.after_ns <= edge.at_ns);
+        (readings[after + 1].after_ns - readings[after - 1].after_ns) as f64
+    };
+    let widths: Vec<f64> = world.edges.iter().map(width).collect();
+    let most = 2.5 * quantile(&widths, 0.5);
+    widths.iter().enumerate().filter(|(_, width)| **width > most).map(|(index, _)| index).collect()
+}
+
+/// Of 200 steps with 2 % of jitter one ends after half its time and one after 2.9 times: two edges that no window expected.
+#[test]
+fn edges_outside_their_windows_are_counted_as_wide() {
+    let regular = World::new(Steps::Regular(500.0, 0.02), 200, 7);
+    let ran = run(&regular, ON_DEMAND, true);
+    // The first edge is not predicted.
+    assert_eq!((wide_by_readings(&regular, &ran.cpu), wide(&regular, &ran.cpu)), (vec![0], 1));
+    let end_ns = regular.end_ns;
+    let moved = regular.with_edges(|index, at_ns| match index {
+        ..60 => at_ns,
+        60..=120 => at_ns - 250 * MS,
+        // The last ones do not leave the run.
+        _ => (at_ns + 700 * MS).min(end_ns - S),
+    });
+    let ran = run(&moved, ON_DEMAND, true);
+    let by_hand = wide_by_readings(&moved, &ran.cpu);
+    assert!(by_hand.starts_with(&[0, 60, 121]), "{by_hand:?}");
+    assert_eq!(wide(&moved, &ran.cpu), by_hand.len() as u64);
+    assert_eq!(wide(&moved, &run(&moved, FIXED, true).cpu), 0);
+}
+
 #[test]
 fn a_reader_of_current_values_raises_the_rate_within_a_second_and_it_falls_again() {
     let world = World::new(Steps::None, 60, 7);

@@ -3,8 +3,8 @@
 use eco2_core::schema::Report;
 
 use super::elsewhere::{self, AdviceInputs};
-use super::measured;
 use super::types::{Advice, Findings, Suggestions, Topic, combined_percent, percent};
+use super::{calibrated, measured};
 
 /// Topics that use the run's gauges (such as utilisation) and episodes (times of idle GPUs or stalled steps).
 const MEASURED: [Topic; 3] = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit];
@@ -21,8 +21,14 @@ pub fn advise(report: &Report, inputs: &AdviceInputs<'_>) -> Suggestions {
     let no_energy = no_energy(report);
     let too_short = (report.run.duration_ns < SHORTEST_NS).then_some("the run was shorter than 10 s");
     match no_energy.or(too_short) {
-        Some(reason) => MEASURED.into_iter().for_each(|topic| findings.skip(topic, reason)),
+        Some(reason) => {
+            MEASURED.into_iter().for_each(|topic| findings.skip(topic, reason));
+            inputs.calibration.into_iter().for_each(|_| findings.skip(Topic::IdleMachine, reason));
+        }
         None => {
+            if let Some(calibration) = inputs.calibration {
+                calibrated::idle(report, calibration, inputs.run, &mut findings);
+            }
             measured::idle(report, inputs.run, &mut findings);
             measured::stalls(report, inputs.run, &mut findings);
             measured::power_limit(report, &mut findings);

@@ -7,6 +7,8 @@ use eco2_core::schema::{Carbon, CarbonSegment, Report};
 use eco2_core::{Bounded, Ranged};
 use eco2_grid::{Difference, EnergyProfile, Intensity, PlacedRun, Series, best_start, difference, parse_instant, utc};
 
+use crate::store::Calibration;
+
 use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, shell_word};
 
 const NS_PER_HOUR: f64 = 3.6e12;
@@ -45,6 +47,8 @@ pub struct AdviceInputs<'a> {
     pub hours: Option<Hours<'a>>,
     /// Zones to compare with.
     pub regions: Vec<Region<'a>>,
+    /// What the run's machine draws when idle, measured by `eco2 doctor --calibrate`; `None`: there is no advice on it.
+    pub calibration: Option<&'a Calibration>,
 }
 
 /// Adds advice on the best start time within the given hours, or the reason why there is none.

@@ -1,13 +1,12 @@
 //! Writes the advice of `eco2 optimize` that comes from measured values: idle GPUs, stalled steps, and the power limit
 //! of GPUs. An *episode* is a time in which a GPU was idle, a step stalled, or a power limit reduced the clock. A
 //! *gauge* is a value such as utilisation.
-//! utilisation.
 
 use eco2_core::Component;
 use eco2_core::schema::{Device, EpisodeRecord, Report};
 
 use super::types::{
-    Advice, Claim, Evidence, Findings, Saving, Topic, WORTH_PERCENT, command_line, energy_share, shell_word,
+    Advice, Claim, Evidence, Findings, Saving, Topic, WORTH_PERCENT, command_line, energy_share, run_and_compare,
 };
 
 /// Above this mean utilisation, pauses are too short to matter, percent: their share is below the smallest saving
@@ -246,12 +245,4 @@ fn seconds(episodes: &[&EpisodeRecord]) -> f64 {
 /// Returns the energy of all these episodes together, joules.
 fn joules(episodes: &[&EpisodeRecord]) -> f64 {
     episodes.iter().filter_map(|episode| episode.energy_uj).map(|uj| uj as f64 / 1e6).sum()
-}
-
-/// Returns the command that runs the changed program and compares it with this run.
-///
-/// The run has the name that the user typed. Only `last` is replaced by the id, because it will then be another run.
-fn run_and_compare(report: &Report, run_name: &str) -> String {
-    let run = if matches!(run_name, "" | "last") { &report.run.id } else { run_name };
-    format!("eco2 run -- {} && eco2 compare {} last", command_line(report), shell_word(run))
 }

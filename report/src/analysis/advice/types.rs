@@ -16,6 +16,8 @@ pub(super) const WORTH_PERCENT: f64 = 1.0;
 pub enum Topic {
     /// GPUs that were idle.
     IdleGpu,
+    /// The power that the machine draws without any load.
+    IdleMachine,
     /// Steps that took much longer than usual.
     Stalls,
     /// A lower power limit of GPUs.
@@ -128,6 +130,7 @@ impl Topic {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::IdleGpu => "idle-gpu",
+            Self::IdleMachine => "idle-machine",
             Self::Stalls => "stalls",
             Self::PowerLimit => "power-limit",
             Self::Hour => "hour",
@@ -167,6 +170,14 @@ pub fn shell_word(word: &str) -> String {
     }
 }
 
+/// Returns the command that runs the changed program and compares it with this run.
+///
+/// The run has the name that the user typed. Only `last` is replaced by the id, because it will then be another run.
+pub(super) fn run_and_compare(report: &Report, run_name: &str) -> String {
+    let run = if matches!(run_name, "" | "last") { &report.run.id } else { run_name };
+    format!("eco2 run -- {} && eco2 compare {} last", command_line(report), shell_word(run))
+}
+
 /// Returns `part` as percent of `whole`, at most 100; 0 if `whole` is 0.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { (100.0 * part as f64 / whole as f64).min(100.0) }
@@ -175,11 +186,16 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 /// Returns the share of a run's energy that was used during episodes, with its grams at the run's mean carbon
 /// intensity; `None` if the energy of an episode or of the run is not known.
 pub(super) fn energy_share(report: &Report, episodes: &[&EpisodeRecord]) -> Option<Saving> {
-    let energy = &report.energy;
     if episodes.iter().any(|episode| episode.energy_uj.is_none()) {
         return None;
     }
-    let sum: Bounded<u64> = episodes.iter().map(|episode| episode.bounded()).sum();
+    share_of(report, episodes.iter().map(|episode| episode.bounded()).sum())
+}
+
+/// Returns the share of a run's energy that is `part`, with its grams at the run's mean carbon intensity; `None` if one of
+/// the energies is not known.
+pub(super) fn share_of(report: &Report, part: Bounded<u64>) -> Option<Saving> {
+    let (energy, sum) = (&report.energy, part);
     let share = percent(sum.value?, energy.total_uj?);
     let low_percent = energy.high_uj.map_or(0.0, |high_uj| percent(sum.low, high_uj)).min(share);
     let high_percent = sum.high.filter(|_| energy.low_uj > 0).map_or(100.0, |high_uj| percent(high_uj, energy.low_uj));
@@ -190,8 +206,8 @@ pub(super) fn energy_share(report: &Report, episodes: &[&EpisodeRecord]) -> Opti
 /// Returns the upper bound of all savings together, percent: `100 (1 − Π (1 − s))` over their upper bounds `s`, so it
 /// never exceeds 100.
 ///
-/// Start times and zones exclude each other, so only the largest of them counts. Idle GPUs and stalls can happen at
-/// different times, so their shares add up, to 100 at most.
+/// Start times and zones exclude each other, so only the largest of them counts. Idle GPUs, an idle machine and stalls can
+/// be different energies, so their shares add up, to 100 at most.
 #[must_use]
 pub fn combined_percent(advice: &[Advice]) -> Option<f64> {
     let highs = |topic: Topic| {
@@ -199,7 +215,9 @@ pub fn combined_percent(advice: &[Advice]) -> Option<f64> {
         savings.map(|saving| saving.high_percent.clamp(0.0, 100.0))
     };
     let largest = |topics: [Topic; 2]| topics.into_iter().flat_map(highs).reduce(f64::max);
-    let waste = [Topic::IdleGpu, Topic::Stalls].into_iter().filter_map(|topic| highs(topic).reduce(f64::max));
+    let waste = [Topic::IdleGpu, Topic::IdleMachine, Topic::Stalls]
+        .into_iter()
+        .filter_map(|topic| highs(topic).reduce(f64::max));
     let groups = [
         waste.reduce(|idle, stalled| (idle + stalled).min(100.0)),
         highs(Topic::PowerLimit).reduce(f64::max),

@@ -43,7 +43,8 @@ fn first_with_spans<'a>(parts: &'a [Report], attempt: &AttemptParts, place: &str
 fn empty_sum(span: &SpanRecord) -> SpanRecord {
     let (name, sync) = (span.name.clone(), span.sync);
     let (high_uj, free_high_uj, range_kind) = (Some(0), Some(0), Some(RangeKind::Hard));
-    SpanRecord { name, sync, high_uj, free_high_uj, range_kind, state: State::Final, ..SpanRecord::default() }
+    let wide = Some(0);
+    SpanRecord { name, sync, high_uj, free_high_uj, range_kind, wide, state: State::Final, ..SpanRecord::default() }
 }
 
 /// Adds a span of a part on one machine to a sum; `names` has the devices' names in the merged report.
@@ -54,6 +55,7 @@ fn add_span(sum: &mut SpanRecord, span: &SpanRecord, place: &str, names: &BTreeM
     (sum.energy_uj, sum.low_uj, sum.high_uj) = (energy.value, energy.low, energy.high);
     (sum.free_low_uj, sum.free_high_uj) = (free.low, free.high);
     (sum.range_kind, sum.range_percent) = stated(&energy);
+    sum.wide = sum.wide.zip(span.wide).map(|(sum, wide)| sum.saturating_add(wide));
     if span.state == State::Provisional {
         sum.state = State::Provisional;
     }
@@ -211,5 +213,21 @@ fn side_by_side(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
         low_uj: one.low_uj.saturating_add(other.low_uj),
         high_uj: sum(one.high_uj, other.high_uj),
         ..larger(one, other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_edges_are_summed_and_not_known_where_a_part_does_not_know_them() {
+        let sum_of = |parts: &[Option<u64>]| {
+            let part = |wide| SpanRecord { name: "step".into(), wide, ..SpanRecord::default() };
+            let mut sum = empty_sum(&part(None));
+            parts.iter().for_each(|wide| add_span(&mut sum, &part(*wide), "node-1", &BTreeMap::new()));
+            sum.wide
+        };
+        assert_eq!([sum_of(&[Some(2), Some(3)]), sum_of(&[Some(2), None, Some(3)])], [Some(5), None]);
     }
 }
