@@ -281,4 +281,30 @@ mod tests {
         assert_eq!(read_at(&mut source, 37 * S), (vec![Err(Fault::Failed)], vec![EventKind::SourceStopped], 1));
         assert_eq!(read_at(&mut source, 38 * S), (vec![], vec![], 0));
     }
+
+    /// Reads at once and then in an hour, and sends what is called.
+    struct Reporting(Sender<&'static str>);
+
+    impl SlowReader for Reporting {
+        fn read(&mut self, _: &Clock) -> SlowAnswer {
+            self.0.send("read").unwrap();
+            let wait = Duration::from_secs(3_600);
+            SlowAnswer { wait, ..answer(S, Ok(250), status("redfish", Status::Ok, "reads 1", "")) }
+        }
+
+        fn close(&mut self) {
+            self.0.send("close").unwrap();
+        }
+    }
+
+    #[test]
+    fn dropped_source_ends_its_thread_at_once_and_closes_the_reader() {
+        let (called, calls) = channel();
+        let waiting = status("redfish", Status::Hung, "no answer yet", "");
+        let found = SlowSource::start("redfish", waiting, Reporting(called), Clock::Monotonic);
+        assert_eq!(calls.recv(), Ok("read"));
+        drop(found);
+        // The thread ends during its wait of an hour, and drops its side of the channel.
+        assert_eq!((calls.recv(), calls.recv().is_err()), (Ok("close"), true));
+    }
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use eco2_core::schema::{SourceStatus, Status};
-use eco2_core::{Domain, Fault, Kind, Quality, Reading};
+use eco2_core::{Domain, Fault, Kind, Quality, Reading, Track};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::discover::{Discovery, Selection, discover_visible};
 use eco2_samplers::model::ModelOptions;
@@ -379,4 +379,27 @@ fn k08_gauges_of_a_card_are_shown_where_they_are_known_and_plausible() {
     for unknown in ["", "busy=65535\nedge=61000"] {
         assert_eq!(gauges(unknown), memory, "{unknown}");
     }
+}
+
+/// Of a counter that is updated every 100 ms the period is learned as of any other; of one that is updated every millisecond
+/// each reading shows a change, so that there is no period to learn and a value is as old as its reading.
+#[test]
+fn update_period_of_a_cards_counter_is_learned() {
+    let learned = |period_ms: u64| {
+        let machine = Machine::new(&gpu("energy=0"));
+        let mut source = machine.source();
+        let (mut batch, clock) = scripted();
+        let mut track = Track::new(domain(&*source, CARD));
+        for at_ms in (0..4_000).step_by(10) {
+            // 300 W in units of 2^-16 J.
+            machine.script(&gpu(&format!("energy={}", at_ms / period_ms * period_ms * 19_661)));
+            batch.clear();
+            source.read(&mut batch);
+            track.push(&batch.readings()[0].1);
+            pass(&clock, 10);
+        }
+        track.period_ns()
+    };
+    assert!(learned(100).is_some_and(|ns| ns.abs_diff(100_000_000) < 1_000_000), "{:?}", learned(100));
+    assert_eq!(learned(1), None);
 }

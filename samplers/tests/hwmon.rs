@@ -13,11 +13,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use eco2_core::schema::Status;
-use eco2_core::{Component, Domain, Fault, Kind, Quality};
+use eco2_core::{Component, Domain, Fault, Kind, Quality, Track};
 use eco2_samplers::hwmon::{discover, discover_besides, discover_visible};
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{Batch, Source, Watched};
-use tree::{Tree, as_unprivileged_user, domain, ids, notes, read};
+use tree::{Tree, as_unprivileged_user, domain, ids, notes, pass, read, scripted};
 
 /// A power meter of ACPI, which keeps its files with the device.
 fn meter(tree: &Tree, hwmon: u32, label: &str, microwatts: u64) {
@@ -297,6 +297,25 @@ fn k08_zenergy_is_the_energy_driver_of_amd() {
     let mut source = found.source.unwrap();
     assert_eq!(read(&mut source, &mut Batch::default()), [("package-0".into(), Ok(90_000_000))]);
     assert!(!found.statuses[0].reason.contains("Ecore"), "parts of what is read: {}", found.statuses[0].reason);
+}
+
+#[test]
+fn update_period_of_a_counter_in_a_file_is_learned() {
+    let tree = Tree::new();
+    chip(&tree, 3, "zenergy", &[("energy1_input", "0"), ("energy1_label", "Esocket0")]);
+    let mut source = source(&tree);
+    let mut track = Track::new(domain(&*source, "package-0"));
+    let (mut batch, clock) = scripted();
+    for at_ms in (0..4_000).step_by(10) {
+        // 90 W, updated every 100 ms, as the driver `amd_energy` adds up its cores.
+        tree.put("class/hwmon/hwmon3/energy1_input", &format!("{}\n", at_ms / 100 * 9_000_000));
+        batch.clear();
+        source.read(&mut batch);
+        // Readings before the first change come with it.
+        batch.readings().iter().for_each(|(_, reading)| _ = track.push(reading));
+        pass(&clock, 10);
+    }
+    assert!(track.period_ns().is_some_and(|ns| ns.abs_diff(100_000_000) < 1_000_000), "{:?}", track.period_ns());
 }
 
 #[test]

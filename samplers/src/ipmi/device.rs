@@ -15,8 +15,6 @@ pub(super) const RECEIVE: c_ulong = 0xc030_690b;
 /// Address type and channel of the BMC itself.
 const SYSTEM_INTERFACE: c_int = 0x0c;
 const BMC_CHANNEL: i16 = 0xf;
-/// The kernel tries a busy BMC four times, five seconds each; a reply that is later than this is not waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest reply of a command that is used here has 19 bytes.
 const MAX_REPLY: usize = 64;
 
@@ -67,6 +65,8 @@ pub(super) struct Reply {
 pub(super) struct IpmiDevice {
     file: File,
     ioctl: Ioctl,
+    /// How long a reply is waited for.
+    patience: Duration,
     last_id: c_long,
 }
 
@@ -75,9 +75,9 @@ impl IpmiDevice {
     ///
     /// # Errors
     /// Those of opening it.
-    pub(super) fn open(path: &Path, ioctl: Ioctl) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, ioctl: Ioctl, patience: Duration) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Self { file, ioctl, last_id: 0 })
+        Ok(Self { file, ioctl, patience, last_id: 0 })
     }
 
     /// Sends a request to the BMC and returns its reply, which begins with the completion code.
@@ -97,7 +97,7 @@ impl IpmiDevice {
         };
         // SAFETY: `send` has the layout that the kernel expects of this number, and `address` and `data` outlive the call.
         self.call(SEND, unsafe { (self.ioctl)(self.file.as_raw_fd(), SEND, (&raw mut send).cast()) })?;
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

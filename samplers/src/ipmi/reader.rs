@@ -15,6 +15,8 @@ use crate::slow::{PASSING, SlowAnswer, SlowReader, usual_wait};
 
 /// A time stamp that has advanced before, and does not for this long, is that of an old value: BMCs measure every second.
 const STALE_NS: u64 = 10_000_000_000;
+/// The kernel tries a busy BMC four times, five seconds each; a reply that is later than this is not waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Wait after a refusal that remains until the user changes something.
 const LASTING: Duration = Duration::from_secs(300);
 
@@ -37,6 +39,7 @@ enum IpmiError {
 pub(super) struct IpmiReader {
     path: PathBuf,
     ioctl: Ioctl,
+    patience: Duration,
     /// `None`: not open (yet, or after a failure).
     device: Option<IpmiDevice>,
     domain: Domain,
@@ -66,14 +69,22 @@ impl IpmiReader {
             scale: Scale::UNIT,
             ..Domain::power(&file, Component::Other, Domain::HOST, NAME)
         };
-        Self { path, ioctl, device: None, domain, is_announced: false, stamps: None, failures: 0 }
+        Self { path, ioctl, patience: PATIENCE, device: None, domain, is_announced: false, stamps: None, failures: 0 }
+    }
+
+    /// Returns the reader with another time for which replies are waited for.
+    #[cfg(test)]
+    pub(super) fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Returns the power now, watts.
     fn watts(&mut self, clock: &Clock) -> Result<u16, IpmiError> {
         let device = match &mut self.device {
             Some(device) => device,
-            None => self.device.insert(IpmiDevice::open(&self.path, self.ioctl).map_err(IpmiError::Open)?),
+            None => {
+                self.device.insert(IpmiDevice::open(&self.path, self.ioctl, self.patience).map_err(IpmiError::Open)?)
+            }
         };
         let reply = device.exchange(dcmi::NET_FN, dcmi::COMMAND, &dcmi::REQUEST).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => IpmiError::TimedOut,

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ffi::{c_int, c_long, c_ulong, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use eco2_core::Fault;
 use eco2_core::schema::Status;
@@ -199,4 +200,36 @@ fn k08_a_value_whose_time_stamp_does_not_advance_is_stale_and_no_reading() {
     let mut unset = reader([reply(294, 0), reply(294, 0), reply(294, 0)]);
     let seen: Vec<_> = [0, 60, 120].into_iter().map(|second| read_at(&mut unset, second)).collect();
     assert_eq!(seen, vec![vec![Ok(294)]; 3]);
+}
+
+/// The device is gone after the failure: only a reader that opens it again notices, and reads again when it is back.
+#[test]
+fn k08_after_a_failed_request_the_device_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ipmi0");
+    std::fs::write(&path, "").unwrap();
+    let steps = [reply(294, 7), reply(295, 8), Kernel::Fails(libc::EIO), reply(300, 9)];
+    SCRIPT.set(Script { steps: steps.into(), ..Script::default() });
+    let mut reader = IpmiReader::new(path.clone(), scripted);
+    assert_eq!(values(&reader.read(&Clock::Monotonic)).0, [Ok(294)]);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(values(&reader.read(&Clock::Monotonic)).0, [Ok(295)], "it is still open");
+    let failed = reader.read(&Clock::Monotonic);
+    assert_eq!(values(&failed), (vec![Err(Fault::Failed)], Status::Lost));
+    assert!(failed.status.reason.contains("request failed"), "{:?}", failed.status);
+    assert_eq!(values(&reader.read(&Clock::Monotonic)), (vec![Err(Fault::Gone)], Status::Absent));
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(values(&reader.read(&Clock::Monotonic)), (vec![Ok(300)], Status::Ok));
+}
+
+#[test]
+fn k08_a_bmc_that_does_not_answer_in_time_is_a_fault_and_is_asked_again() {
+    let mut late = reader([reply(294, 7), reply(300, 9)]).waiting(Duration::ZERO);
+    let hung = late.read(&Clock::Monotonic);
+    assert_eq!((values(&hung), hung.wait.as_secs()), ((vec![], Status::Hung), 2), "no domain before a value");
+    assert!(hung.status.reason.contains("did not answer"), "{:?}", hung.status);
+    // The kernel drops the replies of a file that was closed.
+    SCRIPT.with_borrow_mut(|script| script.replies.clear());
+    let mut late = late.waiting(Duration::from_secs(5));
+    assert_eq!(values(&late.read(&Clock::Monotonic)), (vec![Ok(300)], Status::Ok));
 }
