@@ -22,6 +22,7 @@ mod health;
 pub mod host;
 pub mod host_gauges;
 pub mod hwmon;
+mod intel_cards;
 mod ipmi;
 pub mod model;
 pub mod nvml;

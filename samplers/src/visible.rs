@@ -1,8 +1,9 @@
 //! Which GPUs a program sees, from its environment variables: `CUDA_VISIBLE_DEVICES` for NVIDIA,
-//! `ROCR_VISIBLE_DEVICES`, `HIP_VISIBLE_DEVICES` and `GPU_DEVICE_ORDINAL` for AMD; and whether it has a TPU.
+//! `ROCR_VISIBLE_DEVICES`, `HIP_VISIBLE_DEVICES` and `GPU_DEVICE_ORDINAL` for AMD, `ZE_AFFINITY_MASK` for Intel; and whether it has a
+//! TPU.
 //!
-//! Sources: CUDA C++ Programming Guide, table of environment variables; ROCm documentation, "GPU isolation techniques".
-//! In every list an invalid entry ends the list, and an empty value hides all GPUs.
+//! Sources: CUDA C++ Programming Guide, table of environment variables; ROCm documentation, "GPU isolation techniques";
+//! oneAPI Level Zero specification, "Environment Variables". In every list but Intel's an invalid entry ends the list, and an empty value hides all GPUs.
 
 use std::ffi::OsString;
 
@@ -13,6 +14,8 @@ pub struct Visible {
     pub cuda: CudaMask,
     /// What ROCm shows.
     pub amd: AmdMask,
+    /// What Level Zero shows.
+    pub intel: IntelMask,
     /// The first variable that names a TPU; `None`: none does.
     pub tpu: Option<&'static str>,
 }
@@ -46,6 +49,15 @@ pub struct AmdMask {
     pub hip: Option<(&'static str, String)>,
     /// The value of `CUDA_VISIBLE_DEVICES`, which HIP reads where neither of the two is set.
     pub cuda: Option<String>,
+}
+
+/// The mask of Level Zero, the runtime of Intel's GPUs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IntelMask {
+    /// The value of `ZE_AFFINITY_MASK`: numbers, each with the parts of a device after points. Unset or empty: every GPU.
+    pub devices: Option<String>,
+    /// Whether numbers are those of cards and not of tiles: `ZE_FLAT_DEVICE_HIERARCHY` is `COMPOSITE` or `COMBINED`.
+    pub counts_cards: bool,
 }
 
 /// The GPUs of a machine that a mask leaves visible.
@@ -83,6 +95,10 @@ impl Visible {
                 Some("CUDA_DEVICE_ORDER") => visible.cuda.pci_order = value() == "PCI_BUS_ID",
                 Some("ROCR_VISIBLE_DEVICES") => visible.amd.rocr = Some(value()),
                 Some("HIP_VISIBLE_DEVICES") => visible.amd.hip = Some(("HIP_VISIBLE_DEVICES", value())),
+                Some("ZE_AFFINITY_MASK") => visible.intel.devices = Some(value()),
+                Some("ZE_FLAT_DEVICE_HIERARCHY") => {
+                    visible.intel.counts_cards = matches!(value().as_str(), "COMPOSITE" | "COMBINED");
+                }
                 Some("GPU_DEVICE_ORDINAL") => ordinal = Some(("GPU_DEVICE_ORDINAL", value())),
                 Some(name) if !value().trim().is_empty() => {
                     let tpu = TPU_VARIABLES.iter().find(|variable| **variable == name).copied();
@@ -150,6 +166,23 @@ impl CudaMask {
         indices.sort_unstable();
         indices.dedup();
         indices
+    }
+}
+
+impl IntelMask {
+    /// Which cards are visible, given the number of tiles of each, in the order in which Level Zero counts them.
+    pub(crate) fn cards(&self, tiles: &[usize]) -> Vec<usize> {
+        let all = (0..tiles.len()).collect();
+        let Some(list) = self.devices.as_ref().filter(|list| !list.trim().is_empty()) else { return all };
+        let numbered: Vec<usize> = match self.counts_cards {
+            true => all,
+            false => tiles.iter().enumerate().flat_map(|(card, tiles)| std::iter::repeat_n(card, *tiles)).collect(),
+        };
+        let number = |entry: &str| entry.split('.').next().and_then(|number| number.parse::<usize>().ok());
+        let mut cards: Vec<usize> = entries(list).filter_map(|entry| numbered.get(number(entry)?).copied()).collect();
+        cards.sort_unstable();
+        cards.dedup();
+        cards
     }
 }
 
@@ -230,6 +263,23 @@ mod tests {
             "means the other maker"
         );
         assert_eq!(mask(&[("HIP_VISIBLE_DEVICES", "7")]).choose(&ids(), false).remarks.len(), 1);
+    }
+
+    #[test]
+    fn k08_mask_of_level_zero_counts_tiles_or_cards() {
+        let cards = |vars: &[(&str, &str)], tiles: &[usize]| {
+            let visible = Visible::from_vars(vars.iter().map(|(name, value)| (name.into(), value.into())));
+            visible.intel.cards(tiles)
+        };
+        let mask = |value| [("ZE_AFFINITY_MASK", value)];
+        assert_eq!(cards(&[], &[1, 1]), [0, 1]);
+        assert_eq!(cards(&mask(""), &[1, 1]), [0, 1]);
+        assert_eq!(cards(&mask("1"), &[1, 1, 1]), [1]);
+        assert_eq!(cards(&mask("2,0,7"), &[1, 1, 1]), [0, 2]);
+        // Tiles 2 and 3 are those of the second card.
+        assert_eq!(cards(&mask("2,3"), &[2, 2]), [1]);
+        let composite = [("ZE_AFFINITY_MASK", "0.1"), ("ZE_FLAT_DEVICE_HIERARCHY", "COMPOSITE")];
+        assert_eq!(cards(&composite, &[2, 2]), [0]);
     }
 
     #[test]

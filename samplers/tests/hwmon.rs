@@ -14,7 +14,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use eco2_core::schema::Status;
 use eco2_core::{Component, Domain, Fault, Kind, Quality, Track};
+use eco2_samplers::discover::{Selection, discover_visible as discover_all};
 use eco2_samplers::hwmon::{discover, discover_besides, discover_visible};
+use eco2_samplers::model::ModelOptions;
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{Batch, Source, Watched};
 use tree::{Tree, as_unprivileged_user, domain, ids, notes, pass, read, scripted};
@@ -283,6 +285,27 @@ fn k08_an_intel_card_is_read_and_its_package_lies_inside() {
     let tree = Tree::new();
     chip(&tree, 3, "xe", &[("energy2_input", "4000000"), ("energy2_label", "pkg")]);
     assert_eq!(ids(&*discover(&tree.roots()).source.unwrap()), ["xe-hwmon3"]);
+}
+
+#[test]
+fn k08_intel_cards_that_level_zero_hides_are_neither_read_nor_missing() {
+    let tree = Tree::new();
+    for (hwmon, slot) in [(3, "0000:03:00.0"), (4, "0000:04:00.0")] {
+        for (file, text) in [("class", "0x030000"), ("vendor", "0x8086"), ("device", "0xe20b")] {
+            tree.put(&format!("bus/pci/devices/{slot}/{file}"), &format!("{text}\n"));
+        }
+        chip(&tree, hwmon, "xe", &[("energy1_input", "5000000"), ("energy1_label", "card")]);
+        let device = tree.sys(&format!("class/hwmon/hwmon{hwmon}/device"));
+        symlink(tree.sys(&format!("bus/pci/devices/{slot}")), device).unwrap();
+    }
+    let shown = |mask: &str| {
+        let visible = Visible::from_vars([("ZE_AFFINITY_MASK".into(), mask.into())]);
+        let options = ModelOptions { enabled: false, ..ModelOptions::default() };
+        let found = discover_all(&tree.roots(), &Selection::All, &options, &visible);
+        found.sources.iter().flat_map(|source| source.domains().to_vec()).map(|domain| domain.id).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(""), ["xe-0000:03:00.0", "xe-0000:04:00.0"]);
+    assert_eq!(shown("1"), ["xe-0000:04:00.0"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::found::{Found, status};
 use crate::slot::KernelFile;
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
-use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock};
+use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock, intel_cards};
 use amdgpu::{Cards, Reach};
 pub(crate) use input::NAME;
 use input::{Input, Value};
@@ -50,15 +50,18 @@ pub fn discover_besides(roots: &Roots, known: &[Domain]) -> Found {
     discover_visible(roots, known, &Visible::default())
 }
 
-/// Looks for sensors like [`discover_besides`], but of AMD's GPUs only for those that a program sees and that no source
-/// in `known` reads.
+/// Looks for sensors like [`discover_besides`], but of the GPUs of AMD and Intel only for those that a program sees and
+/// that no source in `known` reads.
 #[must_use]
 pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> Found {
     let class = roots.sysfs.join("class/hwmon");
-    let inputs = input::inputs(&class);
+    let mut inputs = input::inputs(&class);
+    let hidden = intel_cards::hidden(roots, &visible.intel);
+    inputs.retain(|input| !input.device_name.as_ref().is_some_and(|address| hidden.contains(address)));
     let cards = Cards::of(&inputs, roots, &visible.amd);
     let ceilings = LazyCell::new(|| Ceilings::read(roots));
     let (mut used, mut skipped) = (Vec::new(), Vec::new());
+    skipped.extend(hidden.iter().map(|address| format!("{address}, which ZE_AFFINITY_MASK hides")));
     let mut read_already = Vec::new();
     for input in &inputs {
         match classify(input, &inputs, &cards) {
@@ -90,12 +93,13 @@ fn is_read_card(domain: &Domain, known: &[Domain]) -> bool {
     domain.component == Component::Gpu && known.iter().any(|other| other.id == domain.id)
 }
 
-/// Returns the PCI addresses of AMD's GPUs that are left out on purpose: hidden from a program, or shown by another
-/// die.
+/// Returns the PCI addresses of GPUs of AMD and Intel that are left out on purpose: hidden from a program, or shown by
+/// another die.
 pub(crate) fn left_out_addresses(roots: &Roots, visible: &Visible) -> Vec<String> {
     let inputs = input::inputs(&roots.sysfs.join("class/hwmon"));
     let cards = Cards::of(&inputs, roots, &visible.amd);
-    inputs.iter().filter(|input| cards.is_left_out(input)).filter_map(|input| input.device_name.clone()).collect()
+    let of_amd = inputs.iter().filter(|input| cards.is_left_out(input)).filter_map(|input| input.device_name.clone());
+    of_amd.chain(intel_cards::hidden(roots, &visible.intel)).collect()
 }
 
 /// A sensor that is read.

@@ -90,6 +90,8 @@ pub(super) struct ScheduledCounter {
     change: Option<(u64, u64)>,
     /// Prediction of a slow counter's updates.
     pub(super) updates: Option<Updates>,
+    /// Whether its last reading failed: no edge waits for it, so that a lost GPU causes no wake-ups.
+    fails: bool,
     /// The edge that waits for a change of this slow counter.
     owed_ns: Option<u64>,
     tries: u32,
@@ -202,7 +204,7 @@ impl Lane {
     pub(super) fn asked(&mut self, round: &Round) {
         self.read_ns = round.now_ns;
         for (counter, _) in self.counters.iter_mut().zip(&self.wanted).filter(|(_, wanted)| **wanted) {
-            if counter.updates.is_some() && round.edge_ns > counter.asked_ns {
+            if counter.updates.is_some() && !counter.fails && round.edge_ns > counter.asked_ns {
                 (counter.owed_ns, counter.tries) = (round.edge_ns, 0);
             } else if counter.owed_ns.is_some() {
                 counter.tries += 1;
@@ -216,7 +218,11 @@ impl Lane {
     pub(super) fn take(&mut self, readings: &[(usize, Reading)], learned: &[Learned], out: &mut Vec<Turn>) {
         for (domain, reading) in readings {
             let Some(counter) = self.counters.get_mut(*domain) else { continue };
-            let Ok(raw) = reading.value else { continue };
+            counter.fails = reading.value.is_err();
+            let Ok(raw) = reading.value else {
+                counter.owed_ns = None;
+                continue;
+            };
             let since_wrap_ns = counter.note_wrap(reading, raw);
             let known = learned.iter().find(|learned| learned.domain == *domain);
             let before = counter.updates.is_some();
@@ -255,7 +261,8 @@ impl Lane {
 
     /// The slow counter that had no narrow bracket for the longest time, with that bracket's end and its next update.
     pub(super) fn stalest(&self, now_ns: u64) -> Option<(usize, u64, u64)> {
-        let slow = self.counters.iter().enumerate().filter_map(|(index, c)| Some((index, c.updates.as_ref()?)));
+        let working = self.counters.iter().enumerate().filter(|(_, counter)| !counter.fails);
+        let slow = working.filter_map(|(index, counter)| Some((index, counter.updates.as_ref()?)));
         let (index, updates) = slow.min_by_key(|(_, updates)| updates.narrow_ns())?;
         Some((index, updates.narrow_ns(), updates.next_ns(now_ns)))
     }

@@ -154,6 +154,22 @@ fn edges_outside_their_windows_are_counted_as_wide() {
 }
 
 #[test]
+fn others_are_read_as_often_after_a_gpu_was_lost() {
+    let world = World::new(Steps::Regular(500.0, 0.05), 150, 7);
+    let reads = |ran: &Ran| -> Vec<usize> {
+        ran.gpus.iter().map(|gpu| gpu.iter().filter(|reading| reading.before_ns > 30 * S).count()).collect()
+    };
+    let whole = run(&world, ON_DEMAND, true);
+    let broken = run(&World { lost: Some((3, 30 * S)), ..world }, ON_DEMAND, true);
+    assert!(broken.wakes.len() <= whole.wakes.len() * 21 / 20, "{} {}", broken.wakes.len(), whole.wakes.len());
+    let (whole, broken) = (reads(&whole), reads(&broken));
+    for other in (0..8).filter(|gpu| *gpu != 3) {
+        let (least, most) = (whole[other] * 19 / 20, whole[other] * 21 / 20);
+        assert!((least..=most).contains(&broken[other]), "GPU {other}: {} instead of {}", broken[other], whole[other]);
+    }
+}
+
+#[test]
 fn a_reader_of_current_values_raises_the_rate_within_a_second_and_it_falls_again() {
     let world = World::new(Steps::None, 60, 7);
     let viewing = 10 * S..12 * S;

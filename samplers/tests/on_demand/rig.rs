@@ -1,6 +1,6 @@
 //! Runs a schedule against a simulated world, by a scripted clock, and judges its readings by the account of `eco2-core`.
 
-use eco2_core::{Component, Domain, Ledger, Mark, Reading, Track};
+use eco2_core::{Component, Domain, Fault, Ledger, Mark, Reading, Track};
 use eco2_samplers::schedule::{Demand, Learned, Pace, Schedule, SourceAnswer};
 
 use crate::world::{CPU_MAX_W, Counter, Dice, Energy, GPU_MAX_W, MS, S, World};
@@ -56,15 +56,18 @@ struct Probe<'a> {
     counter: &'a Counter,
     track: Track,
     readings: Vec<Reading>,
+    /// From then on reads fail.
+    lost_ns: u64,
 }
 
 impl<'a> Probe<'a> {
     fn new(counter: &'a Counter, domain: Domain) -> Self {
-        Self { counter, track: Track::new(domain), readings: Vec::new() }
+        Self { counter, track: Track::new(domain), readings: Vec::new(), lost_ns: u64::MAX }
     }
 
     fn read(&mut self, at_ns: u64, took_ns: u64) -> Reading {
-        let value = Ok(self.counter.value_at(at_ns + took_ns / 2));
+        let is_lost = at_ns >= self.lost_ns;
+        let value = if is_lost { Err(Fault::Lost) } else { Ok(self.counter.value_at(at_ns + took_ns / 2)) };
         let reading = Reading { before_ns: at_ns, after_ns: at_ns + took_ns, value };
         self.track.push(&reading);
         self.readings.push(reading);
@@ -96,6 +99,9 @@ pub(crate) fn run_until(world: &World, pace: Pace, named: bool, viewed: impl Fn(
     let mut cpu = Probe::new(&world.cpu, package());
     let mut gpus: Vec<Probe<'_>> =
         world.gpus.iter().enumerate().map(|(number, counter)| Probe::new(counter, board(number))).collect();
+    if let Some((number, lost_ns)) = world.lost {
+        gpus[number].lost_ns = lost_ns;
+    }
     schedule.domains(RAPL, &[package()]);
     schedule.domains(NVML, &(0..gpus.len()).map(board).collect::<Vec<_>>());
     let (mut wakes, mut found, mut late, mut last_ns) = (Vec::new(), 0, Dice(11), 0);

@@ -93,6 +93,8 @@ pub(crate) struct World {
     pub(crate) gpus: Vec<Counter>,
     pub(crate) cpu_energy: Energy,
     pub(crate) gpu_energy: Energy,
+    /// A GPU that is lost, and from when on.
+    pub(crate) lost: Option<(usize, u64)>,
 }
 
 impl World {
@@ -181,6 +183,7 @@ impl Builder {
             gpus: gpus.collect(),
             cpu_energy,
             gpu_energy,
+            lost: None,
         }
     }
 }

@@ -250,3 +250,29 @@ fn what_follows_a_sleep_is_no_second_reset() {
     read(&mut engine, opened_ns + 40 * MS, 9);
     assert_eq!(kinds(&engine), ["reset", "suspend"]);
 }
+
+/// In a quiet second nothing is drained; 20,000 spans begin and end in it.
+#[test]
+fn burst_after_quiet_is_measured_as_far_as_there_is_room_and_the_rest_is_counted() {
+    let (pool, rings) = EventPool::new(1, 1 << 14);
+    let mut engine = bare(rings);
+    let (opened_ns, name) = (engine.ledger.opened_ns(), engine.ledger.intern("load"));
+    ticked(&mut engine, opened_ns);
+    let mut thread = pool.claim().unwrap();
+    let mut record = |span: u64| {
+        let at_ns = opened_ns + span * 50_000;
+        let has_room = thread.begin(name.0, at_ns, false);
+        thread.end(name.0, at_ns + 20_000, false);
+        has_room
+    };
+    let measured = (0..20_000).filter(|span| record(*span)).count() as u64;
+    assert!((8_000..=8_192).contains(&measured), "{measured} of 16,384 events");
+    assert_eq!(pool.dropped(), 20_000 - measured);
+    ticked(&mut engine, opened_ns + 1_000 * MS);
+    assert!(record(20_000), "there is room again");
+    ticked(&mut engine, opened_ns + 1_100 * MS);
+    let spans = engine.account(opened_ns + 1_100 * MS).spans;
+    // Whole spans: each has its 20 µs.
+    assert_eq!((spans[0].count, spans[0].duration_ns), (measured + 1, (measured + 1) * 20_000));
+    assert_eq!(engine.ledger.unmatched(), 0);
+}
