@@ -257,7 +257,7 @@ fn bare_loop(interval: Duration) -> f64 {
 
 /// Sleeps until an instant of the monotonic clock.
 pub(crate) fn sleep_until(at_ns: u64) {
-    let at = Timespec { tv_sec: (at_ns / 1_000_000_000).cast_signed(), tv_nsec: (at_ns % 1_000_000_000) as i64 };
+    let at = Timespec { tv_sec: (at_ns / 1_000_000_000) as i64, tv_nsec: (at_ns % 1_000_000_000) as i64 };
     // A signal may end the sleep early; nothing here depends on it.
     clock_nanosleep_absolute(ClockId::Monotonic, &at).ok();
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use eco2::Unrelated;
 use eco2::options::{Layer, Options};
@@ -45,17 +46,16 @@ fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
 
 /// Returns the emissions of a run by its name, id or file.
 fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
-    let path = std::path::Path::new(run);
-    if path.is_file()
-        && let Some(found) = eco2_report::read_hf_footprint(path)?
-    {
+    let path = Path::new(run);
+    let saved = if path.is_file() { eco2_report::read_hf_footprint(path)? } else { None };
+    if let Some(found) = saved {
         return Ok(found);
     }
     let report = eco2::read_whole(run, options, Unrelated::Refused)?;
     Footprint::of(&eco2_report::in_scope(&report, options.scope)).ok_or_else(|| {
         UsageError(format!(
             "{}: the report has no emissions{}: nothing was measured, or no intensity was set",
-            run.display(),
+            Path::new(run).display(),
             if options.scope == Scope::Command { " of the command (--scope machine has the machine's)" } else { "" }
         ))
         .into()

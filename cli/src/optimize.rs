@@ -4,7 +4,7 @@
 mod sweep;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eco2::Unrelated;
 use eco2_core::schema::Report;
@@ -27,7 +27,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
         if let Some(run) = &args.run {
             return Err(UsageError(format!(
                 "a sweep takes a command instead of RUN: did you mean `-- {}`?",
-                run.display()
+                Path::new(run).display()
             ))
             .into());
         }

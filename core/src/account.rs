@@ -305,9 +305,7 @@ fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
         None => GapReason::Uncovered,
     };
     let last_ns = track.last_good_ns().map_or(begin_ns, |(_, after_ns)| after_ns);
-    if track.is_frozen()
-        && let Some(knot) = track.last_knot()
-    {
+    if let Some(knot) = track.last_knot().filter(|_| track.is_frozen()) {
         gaps.push(Gap { from_ns: knot.hi_ns, to_ns: last_ns.min(end_ns), reason: GapReason::Frozen });
     }
     if last_ns < end_ns {

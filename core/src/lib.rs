@@ -74,7 +74,7 @@ pub use knot::{Bounds, Edge, Knot};
 pub use ledger::{Ledger, Mark};
 pub use merge::{CounterKey, Merged, Stretch, Union, Window};
 pub use model_range::ModelRange;
-pub use names::{NameId, Names};
+pub use names::{NameId, Names, cut_text};
 pub use notice::{Notice, NoticeKind};
 pub use overlap::{is_left_out, summed, summed_now};
 pub use period::UpdatePeriod;

@@ -3,6 +3,20 @@
 
 use std::collections::HashMap;
 
+/// Returns the text, or its first part that is at most this long and ends between two characters.
+///
+/// ```
+/// assert_eq!(eco2_core::cut_text("Zürich", 2), "Z"); // ü takes two bytes
+/// ```
+#[must_use]
+pub fn cut_text(text: &str, most_bytes: usize) -> &str {
+    if text.len() <= most_bytes {
+        return text;
+    }
+    let ends = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= most_bytes);
+    &text[..ends.last().unwrap_or(0)]
+}
+
 /// Number of a name in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameId(

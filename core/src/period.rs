@@ -118,7 +118,7 @@ impl Period {
         self.middles[self.changes % DISTANCES] = between_ns;
         self.changes += 1;
         self.narrow += 1;
-        if self.changes < REFRESH || self.changes.is_multiple_of(REFRESH) {
+        if self.changes < REFRESH || self.changes % REFRESH == 0 {
             self.refresh();
         }
         if !self.is_resolved() {

@@ -61,9 +61,8 @@ impl Slack {
     pub(crate) fn add(&mut self, gap: Gap, open: (u64, u64)) {
         let (from_ns, to_ns) = open;
         self.mark(gap);
-        if self.open.len() == MAX_LISTED
-            && let Some(old) = self.open.pop_front()
-        {
+        let is_full = self.open.len() == MAX_LISTED;
+        if let Some(old) = is_full.then(|| self.open.pop_front()).flatten() {
             self.dropped = self.dropped.plus(old, u64::MAX, GapPart::Started);
         }
         // Any number of wraps may be missing, so no upper bound is claimed, whatever the limit is.
@@ -78,9 +77,8 @@ impl Slack {
             last.to_ns = last.to_ns.max(gap.to_ns);
             return;
         }
-        if self.listed.len() == MAX_LISTED
-            && let Some(old) = self.listed.pop_front()
-        {
+        let is_full = self.listed.len() == MAX_LISTED;
+        if let Some(old) = is_full.then(|| self.listed.pop_front()).flatten() {
             self.dropped_ns = self.dropped_ns.saturating_add(old.to_ns.saturating_sub(old.from_ns));
         }
         self.listed.push_back(gap);

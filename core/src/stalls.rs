@@ -90,7 +90,7 @@ impl Stalls {
     fn learn(&mut self, length_ns: u64) {
         self.lengths[(self.seen % WINDOW as u64) as usize] = length_ns;
         self.seen += 1;
-        if self.seen == LEARNED || (self.seen > LEARNED && self.seen.is_multiple_of(RENEWED)) {
+        if self.seen == LEARNED || (self.seen > LEARNED && self.seen % RENEWED == 0) {
             let mut known = self.lengths;
             let known = &mut known[..WINDOW.min(self.seen as usize)];
             known.sort_unstable();

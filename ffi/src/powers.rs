@@ -117,9 +117,12 @@ fn impacts(
 }
 
 /// Does the same calculation, compiled for four rows per instruction.
+///
+/// # Safety
+/// The processor has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn wide(powers: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {
+unsafe fn wide(powers: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {
     power_impacts::<true>(powers, out)
 }
 
@@ -190,7 +193,7 @@ pub unsafe extern "C" fn eco2_column_fill(
         }
         for row in 0..count {
             // SAFETY: as required of the caller.
-            let at = unsafe { item(sequence, row.cast_signed()) };
+            let at = unsafe { item(sequence, row as isize) };
             if at.is_null() {
                 return Err(Failure::argument(format!("sequence: there is no row {row}")));
             }

@@ -118,11 +118,12 @@ fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, period: &SampledWin
     while origin_ns - season_ns >= first_ns {
         let window = SampledWindow::new(origin_ns, origin_ns + long_ns);
         let guess = window.mean(&|at_ns| before(at, at_ns, origin_ns, season_ns));
-        if let (Some((guess, _)), Some((came, 1.0))) = (guess, window.mean(at))
-            && came > 0.0
-        {
-            squares += (guess / came - 1.0).powi(2);
-            count += 1.0;
+        match (guess, window.mean(at)) {
+            (Some((guess, _)), Some((came, 1.0))) if came > 0.0 => {
+                squares += (guess / came - 1.0).powi(2);
+                count += 1.0;
+            }
+            _ => {}
         }
         origin_ns -= ORIGINS_NS;
     }

@@ -100,8 +100,7 @@ pub(crate) struct Now {
 
 impl Now {
     pub(crate) fn of(clock: &Clock) -> Self {
-        let boot = crate::clock::boottime_ns();
-        let slept_ns = boot.cast_signed().wrapping_sub(crate::clock::monotonic_ns().cast_signed());
+        let slept_ns = crate::clock::boottime_ns().wrapping_sub(crate::clock::monotonic_ns()) as i64;
         Self { ns: clock.now_ns(), slept_ns }
     }
 }

@@ -180,10 +180,9 @@ impl HotClock {
         }
         if shared.counting.load(Ordering::Relaxed) {
             shared.publish(at);
-        } else if let Some(first) = history.first()
-            && at.mono_ns.saturating_sub(first.mono_ns) >= CALIBRATION_NS
-        {
-            shared.start_counting(first, at);
+        } else {
+            let first = history.first().filter(|first| at.mono_ns.saturating_sub(first.mono_ns) >= CALIBRATION_NS);
+            first.into_iter().for_each(|first| shared.start_counting(first, at));
         }
         shared.error_ns.store(history.error_ns().unwrap_or(0), Ordering::Relaxed);
     }

@@ -58,7 +58,7 @@ impl LiveLine {
         let mut progress = Progress::default();
         let mut painted = 0_u64;
         while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-            if painted.is_multiple_of(REPRICED_EVERY) {
+            if painted % REPRICED_EVERY == 0 {
                 progress.price(&meter.snapshot());
             }
             painted += 1;
@@ -167,9 +167,7 @@ impl Progress {
 
     /// Returns the values of the line.
     fn values(&mut self, now: Option<Now>, elapsed_ns: u64) -> LiveValues {
-        if let (Some(last), Some(now)) = (self.last, now)
-            && now.at_ns > last.at_ns
-        {
+        if let Some((last, now)) = self.last.zip(now).filter(|(last, now)| now.at_ns > last.at_ns) {
             let uj = now.total_uj.saturating_sub(last.total_uj);
             self.watts = eco2_core::units::watts(uj, now.at_ns - last.at_ns);
         }

@@ -55,10 +55,11 @@ fn word(quality: Quality) -> &'static str {
 /// with keys, the terminal has echoed them, so that the summary starts on a new line.
 pub(super) fn finish(report: Option<Report>, log: Option<&Path>, options: &Options, was_interrupted: bool) {
     let Some(report) = report else { return };
-    if let Some(file) = &options.json
-        && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(file, &text))
-    {
-        failure::print_error(&error.context("the report was not written"));
+    if let Some(file) = &options.json {
+        let written = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(file, &text));
+        if let Err(error) = written {
+            failure::print_error(&error.context("the report was not written"));
+        }
     }
     if options.quiet {
         return;

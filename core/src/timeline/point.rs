@@ -12,6 +12,8 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Words of a point: instant, energy, and slope with flags.
 const POINT: usize = 3;
+/// Points that time and anchor take in a slot's first line.
+const HEADER: usize = 1;
 /// Domains in a slot's first line: of its 16 words, 3 are time and anchor, 3 the total, and 9 three domains.
 pub(super) const FIRST: usize = 3;
 /// Domains in each further line: 15 of 16 words.
@@ -122,6 +124,12 @@ impl Default for DomainPoint {
     }
 }
 
+/// Splits the words of a line into points; time and anchor, which are as long as one, come first in a slot's first line.
+#[inline]
+pub(super) fn points(words: &[AtomicU64]) -> impl Iterator<Item = &[AtomicU64; POINT]> {
+    words.chunks_exact(POINT).filter_map(<[AtomicU64]>::first_chunk)
+}
+
 /// Returns the number of lines of a slot for this many domains.
 pub(super) fn lines_for(domains: usize) -> usize {
     1 + domains.saturating_sub(FIRST).div_ceil(FURTHER)
@@ -137,13 +145,13 @@ pub(super) fn load_points<T>(
     make: impl Fn(DomainPoint) -> T,
 ) {
     let Some((first, further)) = lines.split_first() else { return };
-    let [_header, total_words, places @ ..] = first.0.as_chunks().0 else { return };
+    let mut places = points(&first.0).skip(HEADER);
+    let Some(total_words) = places.next() else { return };
     *total = make(DomainPoint::load(total_words));
     let (domains, more) = domains.split_at_mut(FIRST);
     domains.iter_mut().zip(places).for_each(|(domain, words)| *domain = make(DomainPoint::load(words)));
-    for (line, domains) in further.iter().zip(more.as_chunks_mut::<FURTHER>().0) {
-        let places = line.0.as_chunks().0;
-        domains.iter_mut().zip(places).for_each(|(domain, words)| *domain = make(DomainPoint::load(words)));
+    for (line, domains) in further.iter().zip(more.chunks_exact_mut(FURTHER)) {
+        domains.iter_mut().zip(points(&line.0)).for_each(|(domain, words)| *domain = make(DomainPoint::load(words)));
     }
 }
 
@@ -151,12 +159,12 @@ pub(super) fn load_points<T>(
 #[inline]
 pub(super) fn each_point(lines: &[Line], count: usize, mut take: impl FnMut(usize, DomainPoint)) {
     let Some((first, further)) = lines.split_first() else { return };
-    let [_header, _total, places @ ..] = first.0.as_chunks().0 else { return };
-    places.iter().take(count).enumerate().for_each(|(index, words)| take(index, DomainPoint::load(words)));
+    let places = points(&first.0).skip(HEADER + 1);
+    places.take(count).enumerate().for_each(|(index, words)| take(index, DomainPoint::load(words)));
     let mut read = FIRST;
     for line in further {
         let Some(left) = count.checked_sub(read).filter(|left| *left > 0) else { return };
-        let places = line.0.as_chunks().0.iter().take(left);
+        let places = points(&line.0).take(left);
         places.enumerate().for_each(|(index, words)| take(read + index, DomainPoint::load(words)));
         read += FURTHER;
     }
@@ -169,6 +177,6 @@ pub(super) fn load_column(lines: &[Line], column: usize) -> DomainPoint {
         None => (0, 1 + column),
         Some(further) => (1 + further / FURTHER, further % FURTHER),
     };
-    let words = lines.get(line).and_then(|line| line.0.as_chunks().0.get(place));
+    let words = lines.get(line).and_then(|line| points(&line.0).nth(place));
     words.map_or_else(DomainPoint::default, DomainPoint::load)
 }

@@ -7,7 +7,7 @@
 //! the total, and two for 8 domains.
 
 use super::energies::Energies;
-use super::point::{DomainPoint, FIRST, FURTHER, MAX_DOMAINS, load_points};
+use super::point::{self, DomainPoint, FIRST, FURTHER, MAX_DOMAINS, load_points};
 use super::ring::Line;
 use crate::sync::Ordering;
 
@@ -85,10 +85,9 @@ impl Snapshot {
         // Missing points fill the rest: values of the slot's earlier snapshot must not remain.
         let missing = std::iter::repeat(DomainPoint::default());
         let mut points = std::iter::once(self.total).chain(self.points().iter().copied()).chain(missing);
-        words.as_chunks().0.iter().zip(points.by_ref().take(1 + FIRST)).for_each(|(words, point)| point.store(words));
+        point::points(words).zip(points.by_ref().take(1 + FIRST)).for_each(|(words, point)| point.store(words));
         for line in further {
-            let words = line.0.as_chunks().0.iter();
-            words.zip(points.by_ref().take(FURTHER)).for_each(|(words, point)| point.store(words));
+            point::points(&line.0).zip(points.by_ref().take(FURTHER)).for_each(|(words, point)| point.store(words));
         }
     }
 

@@ -93,8 +93,9 @@ pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &Wh
     }
     let used_in = Timestamp::from_nanosecond(i128::from(when.from_ns)).map(|at| at.to_zoned(TimeZone::UTC).year());
     let oldest = carbon.segments.iter().filter_map(|segment| segment.year).min();
-    if let (Ok(used_in), Some(year)) = (used_in, oldest)
-        && let Some(text) = crate::intensity::age_notice(&carbon.zone, year, used_in.into())
+    let years = used_in.ok().zip(oldest);
+    if let Some(text) =
+        years.and_then(|(used_in, year)| crate::intensity::age_notice(&carbon.zone, year, used_in.into()))
     {
         events.push(EventRecord::new(when.lasted_ns, EventKind::IntensityOld, "", text));
     }

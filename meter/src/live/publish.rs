@@ -90,9 +90,9 @@ fn point_of(ledger: &Ledger, domain: usize) -> DomainPoint {
     let mut point = DomainPoint { edge_ns: last.at_ns, uj: last.uj, slope_q28: 0, flags };
     // A silent counter is not extrapolated: its energy stays where it was last seen.
     let first = track.recent(SLOPE_KNOTS).find(|knot| !knot.first).filter(|_| !track.is_silent());
-    if let (Some(first), Some(latest)) = (first, track.last_knot())
-        && let Some(ns) = latest.at_ns.checked_sub(first.at_ns).filter(|ns| *ns > 0)
-    {
+    let ends = first.zip(track.last_knot()).filter(|(first, latest)| latest.at_ns > first.at_ns);
+    if let Some((first, latest)) = ends {
+        let ns = latest.at_ns - first.at_ns;
         // Microjoules per nanosecond with 28 binary digits behind the point, as `slope_q28` is defined.
         let slope = (u128::from(latest.uj.saturating_sub(first.uj)) << 28) / u128::from(ns);
         point.slope_q28 = u32::try_from(slope).unwrap_or(u32::MAX);

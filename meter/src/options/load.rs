@@ -160,7 +160,7 @@ fn read_file(path: &Path) -> io::Result<FileRead> {
         return Ok(missing);
     }
     // The file may have been replaced by a pipe after the check: with this flag, opening a pipe does not wait either.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
     // Of the opened file, because the path may name another file by now.
     let distrust = Distrust::of_file(&file.metadata()?);

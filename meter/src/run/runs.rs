@@ -76,9 +76,7 @@ pub fn find_records(run: impl AsRef<OsStr>, options: &Options) -> Result<Vec<Pat
     let run = run.as_ref();
     let path = Path::new(run);
     let at_path = || records_at(path).map(|found| if found.is_empty() { Err(no_run(run, path)) } else { Ok(found) });
-    if !may_be_a_name(path)
-        && let Some(found) = at_path()
-    {
+    if let Some(found) = (!may_be_a_name(path)).then(at_path).flatten() {
         return found;
     }
     let folder = runs_folder(options)?;

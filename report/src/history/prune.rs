@@ -45,10 +45,11 @@ pub fn remove_runs(folder: &Path, expired: &ExpiredRuns) -> Result<(), Error> {
     for log in expired.runs.iter().flat_map(|run| &run.records) {
         // A path within the folder: its own file, or one in the folder of a run.
         let path: PathBuf = folder.join(log);
-        if let Err(cause) = fs::remove_file(&path)
-            && cause.kind() != std::io::ErrorKind::NotFound
-        {
-            outcome = outcome.and(Err(Error::io("remove", &path, cause)));
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                outcome = outcome.and(Err(Error::io("remove", &path, cause)));
+            }
+            _ => {}
         }
         if let Some(parent) = path.parent().filter(|parent| *parent != folder) {
             // Fails while other files are in it.

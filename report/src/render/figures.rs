@@ -280,7 +280,7 @@ fn written(steps: f64, place: i32) -> String {
     let mut out = String::new();
     let is_long = whole.trim_start_matches('-').len() >= GROUPED_DIGITS;
     for (at, digit) in whole.chars().enumerate() {
-        if is_long && at > 0 && (whole.len() - at).is_multiple_of(3) && !out.ends_with('-') {
+        if is_long && at > 0 && (whole.len() - at) % 3 == 0 && !out.ends_with('-') {
             out.push(' ');
         }
         out.push(digit);

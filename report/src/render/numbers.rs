@@ -175,7 +175,7 @@ fn grouped(text: &str) -> String {
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut out = sign.to_owned();
     for (at, digit) in whole.chars().enumerate() {
-        if whole.len() > 4 && at > 0 && (whole.len() - at).is_multiple_of(3) {
+        if whole.len() > 4 && at > 0 && (whole.len() - at) % 3 == 0 {
             out.push(GROUP);
         }
         out.push(digit);

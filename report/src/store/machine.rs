@@ -145,10 +145,8 @@ impl MachineState {
     pub fn update(&mut self, tests: &[CounterTest]) {
         for test in tests {
             let mut test = test.clone();
-            if let Some(old) = self.counters.iter().find(|old| old.is_of(&test))
-                && test.difference_percent.is_none()
-                && test.result == CounterResult::Passed
-            {
+            let compares = test.difference_percent.is_some() || test.result != CounterResult::Passed;
+            if let Some(old) = self.counters.iter().find(|old| !compares && old.is_of(&test)) {
                 test.difference_percent = old.difference_percent;
                 if old.result == CounterResult::Contradicted {
                     test.result = CounterResult::Contradicted;

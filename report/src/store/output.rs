@@ -183,7 +183,7 @@ impl Output {
 /// Opens a stream without waiting. A descriptor of a regular file is appended to, or what is in it would be overwritten.
 fn open_stream(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new().append(true).custom_flags(flags.bits().cast_signed()).open(path)
+    OpenOptions::new().append(true).custom_flags(flags.bits() as i32).open(path)
 }
 
 /// Whether a pipe could not be opened because no process reads from it: fifo(7).
@@ -226,7 +226,7 @@ pub(crate) fn write_stream(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn await_room(file: &File) -> io::Result<()> {
-    let patience = Timespec { tv_sec: STREAM_PATIENCE.as_secs().cast_signed(), tv_nsec: 0 };
+    let patience = Timespec { tv_sec: STREAM_PATIENCE.as_secs() as i64, tv_nsec: 0 };
     match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&patience)) {
         Ok(0) => Err(io::Error::new(io::ErrorKind::TimedOut, "the process at the other end does not read")),
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),

@@ -247,12 +247,10 @@ fn rounded(
 }
 
 fn compared<T: PartialOrd + Display>(field: &str, value: Option<T>, low: Option<T>, high: Option<T>) -> Checked {
-    if let (Some(low), Some(high)) = (&low, &high)
-        && low > high
-    {
-        return wrong(field, format!("has a lower bound of {low} above its upper bound of {high}"));
-    }
     match (&value, &low, &high) {
+        (_, Some(low), Some(high)) if low > high => {
+            wrong(field, format!("has a lower bound of {low} above its upper bound of {high}"))
+        }
         (Some(value), Some(low), _) if value < low => wrong(field, format!("is {value}, below its lower bound {low}")),
         (Some(value), _, Some(high)) if value > high => {
             wrong(field, format!("is {value}, above its upper bound {high}"))

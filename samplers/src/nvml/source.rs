@@ -348,10 +348,8 @@ impl Source for NvmlSource {
         if !self.is_open(now_ns, batch) {
             return;
         }
-        if now_ns >= next_look_ns
-            && let Err(error) = self.look(now_ns, batch)
-            && fault(&error) == Fault::Gone
-        {
+        let looked = if now_ns >= next_look_ns { self.look(now_ns, batch) } else { Ok(()) };
+        if let Some(error) = looked.err().filter(|error| fault(error) == Fault::Gone) {
             return self.disconnect(now_ns, &error, batch);
         }
         self.read_gpus(now_ns, batch);

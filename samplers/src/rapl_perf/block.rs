@@ -292,9 +292,7 @@ fn open_all(kind: u32, cpu: usize, counters: &[PerfCounter]) -> io::Result<(Vec<
     let (mut first_error, mut later) = (None, false);
     for (index, counter) in counters.iter().enumerate() {
         let config = counter.event.config;
-        if let Some(opened) = groups.first_mut()
-            && opened.group.join(config).is_ok()
-        {
+        if let Some(opened) = groups.first_mut().and_then(|opened| opened.group.join(config).ok().map(|()| opened)) {
             opened.members.push(index);
             continue;
         }

@@ -155,12 +155,15 @@ impl GroupStatusTexts {
         if len == 0 {
             return Err(Miss::Moved);
         }
-        Self::parse(bytes.as_chunks().0, len)
+        Self::parse(&bytes, len)
     }
 
     /// Splits `len` bytes of an answer.
-    fn parse(bytes: &[[u8; 8]], len: usize) -> Result<Self, Miss> {
-        let word = |index: usize| bytes.get(index).map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+    fn parse(bytes: &[u8], len: usize) -> Result<Self, Miss> {
+        let word = |index: usize| {
+            let bytes = bytes.get(8 * index..).and_then(<[u8]>::first_chunk);
+            bytes.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+        };
         let (members, enabled_ns, running_ns) = (word(0), word(1), word(2));
         let members = usize::try_from(members).ok().filter(|&members| members <= MOST).ok_or(Miss::Failed)?;
         // An event that never ran has counted nothing, and its 0 is no measurement.

@@ -134,9 +134,8 @@ impl Zones {
             self.skipped.push(format!("{}: unknown name {:?}", zone.dir, zone.name));
             return;
         };
-        if zone.control == TWIN
-            && let Some(first) = self.listed.iter_mut().find(|other| other.domain.id == domain.id)
-        {
+        let is_twin = zone.control == TWIN;
+        if let Some(first) = self.listed.iter_mut().find(|other| is_twin && other.domain.id == domain.id) {
             first.energy.push(class.join(&zone.dir).join("energy_uj"));
             return;
         }
@@ -154,9 +153,8 @@ impl Zones {
             Err(why) => return self.refused.push(format!("{} ({}): {why}", domain.id, zone.dir)),
         }
         let energy = dir.join("energy_uj");
-        if let (Ok(now), Some(range)) = (sysfs::read_u64(&energy), domain.range)
-            && now > range
-        {
+        let count = sysfs::read_u64(&energy).ok();
+        if let Some((now, range)) = count.zip(domain.range).filter(|(now, range)| now > range) {
             domain.range = None;
             let text = format!(
                 "{} is {now}, above max_energy_range_uj ({range}): treated as a counter that does not wrap",

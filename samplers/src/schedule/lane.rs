@@ -227,12 +227,9 @@ impl Lane {
             let known = learned.iter().find(|learned| learned.domain == *domain);
             let before = counter.updates.is_some();
             let changed_ns = counter.note_change(reading, known);
-            if let Some(edge_ns) = self.unconfirmed_ns
-                && counter.updates.is_none()
-                && changed_ns.is_some_and(|from_ns| from_ns >= edge_ns)
-            {
-                self.unconfirmed_ns = None;
-            }
+            let confirms =
+                |edge_ns: u64| counter.updates.is_none() && changed_ns.is_some_and(|from_ns| from_ns >= edge_ns);
+            self.unconfirmed_ns = self.unconfirmed_ns.filter(|edge_ns| !confirms(*edge_ns));
             if before != counter.updates.is_some() {
                 out.push(Turn { domain: *domain, period_ns: counter.updates.as_ref().map(Updates::period_ns) });
             }
@@ -315,11 +312,7 @@ impl ScheduledCounter {
         if let (Some(updates), Some(last_ns)) = (&mut self.updates, last_ns) {
             updates.was_read(last_ns, now_ns, change.is_some());
         }
-        if let Some(change) = change
-            && self.owed_ns.is_some_and(|edge_ns| change.0 >= edge_ns)
-        {
-            self.owed_ns = None;
-        }
+        self.owed_ns = self.owed_ns.filter(|edge_ns| change.is_none_or(|change| change.0 < *edge_ns));
         let period = learned.and_then(|learned| learned.period).filter(|period| period.mean_ns >= SLOW_NS);
         match (&self.updates, period, change) {
             (Some(updates), ..) if updates.is_lost() => self.updates = None,

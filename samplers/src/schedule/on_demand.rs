@@ -285,7 +285,7 @@ impl OnDemand {
             let open = last_ns > self.start_ns && tick.lanes.iter().all(Lane::is_open);
             self.opened = open || now_ns >= self.start_ns + OPENING_NS;
         }
-        if !found && let Some(count) = self.confirms {
+        if let Some(count) = self.confirms.filter(|_| !found) {
             let waits = tick.open_lanes().any(|lane| lane.unconfirmed_ns.is_some());
             self.confirms = (waits && count + 1 < MOST_CONFIRMS).then_some(count + 1);
         }

@@ -48,9 +48,8 @@ impl Sink for Engine {
             if self.ledger.reading(domain_index, reading).is_none() {
                 continue;
             }
-            if let Some(track) = self.ledger.tracks().get(domain_index)
-                && let Some(change_ns) = track.last_change_ns()
-            {
+            let track = self.ledger.tracks().get(domain_index);
+            if let Some((track, change_ns)) = track.and_then(|track| Some((track, track.last_change_ns()?))) {
                 learned.push(Learned { domain: *domain, change_ns, period: track.precise_period() });
             }
             // A reading may also advance the domain whose failed counter this one replaces, so that both may have notices.

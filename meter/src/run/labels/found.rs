@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use eco2_core::cut_text;
+
 /// Largest length of a label's value, bytes.
 pub(super) const LONGEST: usize = 256;
 /// Largest number of bytes read of a file. Most files read here have a few lines; a mountinfo of a busy node has some
@@ -43,10 +45,9 @@ pub struct Launch {
 /// Sets a label unless an earlier search, which is nearer to the process, has set it. Control characters and the part
 /// beyond 256 bytes are left out.
 pub(super) fn put(labels: &mut BTreeMap<String, String>, name: &str, value: &str) {
-    let mut clean: String = value.trim().chars().filter(|letter| !letter.is_control()).collect();
-    clean.truncate(clean.floor_char_boundary(LONGEST));
+    let clean: String = value.trim().chars().filter(|letter| !letter.is_control()).collect();
     if !clean.is_empty() {
-        labels.entry(name.to_owned()).or_insert(clean);
+        labels.entry(name.to_owned()).or_insert_with(|| cut_text(&clean, LONGEST).to_owned());
     }
 }
 

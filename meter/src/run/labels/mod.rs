@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use eco2_core::cut_text;
 pub use found::{Found, Launch};
 use found::{LONGEST, put, read};
 pub(crate) use launcher::folder_name;
@@ -113,11 +114,6 @@ fn add_pod_labels(podinfo: &Path, labels: &mut BTreeMap<String, String>) {
     let text = read(&podinfo.join("labels")).unwrap_or_default();
     for (name, quoted) in text.lines().filter_map(|line| line.split_once('=')).take(MAX_POD_LABELS) {
         // Label values hold letters, digits, '-', '_' and '.' only: nothing in them is ever escaped.
-        put(labels, &format!("k8s.pod.label.{}", shortened(name)), quoted.trim().trim_matches('"'));
+        put(labels, &format!("k8s.pod.label.{}", cut_text(name.trim(), LONGEST)), quoted.trim().trim_matches('"'));
     }
-}
-
-fn shortened(name: &str) -> &str {
-    let name = name.trim();
-    &name[..name.floor_char_boundary(LONGEST)]
 }

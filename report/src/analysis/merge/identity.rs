@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eco2_core::cut_text;
 use eco2_core::schema::{self, Host, Report, Run, SourceStatus, State, Status, Tool};
 
 use super::attempts::{AttemptParts, Attempts};
@@ -109,9 +110,8 @@ fn labels<'a>(members: impl Iterator<Item = &'a Report>) -> BTreeMap<String, Str
         values.entry(name).or_default().insert(value);
     }
     let joined = |values: BTreeSet<&str>| {
-        let mut text = values.into_iter().collect::<Vec<_>>().join(",");
-        text.truncate(text.floor_char_boundary(LONGEST_VALUE));
-        text
+        let text = values.into_iter().collect::<Vec<_>>().join(",");
+        cut_text(&text, LONGEST_VALUE).to_owned()
     };
     values.into_iter().map(|(name, values)| (name.to_owned(), joined(values))).collect()
 }

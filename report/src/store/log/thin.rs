@@ -72,7 +72,7 @@ impl KeptReadings {
     fn push(&mut self, reading: Reading) -> usize {
         let old_count = self.readings.len();
         let step_down = self.steps_down(self.latest.as_ref().or(self.readings.last()), &reading);
-        if step_down || self.offered.is_multiple_of(self.stride) {
+        if step_down || self.offered % self.stride == 0 {
             let before_fall = self.latest.take().filter(|_| step_down);
             self.readings.extend(before_fall);
             self.readings.push(reading);
@@ -125,7 +125,7 @@ impl Gauges {
     /// Adds the gauges of a moment. A moment that alone needs a quarter of the memory is left out.
     pub(super) fn push(&mut self, reading: GaugeReading) {
         let bytes = memory_bytes(&reading);
-        let wanted = self.offered.is_multiple_of(self.stride.max(1)) && bytes <= MAX_GAUGE_BYTES / 4;
+        let wanted = self.offered % self.stride.max(1) == 0 && bytes <= MAX_GAUGE_BYTES / 4;
         self.offered += 1;
         if !wanted {
             return;

@@ -144,7 +144,7 @@ impl Decimal {
     }
 
     fn trimmed(mut self) -> Self {
-        while self.places > 0 && self.mantissa.is_multiple_of(10) {
+        while self.places > 0 && self.mantissa % 10 == 0 {
             self.mantissa /= 10;
             self.places -= 1;
         }
@@ -206,6 +206,16 @@ fn diagnose(text: &str) -> NumberFault {
         Ok(_) if lower.contains('e') => NumberFault::Exponent,
         _ => NumberFault::Malformed,
     }
+}
+
+/// Returns the next float above a positive one.
+pub(super) fn next_up(value: f64) -> f64 {
+    f64::from_bits(value.to_bits() + 1)
+}
+
+/// Returns the next float below a positive one.
+pub(super) fn next_down(value: f64) -> f64 {
+    f64::from_bits(value.to_bits().saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use eco2_core::{Component, CounterFault, Domain, Kind, ModelRange, Quality, Scale};
 
-use super::attributes::{Attributes, Decimal, MAX_PLACES, clip, decimal, number};
+use super::attributes::{Attributes, Decimal, MAX_PLACES, clip, decimal, next_up, number};
 use super::fault::{LineFault, NumberFault};
 
 /// The attributes of a `# domain` line.
@@ -165,7 +165,7 @@ fn finer_than_micro(places: u8) -> Option<Scale> {
     for _ in 0..4 {
         match Scale::from_base_per_raw(base) {
             Some(scale) if scale.micro(raw_per_micro) == 1 => return Some(scale),
-            _ => base = base.next_up(),
+            _ => base = next_up(base),
         }
     }
     None

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use eco2_core::{Domain, Kind, ModelRange, Reading, Scale};
 
-use super::attributes::encode;
+use super::attributes::{encode, next_down, next_up};
 use super::format::{HEADER, TRACE_SCHEMA};
 
 /// Writes a trace, which [`super::Trace::parse`] reads back unchanged.
@@ -141,7 +141,7 @@ fn base_per_raw(scale: Scale) -> f64 {
                 return candidate;
             }
         }
-        (up, down) = (up.next_up(), down.next_down());
+        (up, down) = (next_up(up), next_down(down));
     }
     near
 }
