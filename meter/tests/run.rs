@@ -164,7 +164,8 @@ fn f28_a_log_that_cannot_be_written_costs_the_log_not_the_run() {
     let page = eco2_report::openmetrics(&meter.snapshot(), eco2_report::MetricNames::Eco2);
     assert!(page.lines().any(|line| line.contains(r#"kind="log-failed"} 1"#)), "{page}");
     let report = meter.close();
-    assert!(report.events.iter().any(|event| event.kind == "log-failed"), "{:?}", report.events);
+    let event = report.events.iter().find(|event| event.kind == "log-failed").unwrap();
+    assert!(event.text.contains("below a file") && event.text.contains("ECO2_STATE_DIR=FOLDER"), "{}", event.text);
     assert!(report.energy.total_uj > Some(0));
 }
 

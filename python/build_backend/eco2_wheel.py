@@ -1,10 +1,13 @@
-"""Writes a wheel: a ZIP file with metadata and a list of hashes, the same bytes for the same content."""
+"""Writes a wheel, a ZIP file with metadata and a list of hashes, and a source distribution: the same bytes for the same content."""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import io
 import os
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -37,6 +40,28 @@ def write(folder: Path, described: dict, version: str, tag: str, files: dict, li
     return name
 
 
+def write_sdist(folder: Path, described: dict, version: str, files: dict, licences: list[Path]) -> str:
+    """Writes the source distribution and returns its file name.
+
+    Args:
+        folder: where it goes.
+        described, version, licences: as in `write`.
+        files: a path or the bytes of every file, by name in the archive's folder.
+    """
+    project = described["project"]
+    top = f"{project['name']}-{version}"
+    entries = {**files, "PKG-INFO": metadata(project, version, licences).encode()}
+    with (folder / f"{top}.tar.gz").open("wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as packed:
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name in sorted(entries):
+                data = _bytes(entries[name])
+                entry = tarfile.TarInfo(f"{top}/{name}")
+                entry.size, entry.mtime = len(data), int(os.environ.get("SOURCE_DATE_EPOCH", "315532800"))
+                entry.mode = 0o755 if _is_program(entries[name]) else 0o644
+                archive.addfile(entry, io.BytesIO(data))
+    return f"{top}.tar.gz"
+
+
 def write_metadata(folder: Path, described: dict, version: str, licences: list[Path]) -> str:
     """Writes the metadata alone and returns their folder's name."""
     info = folder_name(described["project"], version)
@@ -51,6 +76,11 @@ def folder_name(project: dict, version: str) -> str:
     return f"{project['name']}-{version}.dist-info"
 
 
+def data_folder(project: dict, version: str) -> str:
+    """The folder in the wheel whose parts the installer puts elsewhere: `scripts` on the PATH."""
+    return f"{project['name']}-{version}.data"
+
+
 def texts(described: dict, version: str, licences: list[Path]) -> dict:
     """The metadata that do not depend on the platform: text by file name."""
     return {"METADATA": metadata(described["project"], version, licences),
@@ -58,13 +88,16 @@ def texts(described: dict, version: str, licences: list[Path]) -> dict:
 
 
 def metadata(project: dict, version: str, licences: list[Path]) -> str:
-    """The file METADATA."""
-    rows = [("Metadata-Version", "2.1"), ("Name", project["name"]), ("Version", version),
-            ("Summary", project["description"]), ("License", project["license"]),
-            ("Keywords", ",".join(project["keywords"])), ("Requires-Python", project["requires-python"])]
+    """The file METADATA, or PKG-INFO of a source distribution."""
+    rows = [("Metadata-Version", "2.4"), ("Name", project["name"]), ("Version", version),
+            ("Summary", project["description"]), ("Author", project["authors"][0]["name"]),
+            ("License-Expression", project["license"]), ("Keywords", ",".join(project["keywords"])),
+            ("Requires-Python", project["requires-python"])]
+    rows += [("Classifier", name) for name in project["classifiers"]]
     rows += [("License-File", path.name) for path in licences]
     rows += [("Requires-Dist", wanted) for wanted in project["dependencies"]]
-    return "".join(f"{key}: {value}\n" for key, value in rows)
+    rows += [("Description-Content-Type", "text/markdown; charset=UTF-8")]
+    return "".join(f"{key}: {value}\n" for key, value in rows) + f"\n{project['readme']}"
 
 
 def described_wheel(tag: str) -> str:
@@ -80,12 +113,19 @@ def scripts(wanted: dict) -> str:
 
 def _add(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> str:
     """Adds a file and returns its line of RECORD."""
-    data = content if isinstance(content, bytes) else content.read_bytes()
+    data = _bytes(content)
     entry = zipfile.ZipInfo(name, EPOCH)
-    # Sources are not programs, whatever modes the checkout's file system gives them.
-    executable = isinstance(content, Path) and content.suffix != ".py" and os.access(content, os.X_OK)
-    entry.external_attr = (0o100755 if executable else 0o100644) << 16
+    entry.external_attr = (0o100755 if _is_program(content) else 0o100644) << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, data, compresslevel=9)
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     return f"{name},sha256={digest},{len(data)}\n"
+
+
+def _bytes(content: Path | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def _is_program(content: Path | bytes) -> bool:
+    """Python sources and libraries are not programs, whatever modes the file system gives them."""
+    return isinstance(content, Path) and content.suffix not in (".py", ".so") and os.access(content, os.X_OK)

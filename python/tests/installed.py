@@ -16,7 +16,7 @@ def main() -> None:
             meter.step(samples=2)
     report = meter.report_object()
     assert (report.work.samples, meter.total("step").count) == (6, 3)
-    assert Path(eco2.command()).parent == place / "_native", "the command that came along"
+    assert Path(eco2.command()) == Path(sys.prefix) / "bin" / "eco2", "the command that came along"
     demo = eco2.run_cli(["demo"], stdout=subprocess.PIPE, text=True)
     assert demo.returncode == 0 and "SYNTHETIC" in demo.stdout
     module = subprocess.run([sys.executable, "-I", "-m", "eco2", "--version"], stdout=subprocess.PIPE, text=True, check=True)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 import zipfile
@@ -14,7 +15,6 @@ from fixture import ROOT
 sys.path.insert(0, str(ROOT / "python/build_backend"))
 
 import eco2_build  # noqa: E402
-import eco2_wheel  # noqa: E402
 
 
 class Wheel(unittest.TestCase):
@@ -29,7 +29,7 @@ class Wheel(unittest.TestCase):
         names = zipfile.ZipFile(self.folder / name).namelist()
         wanted = {path.relative_to(ROOT / "python/src").as_posix() for path in (ROOT / "python/src").rglob("*.py")}
         self.assertLessEqual(wanted | {"eco2/py.typed"}, set(names))
-        self.assertFalse([name for name in names if "_native" in name or "__pycache__" in name])
+        self.assertEqual([name for name in names if "_native" in name or "__pycache__" in name], ["eco2/_native/absent"])
         place = self.folder / "site"
         subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", place,
                         self.folder / name], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -54,6 +54,8 @@ class Wheel(unittest.TestCase):
         for line in ("Name: eco2", f"Version: {eco2_build.version()}", "Requires-Python: >=3.9"):
             self.assertIn(line + "\n", metadata)
         self.assertNotIn("Requires-Dist", metadata, "no dependency")
+        self.assertIn("\n\n# eco2\n", metadata, "the description")
+        self.assertIn("Classifier: Operating System :: POSIX :: Linux\n", metadata)
         self.assertIn("eco2 = eco2._command:main\n", scripts)
         self.assertIn("hf-eco2ai = ", scripts)
         self.assertIn(f"{info}/licenses/LICENSE-MIT", archive.namelist())
@@ -73,18 +75,43 @@ class Wheel(unittest.TestCase):
             wheels.append((self.folder / name).read_bytes())
         self.assertEqual(*wheels)
 
-    def test_a_wheel_with_a_library_names_its_platform(self):
-        self.assertRegex(eco2_build._tag(True), r"^py3-none-\w+_\w+$")
-        program = self.folder / "eco2"
-        program.write_text("x")
-        program.chmod(0o755)
-        tables = {"project": {**eco2_build._project()["project"]}, "scripts": {}}
-        name = eco2_wheel.write(self.folder, tables, "1", "py3-none-linux_x86_64", {"eco2/_native/eco2": program}, [])
-        entry = zipfile.ZipFile(self.folder / name).getinfo("eco2/_native/eco2")
-        self.assertEqual(entry.external_attr >> 16, 0o100755)
+    def test_a_wheel_with_a_library_names_its_platform_and_installs_the_native_command(self):
+        for name in ("eco2", "libeco2.so"):
+            (self.folder / name).write_text("built")
+            (self.folder / name).chmod(0o755)
+        settings = {"native": str(self.folder), "platform": "manylinux_2_28_x86_64"}
+        name = eco2_build.build_wheel(self.folder, settings)
+        self.assertEqual(name, f"eco2-{eco2_build.version()}-py3-none-manylinux_2_28_x86_64.whl")
+        archive, info = zipfile.ZipFile(self.folder / name), f"eco2-{eco2_build.version()}.dist-info"
+        self.assertIn("Root-Is-Purelib: false\n", archive.read(f"{info}/WHEEL").decode())
+        command = archive.getinfo(f"eco2-{eco2_build.version()}.data/scripts/eco2")
+        self.assertEqual(command.external_attr >> 16, 0o100755)
+        self.assertIn("eco2/_native/libeco2.so", archive.namelist())
+        self.assertNotIn("eco2/_native/absent", archive.namelist())
+        self.assertNotIn("eco2 = ", archive.read(f"{info}/entry_points.txt").decode())
+        self.assertRegex(eco2_build._platform(), r"^\w+_\w+$")
 
-    def test_there_is_no_source_distribution(self):
-        with self.assertRaises(eco2_build.UnsupportedOperation):
+    @unittest.skipUnless(eco2_build.shutil.which("git") and (ROOT / ".git").exists(), "needs a checkout of git")
+    def test_the_source_distribution_has_what_cargo_and_the_backend_read(self):
+        name = eco2_build.build_sdist(self.folder)
+        with tarfile.open(self.folder / name) as archive:
+            archive.extractall(self.folder)
+        top = self.folder / name[:-len(".tar.gz")]
+        project = (top / "pyproject.toml").read_text(encoding="utf-8")
+        self.assertIn('backend-path = ["python/build_backend"]', project)
+        self.assertIn('readme = "python/README.md"', project)
+        self.assertIn("Name: eco2\n", (top / "PKG-INFO").read_text(encoding="utf-8"))
+        for wanted in ("Cargo.lock", "cli/src/main.rs", "grid/data/yearly.csv", "python/src/eco2/__init__.py", "LICENSE-MIT"):
+            self.assertTrue((top / wanted).is_file(), wanted)
+        code = "import eco2_build; print(eco2_build.build_wheel('.', {'pure': 'true'}))"
+        done = subprocess.run([sys.executable, "-c", code], cwd=top, env={"PYTHONPATH": "python/build_backend"},
+                              stdout=subprocess.PIPE, text=True, check=True)
+        self.assertEqual(done.stdout.strip(), f"eco2-{eco2_build.version()}-py3-none-any.whl")
+
+    def test_outside_a_checkout_of_git_there_is_no_source_distribution(self):
+        root, eco2_build.ROOT = eco2_build.ROOT, self.folder
+        self.addCleanup(setattr, eco2_build, "ROOT", root)
+        with self.assertRaisesRegex(eco2_build.UnsupportedOperation, "no checkout of git"):
             eco2_build.build_sdist(tempfile.gettempdir())
 
 

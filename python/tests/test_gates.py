@@ -75,6 +75,9 @@ class Gates(unittest.TestCase):
         self.assertEqual(len(list(tidy.links(place, "# One `x`: two\n[a](#one-x-two) [b](#one)"))), 1)
         self.assertEqual(len(list(tidy.length(tidy.ROOT / "core/src/new.rs", "\n" * 451))), 1)
         self.assertEqual(len(list(tidy.syntax(tidy.ROOT / "new.py", "def"))), 1)
+        for chain in ("if a && let Some(b) = c {", "if let Some(b) = c\n        && b > 1\n    {"):
+            self.assertEqual(len(list(tidy.oldest_rust(tidy.ROOT / "core/src/new.rs", chain))), 1)
+            self.assertEqual(len(list(tidy.oldest_rust(tidy.ROOT / "benches/src/new.rs", chain))), 0)
 
     def test_book_lists_every_page_and_generated_pages_are_current(self):
         tidy, summary = script("tidy"), ROOT / "docs/SUMMARY.md"

@@ -56,6 +56,13 @@ class Loading(Case):
                 self.assertIn(words, said)
                 self.assertIn(f"version {eco2.__version__}", said)
 
+    def test_a_library_for_another_processor_is_named(self):
+        place = Path(self.folder) / "libeco2.so"
+        place.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + (22).to_bytes(2, "little") + bytes(100))
+        output = self.python(TRY, ECO2_LIBRARY=str(place)).stdout
+        self.assertIn("it is for s390x, and this machine is ", output)
+        self.assertIn("pip install", output)
+
     def other(self, name: str, version: "str | None") -> str:
         """A library with every function of ours and another version; without a version it has no function."""
         from eco2 import _abi
@@ -91,7 +98,44 @@ class Elsewhere(Case):
         self.assertEqual(done.stderr.count("measures on Linux only"), 1, done.stderr)
 
 
+    def test_a_wheel_without_a_library_warns_once_with_the_remedy(self):
+        shutil.copytree(SOURCES / "eco2", f"{self.folder}/lib/eco2", ignore=shutil.ignore_patterns("_native"))
+        Path(f"{self.folder}/lib/eco2/_native").mkdir()
+        Path(f"{self.folder}/lib/eco2/_native/absent").touch()
+        for libc, words in [(("", ""), "musl"), (("glibc", "2.17"), "need glibc 2.28, and this system has 2.17"),
+                            (("glibc", "2.40"), "or this one was chosen")]:
+            with self.subTest(libc):
+                program = (f"import sys; sys.path[0] = {self.folder + '/lib'!r}\n"
+                           f"import platform; platform.libc_ver = lambda: {libc!r}\n"
+                           "import warnings; warnings.simplefilter('always')\n"
+                           "import eco2\n"
+                           "for _ in range(2):\n"
+                           "    with eco2.Meter() as meter: meter.step()\n"
+                           "try: eco2.run_cli(['doctor'])\n"
+                           "except eco2.Error as error: print(error)\n")
+                done = self.python(program, ECO2_LIBRARY="", ECO2_COMMAND="", PATH="/nowhere")
+                self.assertEqual(done.stderr.count("has no library"), 1, done.stderr)
+                for output in (done.stderr, done.stdout):
+                    self.assertIn(words, output)
+                    self.assertIn("pip install --no-binary eco2 eco2", output)
+
+    def test_an_old_python_is_refused_with_a_message(self):
+        program = ("import sys; sys.version_info = (3, 8, 10, 'final', 0); sys.version = '3.8.10 (main)'\n"
+                   "try: import eco2\n"
+                   "except ImportError as error: print(error)\n")
+        self.assertIn("eco2 needs Python 3.9 or newer, and this is 3.8.10", self.python(program).stdout)
+
+
 class Command(Case):
+    def test_the_wheels_command_is_found_next_to_a_target_folder(self):
+        shutil.copytree(SOURCES / "eco2", f"{self.folder}/lib/eco2", ignore=shutil.ignore_patterns("_native"))
+        place = Path(f"{self.folder}/lib/bin/eco2")
+        place.parent.mkdir()
+        place.write_bytes(b"\x7fELF")
+        place.chmod(0o755)
+        program = f"import sys; sys.path[0] = {self.folder + '/lib'!r}; import eco2; print(eco2.command())"
+        self.assertEqual(self.python(program, ECO2_COMMAND="").stdout.strip(), str(place))
+
     def test_the_command_that_is_named_is_run(self):
         place = Path(self.folder) / "eco2"
         place.write_text("#!/bin/sh\necho ran \"$@\"\nexit 7\n")

@@ -7,7 +7,7 @@ SYSTEM_PYTHON=/usr/bin/python3
 # system_torch: brings Debian's torch, and what environments are made with; fails where it cannot.
 system_torch() {
     "$SYSTEM_PYTHON" -c 'import ensurepip, importlib.util as u; assert u.find_spec("torch")' 2>/dev/null && return
-    have apt-get && as_root true 2>/dev/null || return 1
+    [[ -z ${NO_SETUP:-} ]] && have apt-get && as_root true 2>/dev/null || return 1
     echo "setup: installing python3-torch, once"
     { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
         timeout 600 apt-get install -y -qq --no-install-recommends python3-torch python3-venv; } >"$SCRATCH/torch.log" 2>&1
@@ -19,6 +19,7 @@ framework_venv() {
     shift
     folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/$name-$(printf '%s\n' "$@" | cksum | cut -d' ' -f1)
     if [[ ! -f $folder/complete ]]; then
+        [[ -z ${NO_SETUP:-} ]] || return 1
         rm -rf "$folder"
         "$SYSTEM_PYTHON" -m venv --system-site-packages "$folder" &&
             timeout 900 "$folder/bin/pip" install --quiet "$@" >&2 && touch "$folder/complete" || return 1

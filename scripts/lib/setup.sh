@@ -11,6 +11,7 @@ as_root() {
 # install_missing COMMAND=PACKAGE...: installs the Debian packages of the commands that are not there.
 install_missing() {
     local pair packages=()
+    [[ -z ${NO_SETUP:-} ]] || return 0
     for pair in "$@"; do
         have "${pair%%=*}" || packages+=("${pair#*=}")
     done
@@ -28,7 +29,7 @@ install_missing() {
 # python3_venv: whether python3 can make an environment with pip; installs what Debian leaves out.
 python3_venv() {
     python3 -c 'import ensurepip' 2>/dev/null && return 0
-    have apt-get && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv \
+    [[ -z ${NO_SETUP:-} ]] && have apt-get && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv \
         >/dev/null 2>&1
     python3 -c 'import ensurepip' 2>/dev/null
 }
@@ -37,11 +38,19 @@ python3_venv() {
 rust_component() {
     local component=$1
     shift
-    if "$@" >/dev/null 2>&1; then return 0; fi
+    if [[ -n ${NO_SETUP:-} ]] || "$@" >/dev/null 2>&1; then return 0; fi
     echo "setup: adding $component"
     if ! have rustup || ! rustup component add "$component"; then
         echo "setup: $component is missing and could not be added" >&2
     fi
+}
+
+# cargo_tool COMMAND CRATE ARGUMENT...: builds a tool where it is missing, without optimisation; a check takes seconds all the same.
+cargo_tool() {
+    if have "$1"; then return 0; fi
+    [[ -z ${NO_SETUP:-} ]] || skip "$1 is not installed"
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=256 \
+        cargo install --locked "${@:2}"
 }
 
 # axe: brings the script that checks pages for accessibility, and names it in ECO2_AXE; tests skip without it.
@@ -49,7 +58,7 @@ axe() {
     local version=4.14.1 folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/axe
     export ECO2_AXE=$folder/package/axe.min.js
     [[ -s $ECO2_AXE ]] && return
-    if ! have npm || ! mkdir -p "$folder" || ! (cd "$folder" && npm pack --silent "axe-core@$version" && tar xzf axe-core-*.tgz) >/dev/null 2>&1; then
+    if [[ -n ${NO_SETUP:-} ]] || ! have npm || ! mkdir -p "$folder" || ! (cd "$folder" && npm pack --silent "axe-core@$version" && tar xzf axe-core-*.tgz) >/dev/null 2>&1; then
         echo "setup: axe-core $version could not be fetched; its test is skipped" >&2
         unset ECO2_AXE
     fi
@@ -65,6 +74,27 @@ fetch() {
     done
 }
 
+# announce COMMAND=PACKAGE...: prints what will be installed, before anything is.
+announce() {
+    local pair packages=()
+    [[ -z ${NO_SETUP:-} ]] || { echo "setup: nothing is installed (--no-setup)" && return; }
+    for pair in "$@"; do
+        have "${pair%%=*}" || packages+=("${pair#*=}")
+    done
+    echo "setup: Debian packages to install now: ${packages[*]:-none}"
+    echo "setup: to install where they are missing: rustfmt and clippy (rustup), axe-core (npm), the crates of Cargo.lock (cargo);" \
+        "and by the gates that need them: $(gate_installs)"
+    echo "setup: environments are kept in ${XDG_CACHE_HOME:-$HOME/.cache}/eco2; scripts/test --no-setup installs nothing"
+}
+
+# gate_installs: what gates of this mode install.
+gate_installs() {
+    printf 'cargo-deny (cargo), python3-venv and python3-torch (Debian), transformers and accelerate (PyPI)'
+    [[ ${MODE:-} != --full ]] || printf '; %s' 'mdbook (cargo)' \
+        'abigail-tools, libtorch-dev, openmpi-bin, slurm-wlm, munge, prometheus, mandoc, lintian, debootstrap (Debian)' \
+        'zig, cargo-zigbuild, auditwheel, twine, Lightning, MLflow, Weights & Biases, torch, CodeCarbon, Zeus, checkers (PyPI)'
+}
+
 setup() {
     if ! have cargo && [[ -f $HOME/.cargo/env ]]; then
         # shellcheck source=/dev/null
@@ -74,7 +104,9 @@ setup() {
         echo "setup: cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) from https://rustup.rs" >&2
         exit 1
     }
-    install_missing cc=gcc ld=binutils python3=python3 git=git "$@"
+    set -- cc=gcc ld=binutils python3=python3 git=git "$@"
+    announce "$@"
+    install_missing "$@"
     axe
     rust_component rustfmt cargo fmt --version
     rust_component clippy cargo clippy --version

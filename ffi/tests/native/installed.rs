@@ -34,7 +34,7 @@ pub(crate) fn prefix() -> &'static Path {
     PREFIX.get_or_init(|| {
         let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libeco2");
         let mut install = Command::new(root().join("scripts/install"));
-        install.arg("--prefix").arg(&prefix).env("CARGO_TARGET_DIR", target()).env_remove("RUSTFLAGS");
+        install.arg("--prefix").arg(&prefix).arg("--library").env("CARGO_TARGET_DIR", target()).env_remove("RUSTFLAGS");
         succeeds(&mut install);
         prefix
     })

@@ -28,7 +28,7 @@ use crate::live::publish::Publisher;
 use crate::live::sharing::Sharing;
 use crate::live::stored_test::StoredTest;
 use crate::live::wall;
-use crate::options::{Options, PARENT_PART};
+use crate::options::{Options, PARENT_PART, opt};
 use crate::run::alerts::{self, Outbox, Rates};
 use crate::run::budget::BudgetMonitor;
 use crate::run::identity::{self, Identity};
@@ -253,5 +253,6 @@ fn open_log(engine: &mut Engine, options: &Options, identity: &Identity, meta: &
         Ok(path)
     };
     let opened: Result<PathBuf, Error> = open();
-    opened.inspect_err(|error| engine.record_event(meta.begin_ns, EventKind::LogFailed, "", error.to_string())).ok()
+    let text = |error: &Error| format!("no log: {error}; {}=FOLDER keeps it elsewhere", opt::STATE_DIR.variable);
+    opened.inspect_err(|error| engine.record_event(meta.begin_ns, EventKind::LogFailed, "", text(error))).ok()
 }

@@ -14,6 +14,11 @@ known is None, never 0. A fault of measuring never raises into the program; see 
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 9):  # noqa: UP036  before any import that an older one refuses with a message of its own
+    raise ImportError(f"eco2 needs Python 3.9 or newer, and this is {sys.version.split()[0]}: use a newer one for this environment")
+
 from ._version import VERSION as __version__
 
 TYPE_CHECKING = False  # what type checkers take for true; `typing` is most of what an import of eco2 would cost

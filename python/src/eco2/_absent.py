@@ -30,13 +30,13 @@ class Absent:
     """Has the functions of `_abi.Library`, and measures nothing.
 
     Args:
-        platform: the system's name, for the message.
+        why: why there is no library, and what to do about it.
     """
 
     path = None
 
-    def __init__(self, platform: str) -> None:
-        self.why = f"eco2 measures on Linux only; on {platform} it records nothing and knows nothing"
+    def __init__(self, why: str) -> None:
+        self.why = f"{why}; nothing is recorded, and nothing is known"
         warnings.warn(self.why, RuntimeWarning, stacklevel=2)
 
     def __getattr__(self, name: str):  # type: ignore[no-untyped-def]

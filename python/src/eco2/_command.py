@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from . import _constants as c
-from ._load import PACKAGE, built
+from ._load import PACKAGE, built, checkout, why_absent
 from .errors import Error
 
 VARIABLE = "ECO2_COMMAND"
@@ -19,21 +19,23 @@ VARIABLE = "ECO2_COMMAND"
 
 
 def command() -> str:
-    """The path of the command: `ECO2_COMMAND`, else the wheel's, a checkout's build, or one on the PATH.
+    """The path of the command: `ECO2_COMMAND`, else the wheel's, which lies with the environment's programs, a checkout's
+    build, or one on the PATH.
 
     Raises:
         Error: there is none; the message lists where it was looked for.
     """
     given = os.environ.get(VARIABLE)
-    places = [given] if given else [str(path) for path in built("eco2")]
+    places = [given] if given else [*_installed(), *(str(path) for path in built("eco2"))]
     for place in places:
-        if os.path.isfile(place) and os.access(place, os.X_OK):
+        if os.path.isfile(place) and os.access(place, os.X_OK) and (given or not _is_script(place)):
             return place
     found = None if given else shutil.which("eco2")
     # The console script of this package would only come back here.
     if found and not _is_script(found):
         return found
-    raise Error(c.ECO2_ERR_NO_DATA, f"the command eco2 was not found; tried {', '.join(places)}; set {VARIABLE} to the file")
+    why = why_absent() or f"tried {', '.join(places)}"
+    raise Error(c.ECO2_ERR_NO_DATA, f"the command eco2 was not found: {why}; or set {VARIABLE} to the file")
 
 
 def run_cli(arguments: Sequence[str], **keywords):  # type: ignore[no-untyped-def]
@@ -75,6 +77,20 @@ def rendered(report: Mapping, format: str, *more: str) -> bytes:
             raise Error(c.ECO2_ERR_RENDER, done.stderr.strip() or f"eco2 report ended with {done.returncode}")
         with open(target, "rb") as made:
             return made.read()
+
+
+def _installed() -> list[str]:
+    """Where an installer has put the wheel's command: by its record, or in a folder next to one that was named with --target."""
+    from importlib import metadata
+
+    if checkout() is not None:
+        return []
+    try:
+        files = metadata.distribution("eco2").files or []
+    except metadata.PackageNotFoundError:
+        files = []
+    found = [os.path.normpath(file.locate()) for file in files if file.name == "eco2"]
+    return [*found, str(PACKAGE.parent / "bin" / "eco2")]
 
 
 def _is_script(path: str) -> bool:

@@ -1,0 +1,117 @@
+# Installs: each file of a release is installed into an empty place, without cargo on the PATH, and run there.
+# shellcheck shell=bash
+
+# without_cargo COMMAND...: runs it with the system's programs only, and with an empty home.
+without_cargo() {
+    mkdir -p "$SCRATCH/home"
+    env -i HOME="$SCRATCH/home" PATH="${CLEAN_PATH:-/usr/bin:/bin}" LC_ALL=C.UTF-8 "$@"
+}
+
+# The wheel: the native command on the PATH, the library, and both used from Python.
+installed_wheel() {
+    local venv=$SCRATCH/venv start wheel size
+    wheel=$(echo "$1"/eco2-*linux*.whl) size=$(stat -c %s "$1"/eco2-*linux*.whl)
+    echo "$(basename "$wheel"): $size bytes"
+    ((size <= 10 * 1024 * 1024)) || { echo "more than 10 MiB" >&2; return 1; }
+    python3 -m venv "$venv"
+    start=$EPOCHREALTIME
+    without_cargo "$venv/bin/pip" install --quiet --no-index --no-deps "$wheel"
+    awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "installed in %.1f s\n", b - a }'
+    [[ $(head -c 4 "$venv/bin/eco2") == $'\x7fELF' ]] || { echo "bin/eco2 is not the native command" >&2; return 1; }
+    CLEAN_PATH=$venv/bin:/usr/bin:/bin without_cargo eco2 --version
+    CLEAN_PATH=$venv/bin:/usr/bin:/bin without_cargo eco2 run -- true
+    (cd "$SCRATCH" && without_cargo "$venv/bin/python" -I "$OLDPWD/python/tests/installed.py")
+}
+
+# The archive, in a root that has nothing but it, the C library and `true`; and a C program that is compiled with it.
+installed_tar() {
+    local root=$SCRATCH/empty-root archive folder file
+    archive=$(echo "$1"/eco2-*-linux-gnu.tar.gz) folder=$(basename "$archive" .tar.gz)
+    mkdir -p "$root"
+    tar -C "$root" -xzf "$archive"
+    for file in $(ldd "$root/$folder/bin/eco2" /bin/true | grep -o '/[^ :]*' | sort -u) /bin/true; do
+        [[ $file == "$root"* ]] || install -D "$file" "$root$file"
+    done
+    if ((EUID == 0)); then
+        env -i HOME=/home PATH="/$folder/bin:/bin" chroot "$root" eco2 run -- true
+        env -i HOME=/home PATH="/$folder/bin:/bin" chroot "$root" eco2 show
+    fi
+    printf '#include <eco2.h>\n#include <stdio.h>\nint main(void) { return puts(eco2_version()) < 0; }\n' >"$SCRATCH/uses.c"
+    PKG_CONFIG_PATH=$root/$folder/lib/pkgconfig bash -c 'cc "$1/uses.c" $(pkg-config --cflags --libs eco2) -o "$1/uses"' - "$SCRATCH"
+    without_cargo "$SCRATCH/uses"
+    ! readelf -S "$root/$folder/bin/eco2" "$root/$folder/lib/libeco2.so" "$root/$folder/lib/libeco2.a" 2>/dev/null |
+        grep -q '\.debug_info' || { echo "debug information in $archive" >&2; return 1; }
+    [[ ! -d $root/$folder/share/man ]] || ! have mandoc || mandoc -T lint -W warning "$root/$folder"/share/man/man1/*
+}
+
+# Installers of other systems take the wheel without a library, those of a Linux with the glibc it needs the other one.
+chosen_wheels() {
+    local platform name
+    for platform in macosx_11_0_arm64 win_amd64 musllinux_1_2_x86_64 manylinux_2_17_x86_64; do
+        name=$(chosen_wheel "$1" "$platform")
+        [[ $name == *-none-any.whl ]] || { echo "$platform gets $name" >&2; return 1; }
+    done
+    name=$(echo "$1"/eco2-*-manylinux*.whl)
+    [[ ! -f $name ]] || [[ $(chosen_wheel "$1" manylinux_2_28_x86_64) == "$(basename "$name")" ]]
+}
+
+# chosen_wheel FOLDER PLATFORM: the file that pip takes for a platform.
+chosen_wheel() {
+    local to
+    to=$(mktemp -d -p "$SCRATCH")
+    python3 -m pip download --quiet --no-index --no-deps --find-links "$1" --only-binary :all: --python-version 3.12 \
+        --implementation cp --platform "$2" --dest "$to" eco2 >&2
+    basename "$to"/*.whl
+}
+
+# The wheel for other systems, on this one: one warning that has the remedy.
+installed_pure() {
+    python3 -m venv "$SCRATCH/pure"
+    without_cargo "$SCRATCH/pure/bin/pip" install --quiet --no-index --no-deps "$1"/eco2-*-none-any.whl
+    without_cargo "$SCRATCH/pure/bin/python" -W always -c 'import eco2
+with eco2.Meter() as meter:
+    meter.step()' 2>&1 | grep -c 'has no library.*pip install --no-binary' | grep -qx 1
+    ! without_cargo "$SCRATCH/pure/bin/eco2" --version 2>"$SCRATCH/pure.txt" || return 1
+    grep -q 'pip install --no-binary' "$SCRATCH/pure.txt"
+}
+
+# The source distribution, unpacked into an empty folder: its wheel is built by cargo and run.
+installed_sdist() {
+    mkdir -p "$SCRATCH/sdist"
+    tar -C "$SCRATCH/sdist" -xzf "$1"/eco2-[0-9]*[0-9].tar.gz
+    python3 -m venv "$SCRATCH/built"
+    CARGO_TARGET_DIR=$(realpath "$TARGET_DIR") "$SCRATCH/built/bin/pip" install --quiet --no-index --no-deps "$SCRATCH"/sdist/eco2-*
+    (cd "$SCRATCH" && "$SCRATCH/built/bin/python" -I "$OLDPWD/python/tests/installed.py")
+}
+
+# Debian's packages: no remark of lintian, and installed into a Debian that has nothing else.
+installed_deb() {
+    local root=$SCRATCH/debian
+    have lintian || install_missing lintian=lintian
+    ! have lintian || lintian --fail-on error,warning "$1"/*.deb
+    ((EUID == 0)) || skip "needs root for a change of root"
+    have debootstrap || install_missing debootstrap=debootstrap
+    debootstrap --variant=minbase stable "$root" >"$SCRATCH/debootstrap.txt" 2>&1 || skip "debootstrap cannot build a Debian here"
+    cp "$1"/*.deb "$root/tmp"
+    chroot "$root" sh -c 'dpkg -i /tmp/*.deb && eco2 --version && HOME=/tmp eco2 run -- true && ldconfig -p | grep libeco2'
+}
+
+# oldest_rust: the libraries and the command are built by the compiler of Debian 13, the oldest that is supported.
+oldest_rust() {
+    local root=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian13
+    ((EUID == 0)) || skip "needs root for a change of root"
+    have debootstrap || install_missing debootstrap=debootstrap
+    if [[ ! -f $root/complete ]]; then
+        rm -rf "$root"
+        debootstrap --variant=minbase --include=cargo,gcc,libc6-dev trixie "$root" >"$SCRATCH/debootstrap.txt" 2>&1 ||
+            skip "debootstrap cannot build a Debian 13 here"
+        mkdir -p "$root/src" "$root/cargo/registry"
+        touch "$root/complete"
+    fi
+    # The mounts end with this process.
+    unshare --mount bash -euc '
+        mount --bind "$PWD" "$1/src"
+        mount --bind "${CARGO_HOME:-$HOME/.cargo}/registry" "$1/cargo/registry"
+        env -i PATH=/usr/bin:/bin HOME=/tmp CARGO_HOME=/cargo CARGO_TARGET_DIR=/tmp/target CARGO_INCREMENTAL=0 \
+            chroot "$1" sh -c "cd /src && rustc --version && cargo check --quiet --locked --offline -p eco2-cli -p eco2-ffi"' - "$root"
+}
