@@ -43,6 +43,8 @@ install_library() {
     install -m 644 include/eco2.h include/eco2.hpp "$prefix/include"
     install -m 644 "$built/libeco2.so" "$lib/libeco2.so.$VERSION"
     install -m 644 "$built/libeco2.a" "$lib/libeco2.a"
+    # The compiler strips programs and shared libraries only.
+    if command -v strip >/dev/null; then strip --strip-debug --enable-deterministic-archives "$lib/libeco2.a"; fi
     ln -sf "libeco2.so.$VERSION" "$lib/$SONAME"
     ln -sf "$SONAME" "$lib/libeco2.so"
     pkg_config_file "$libdir" "$native" "$rpath" >"$lib/pkgconfig/eco2.pc"
