@@ -118,7 +118,8 @@ pub(crate) fn report(report: &Report) -> Cow<'_, Report> {
     // The whole JSON text is cleaned, so that no field can be forgotten.
     let Ok(text) = serde_json::to_string(report) else { return Cow::Borrowed(report) };
     let Some(clean) = clean_json(&text) else { return Cow::Borrowed(report) };
-    serde_json::from_str(&clean).map_or(Cow::Borrowed(report), Cow::Owned)
+    // As bytes, as report files are read: another reader would be half a megabyte of code again.
+    serde_json::from_slice(clean.as_bytes()).map_or(Cow::Borrowed(report), Cow::Owned)
 }
 
 /// A JSON text without hidden characters in its strings; `None` where there are none.
