@@ -87,7 +87,7 @@ def build_sdist(sdist_directory, config_settings=None):
         UnsupportedOperation: this is no checkout of git, which lists the files.
     """
     git = shutil.which("git")
-    listed = git and subprocess.run([git, "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    listed = git and subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if not listed or listed.returncode or not listed.stdout:
         raise UnsupportedOperation(f"{ROOT} is no checkout of git, from which the source distribution is made")
     names = [name for name in listed.stdout.decode().split("\0") if name and not name.startswith(LEFT_OUT)]
