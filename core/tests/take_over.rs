@@ -26,7 +26,7 @@ fn board(watts: u64, seconds: u64, counter: Counter<'_>) -> (Account, Vec<String
         let reading = |value| Reading { before_ns: at_ns, after_ns: at_ns, value };
         ledger.reading(board, &reading(counter(at_ns, 5_000_000 + watts * 100_000 * tick)));
         ledger.reading(power, &reading(Ok(watts * 1_000_000)));
-        if at_ns.is_multiple_of(S) {
+        if at_ns % S == 0 {
             ledger.step(0, step, at_ns, 0);
         }
         levels.push(ledger.last_knot(board).unwrap().uj);

@@ -96,7 +96,7 @@ fn squared(seed: u64) -> (Ledger, Vec<u64>) {
         schedule.wake(now, &Demand::default());
         schedule.gauges_due();
         if schedule.plan(0) {
-            let watts = if (now / (S / 2)).is_multiple_of(2) { 12 } else { 2 };
+            let watts = if (now / (S / 2)) % 2 == 0 { 12 } else { 2 };
             let readings = reading(now, watts * 1_000_000);
             ledger.reading(0, &readings[0].1);
             schedule.was_read(0, SourceAnswer::Given(&readings), &POWER);

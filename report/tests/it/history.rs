@@ -40,8 +40,8 @@ pub(crate) fn put(folder: &Path, report: &Report, end: End) -> PathBuf {
 /// A run of `number` kilowatt-hours that starts at hour `number`, on a machine of its own.
 pub(crate) fn run(number: u64) -> Report {
     let id = format!("20260102-{number:02}0000-00000001-1");
-    let mut report = fixture::kilowatt_hour(&id, Some(if number.is_multiple_of(2) { "even" } else { "odd" }));
-    report.run.name = if number.is_multiple_of(3) { "eval.py" } else { "train.py" }.to_owned();
+    let mut report = fixture::kilowatt_hour(&id, Some(if number % 2 == 0 { "even" } else { "odd" }));
+    report.run.name = if number % 3 == 0 { "eval.py" } else { "train.py" }.to_owned();
     report.run.started_at = format!("2026-01-02T{number:02}:00:00Z");
     (report.run.parent, report.merge) = (String::new(), None);
     let times = |uj: u64| uj * number;

@@ -159,7 +159,7 @@ fn forecast_of(options: &Options, steps: impl Fn(&mut Fixture, u64)) -> eco2_cor
 
 /// Ends a step of a name on a thread every `every_ms`, 3 ms before a reading.
 fn every(run: &mut Fixture, thread: usize, name: &str, every_ms: u64, ms: u64) {
-    if (ms + 3).is_multiple_of(every_ms) {
+    if (ms + 3) % every_ms == 0 {
         run.step(thread, name, ms * MS);
     }
 }
@@ -242,7 +242,7 @@ fn k10_set_up_before_the_first_step_is_not_forecast() {
         if tick == 1_000 {
             let name = run.engine.ledger.intern("step");
             assert!(run.threads[0].start(name.0, run.opened_ns + at_ns, false));
-        } else if tick > 1_000 && tick.is_multiple_of(10) {
+        } else if tick > 1_000 && tick % 10 == 0 {
             run.step(0, "step", at_ns - 3 * MS);
         }
         run.read(at_ns, Ok(uj));
@@ -278,17 +278,17 @@ fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
         let (length_ms, watts) = (40 + random.below(120), 30 + random.below(270));
         for part in 1..=length_ms {
             (ms, uj) = (ms + 1, uj + watts * 1_000);
-            if part.is_multiple_of((length_ms / 4).max(1)) {
+            if part % (length_ms / 4).max(1) == 0 {
                 run.step(0, "micro", ms * MS);
             }
-            if ms.is_multiple_of(20) {
+            if ms % 20 == 0 {
                 let dead = dies_ms.is_some_and(|dies_ms| ms > dies_ms);
                 run.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
             }
         }
         steps += 1;
         (0..2).for_each(|thread| run.step(thread, "step", ms * MS));
-        if steps.is_multiple_of(check) {
+        if steps % check == 0 {
             last = Some(run.look(ms * MS, false, BudgetReader::Program)[0]);
         }
     }
@@ -296,7 +296,7 @@ fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
     let end_ms = ms;
     for _ in 0..100 {
         ms += 1;
-        if ms.is_multiple_of(20) {
+        if ms % 20 == 0 {
             let dead = dies_ms.is_some_and(|dies_ms| ms > dies_ms);
             run.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
         }

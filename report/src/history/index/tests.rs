@@ -71,7 +71,7 @@ fn put(folder: &Path, number: usize, made: &Made) {
             Energy {
                 total_uj: Some(uj),
                 low_uj: uj / 2,
-                high_uj: (!joules.is_multiple_of(7)).then_some(uj * 2),
+                high_uj: (joules % 7 != 0).then_some(uj * 2),
                 measured_uj: part(Quality::Measured),
                 derived_uj: part(Quality::Derived),
                 estimated_uj: part(Quality::Estimated),
