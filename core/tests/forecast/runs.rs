@@ -39,7 +39,7 @@ pub(crate) fn simulated(noise: &mut Noise) -> Vec<u64> {
         last = like * last + (1.0 - like * like).sqrt() * scatter * noise.normal();
         mean += 0.03 / (count as f64).sqrt() * noise.normal();
         let warm = 1.0 + start * (-(index as f64) / fade).exp();
-        let more = if (index + 1_usize) % every == 0 { evaluation } else { 0.0 };
+        let more = if (index + 1_usize) % every.max(1) == 0 { evaluation } else { 0.0 };
         (1e6 * (mean * warm * (1.0 + last) + more).max(0.05)) as u64
     };
     (0..count).map(step).collect()
@@ -116,7 +116,7 @@ fn evaluating(noise: &mut Noise) -> Vec<u64> {
     let (count, scatter) = (steps_of(noise), noise.between(0.01, 0.1));
     let every = (count as f64 * noise.between(0.01, 0.04)) as usize;
     let evaluation = noise.between(0.05, 0.5) * every as f64;
-    let more = |index: usize| if (index + 1) % every == 0 { evaluation } else { 0.0 };
+    let more = |index: usize| if (index + 1) % every.max(1) == 0 { evaluation } else { 0.0 };
     (0..count).map(|index| uj(1.0 + scatter * noise.normal() + more(index))).collect()
 }
 
