@@ -90,6 +90,8 @@ const ADDED: &[&str] = &[
     "attribution.consumers",
     "attribution.free_high_uj",
     "attribution.free_low_uj",
+    "groups[].failed_runs",
+    "groups[].wasted_uj",
 ];
 
 /// Differences shown at most.
