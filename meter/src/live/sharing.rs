@@ -49,7 +49,7 @@ impl Sharing {
     pub(crate) fn follow(roots: &Roots, pid: u32) -> Self {
         let began_ns = clock::monotonic_ns();
         let host = Some(HostUsage::new(roots, pid));
-        Self { host, began_ns, ..Self::default() }
+        Self { host, began_ns, next_ns: began_ns + MIN_RUN_NS, ..Self::default() }
     }
 
     /// Reads the process table a last time, at the end of the run, unless the run was too short ([`MIN_RUN_NS`]).

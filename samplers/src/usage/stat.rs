@@ -49,10 +49,10 @@ impl HostTicks {
 }
 
 /// Returns how many processes and threads were started since boot (`processes` of `<procfs>/stat`); `None` where the file
-/// has no such line.
+/// has no such line, or a constant zero as gVisor writes it.
 #[must_use]
 pub(super) fn started_since_boot(text: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix("processes "))?.trim().parse().ok()
+    text.lines().find_map(|line| line.strip_prefix("processes "))?.trim().parse().ok().filter(|count| *count > 0)
 }
 
 /// Which process: a pid alone is reused, a pid with its start time is not.
@@ -120,6 +120,13 @@ mod tests {
         for text in ["", "cpu", "cpu  0 0 0 0 0 0 0 0 0 0\n", "cpu0 1 2 3 4\n", "cpu  1 2 x 4\n"] {
             assert_eq!(HostTicks::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn number_of_started_processes_is_known_where_it_counts() {
+        assert_eq!(started_since_boot("cpu  1 2 3 4\nctxt 9\nprocesses 812\nprocs_running 1\n"), Some(812));
+        assert_eq!(started_since_boot("cpu  1 2 3 4\nprocesses 0\n"), None, "gVisor");
+        assert_eq!(started_since_boot("cpu  1 2 3 4\n"), None);
     }
 
     #[test]
