@@ -82,6 +82,7 @@ Examples:
   eco2 report last --json | jq .energy
   eco2 report --by team                 all stored runs, by the label team
   eco2 report --by project --period week
+  eco2 report last --steady
   eco2 report last --intensity-series gb.csv    emissions with the intensity of each hour
   eco2 report lr-1 lr-2 lr-3 --by lr --format methods --checklist > methods.md
   eco2 report last --format sci --embodied 8xa100-sxm4-40gb --functional-unit step";
@@ -278,6 +279,9 @@ pub(crate) struct ReportArgs {
     /// Add the compute resources that conferences ask for to --format methods
     #[arg(long)]
     pub(crate) checklist: bool,
+    /// Energy per step of the settled part of the run, without the warm-up
+    #[arg(long, conflicts_with_all = ["by", "period"])]
+    pub(crate) steady: bool,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -343,6 +347,8 @@ pub(crate) enum Format {
     Hf,
     /// A BoAmps report
     Boamps,
+    /// Energy in a model's bill of materials, CycloneDX 1.6
+    Cyclonedx,
     /// Bought electricity by the GHG Protocol: methods, factors and sources in rows
     Scope2,
     /// The energy values of the EU AI Act's Annex XI

@@ -4,10 +4,8 @@
 use eco2::Unrelated;
 use eco2::options::Layer;
 use eco2_core::schema::Report;
-use eco2_report::Scope;
 
 use crate::args::{CompareArgs, CompareFormat};
-use crate::failure::UsageError;
 use crate::{out, pdf, settings, sink};
 
 /// Reads the runs, prints the comparison and returns the exit code.
@@ -19,14 +17,7 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.scope.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
-    let scope = match (args.chosen(), options.scope) {
-        (CompareFormat::Text, scope) => scope,
-        (CompareFormat::Json, _) | (_, Scope::Machine) => Scope::Machine,
-        (_, Scope::Command) => {
-            let fault = "compare --scope command supports only text: the other formats do not name the scope";
-            return Err(UsageError(fault.to_owned()).into());
-        }
-    };
+    let scope = options.scope;
     let reports: Vec<Report> = args
         .runs
         .iter()
@@ -38,17 +29,10 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     } else {
         eco2_report::compare_by(&reports, args.per(), &args.objectives(), &args.by)
     };
+    let comparison = comparison.of_scope(scope);
     let text = match args.chosen() {
         CompareFormat::Json => eco2_report::comparison_json(&comparison)?,
-        CompareFormat::Text => {
-            let scope = match scope {
-                Scope::Machine => "",
-                Scope::Command => {
-                    "Energy and emissions are the parts of the machines that are attributed to the commands.\n"
-                }
-            };
-            format!("{scope}{}", eco2_report::comparison_text(&comparison, &out::data_style()))
-        }
+        CompareFormat::Text => eco2_report::comparison_text(&comparison, &out::data_style()),
         CompareFormat::Html => eco2_report::comparison_html(&comparison),
         CompareFormat::Csv => eco2_report::comparison_csv(&comparison)?,
         CompareFormat::Markdown => eco2_report::comparison_markdown(&comparison),

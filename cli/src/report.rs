@@ -33,7 +33,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
             |(report, run): (Report, &OsString)| eco2::reprice_of(report, eco2::record_hash(run, &options), &options);
         reports = reports.into_iter().zip(&runs).map(again).collect::<Result<_, _>>()?;
     }
-    if args.chosen() == Format::Pdf && args.by.is_none() && args.period.is_none() {
+    if args.chosen() == Format::Pdf && args.by.is_none() && args.period.is_none() && !args.steady {
         let pdf = pdf::print(&eco2_report::html(single(&reports, Format::Pdf)?))?;
         sink::write_bytes(args.output.as_deref(), &pdf)?;
         return Ok(0);
@@ -43,6 +43,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         return Err(UsageError(fault).into());
     }
     let text = match (&args.by, args.period) {
+        _ if args.steady => steady(&reports, args.chosen())?,
         (_, None) if args.chosen() == Format::Methods => statement(&reports, args, &options)?,
         (label, Some(period)) => by_period(&reports, label.as_deref(), period, args.chosen())?,
         (Some(label), None) => grouped(&reports, label, args.chosen())?,
@@ -129,6 +130,22 @@ fn by_period(reports: &[Report], label: Option<&str>, length: PeriodLength, form
     })
 }
 
+/// Returns the settled parts of the runs, for `--steady`.
+fn steady(reports: &[Report], format: Format) -> anyhow::Result<String> {
+    match format {
+        Format::Text => {
+            let style = out::data_style();
+            let texts = reports.iter().map(|report| eco2_report::steady_text(report, &style));
+            Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
+        }
+        Format::Json => documents(reports, eco2_report::steady_json),
+        _ => {
+            let name = name(format);
+            Err(UsageError(format!("--steady supports only text and json; got {name}: use --format json")).into())
+        }
+    }
+}
+
 /// Returns the sums of the runs by the value of a label, for `--by`.
 fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<String> {
     let groups = eco2_report::by_label(reports, label);
@@ -157,6 +174,7 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::HfJson => documents(reports, eco2_report::hf_json),
         Format::Sci => documents(reports, eco2_report::sci_json),
         Format::Boamps => documents(reports, eco2_report::boamps_json),
+        Format::Cyclonedx => documents(reports, eco2_report::cyclonedx_json),
         Format::AiAct => documents(reports, eco2_report::ai_act_json),
         Format::Summary => documents(reports, eco2_report::summary_json),
         Format::Scope2 => tables(reports, eco2_report::scope2_csv),
@@ -179,8 +197,8 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
 /// Whether a format states one energy, which `--scope` chooses. The others have the machine's energy and the command's part,
 /// or list devices.
 fn has_one_energy(format: Format) -> bool {
-    use Format::{AiAct, Boamps, Codecarbon, Gpai, Hf, HfJson, Methods, Scope2, Summary};
-    matches!(format, AiAct | Boamps | Codecarbon | Gpai | Hf | HfJson | Methods | Scope2 | Summary)
+    use Format::{AiAct, Boamps, Codecarbon, Cyclonedx, Gpai, Hf, HfJson, Methods, Scope2, Summary};
+    matches!(format, AiAct | Boamps | Codecarbon | Cyclonedx | Gpai | Hf | HfJson | Methods | Scope2 | Summary)
 }
 
 /// Returns the format as `--format` names it.

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 
 use crate::knot::Bounds;
-use crate::ledger::{StepBin, TotalNow};
+use crate::ledger::{NameTimes, StepBin, TotalNow};
 use crate::overlap::Shown;
 use crate::schema::{
-    Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, SpanRecord, State, StepCurve, stated,
+    Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, SpanRecord, SpanTimeRecord, State, StepCurve,
+    stated,
 };
 use crate::slack::covered_by;
 use crate::spans::{DomainSum, NameTotal};
@@ -120,6 +121,19 @@ impl Ledger {
             curve.high_uj.push(energy.high);
         }
         Some(curve)
+    }
+
+    /// Returns when the settled spans of each name ran.
+    #[must_use]
+    pub fn span_times(&self) -> Vec<SpanTimeRecord> {
+        let since_start = |at_ns: u64| at_ns.saturating_sub(self.opened_ns);
+        let record = |times: &NameTimes| SpanTimeRecord {
+            name: self.names.text(times.name).to_owned(),
+            joined_ns: self.span_times.joined_ns,
+            from_ns: times.parts.iter().map(|part| since_start(part.0)).collect(),
+            to_ns: times.parts.iter().map(|part| since_start(part.1)).collect(),
+        };
+        self.span_times.names.iter().map(record).collect()
     }
 
     /// Returns a domain's gaps within the run, without the times that its deputies counted.

@@ -15,9 +15,11 @@
 mod backtest;
 mod cells;
 mod spread;
+mod steady;
 
 pub use backtest::{Backtest, backtest};
 use serde::{Deserialize, Serialize};
+pub use steady::{SteadyPart, steady_part};
 
 use cells::{Cells, Progress};
 use spread::Spread;

@@ -11,6 +11,7 @@ mod deputies;
 mod edges;
 mod host_windows;
 mod now;
+mod span_times;
 mod step_bins;
 mod threads;
 mod window;
@@ -23,6 +24,8 @@ use crate::spans::NameTotal;
 use crate::take_over::{DeputyPart, chiefs};
 use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
 pub(crate) use now::TotalNow;
+pub(crate) use span_times::NameTimes;
+use span_times::SpanTimes;
 pub(crate) use step_bins::StepBin;
 use step_bins::StepBins;
 use threads::{EdgeIndex, Pending, SpanPlace, StepStart, Threads};
@@ -63,6 +66,8 @@ pub struct Ledger {
     histories: Vec<History>,
     /// Energy of the run's own steps over time; `None`: no name was declared as that of its steps.
     pub(crate) steps: Option<StepBins>,
+    /// When the settled spans of each name ran.
+    pub(crate) span_times: SpanTimes,
     /// For each domain the edges that wait for its next knot, in the order of time.
     waiting: Vec<VecDeque<EdgeIndex>>,
     /// All edges; an index is used again after its edge is released.
@@ -113,6 +118,7 @@ impl Ledger {
             unmatched: 0,
             histories: Vec::new(),
             steps: None,
+            span_times: SpanTimes::default(),
             waiting: Vec::new(),
             edges: Vec::new(),
             unused: Vec::new(),

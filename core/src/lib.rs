@@ -68,7 +68,7 @@ pub use domain::{Component, CounterFault, Domain, Kind, Quality};
 pub use episodes::Episodes;
 pub use events::{Drained, EventConsumer, EventPool, MAX_OPEN, Producer, SpanEvent, SpanEventKind};
 pub use fold::{Fold, Outcome};
-pub use forecast::{Backtest, Forecaster, Projection, backtest as forecast_backtest};
+pub use forecast::{Backtest, Forecaster, Projection, SteadyPart, backtest as forecast_backtest, steady_part};
 pub use histogram::Histogram;
 pub use knot::{Bounds, Edge, Knot};
 pub use ledger::{Ledger, Mark};

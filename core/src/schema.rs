@@ -19,7 +19,7 @@ mod whole;
 pub use carbon::{Carbon, CarbonSegment, ProviderCache};
 pub use curves::records as curve_records;
 pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles, ReplacedPart};
-pub use energy::{Attribution, Consumer, DeviceSync, Energy, SpanRecord, StepCurve};
+pub use energy::{Attribution, Consumer, DeviceSync, Energy, SpanRecord, SpanTimeRecord, StepCurve};
 pub use event_kind::EventKind;
 pub use events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus, Status};
 pub use host_total::{Compared, HostTotal};

@@ -4,6 +4,7 @@ pub mod advice;
 mod compare;
 mod failed;
 mod footprint;
+mod increase_check;
 mod layers;
 mod merge;
 mod periods;
@@ -11,12 +12,13 @@ mod scope;
 mod sum;
 
 pub use compare::{
-    Compared, Comparison, Difference, Figure, Grouping, LeftOut, Objective, Overlap, RunGroup, Spread, Verdict,
-    compare, compare_by, comparison_json, comparison_text,
+    Compared, Comparison, Difference, Figure, Grouping, Increase, LeftOut, Objective, Overlap, RunGroup, Spread,
+    Verdict, compare, compare_by, comparison_json, comparison_text, increase,
 };
 pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
+pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};
 pub(crate) use layers::{Layer, layers, thousandths};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};

@@ -86,10 +86,17 @@ pub fn latex(text: &str) -> String {
             '–' => safe.push_str("--"),
             '\u{a0}' => safe.push('~'),
             '\u{2009}' | '\u{202f}' | '\u{2007}' | '\u{2008}' => safe.push_str("\\,"),
-            _ => safe.push(letter),
+            _ if letter.is_ascii() || is_accented(letter) => safe.push(letter),
+            // pdfLaTeX stops at a letter that its fonts lack; LuaLaTeX and XeLaTeX, which define this command, print it.
+            _ => safe.extend(["{\\ifdefined\\Umathchar ", letter.encode_utf8(&mut [0; 4]), "\\else ?\\fi}"]),
         }
     }
     safe
+}
+
+/// Whether a letter is one with an accent that every font of LaTeX has.
+fn is_accented(letter: char) -> bool {
+    matches!(letter, '\u{c0}'..='\u{ff}') && !matches!(letter, 'Ð' | 'ð' | 'Þ' | 'þ' | '×' | '÷')
 }
 
 fn starts_formula(letter: char) -> bool {
@@ -165,6 +172,7 @@ mod tests {
         assert_eq!(markdown("a|b <script>`x` [l](u)\u{1b}"), "a\\|b \\<script\\>\\`x\\` \\[l\\](u)?");
         assert_eq!(latex("\\input{x} $y$ 5% a_b"), "\\textbackslash{}input\\{x\\} \\$y\\$ 5\\% a\\_b");
         assert_eq!(latex("--x ^^41 ~"), "-{}-{}x \\textasciicircum{}\\textasciicircum{}41 \\textasciitilde{}");
+        assert_eq!(latex("é→"), "é{\\ifdefined\\Umathchar →\\else ?\\fi}", "by engines that have the letter");
         assert_eq!(latex("1.2\u{a0}kg\u{a0}CO₂e ±\u{a0}2"), "1.2~kg~CO\\textsubscript{2}e \\(\\pm\\)~2");
     }
 

@@ -46,6 +46,15 @@ pub enum Error {
         /// Its id.
         run: String,
     },
+    /// The settled part of a run requires its steps over time, and it has too few.
+    #[error(
+        "run {run} has too few steps over time to find a settled part: it needs eight parts of the run with steps that were counted \
+         by the library (`meter.step()`, or the callback); `eco2 report` shows its steps"
+    )]
+    NoSteps {
+        /// Its id.
+        run: String,
+    },
     /// A format requires energy, and the run has none.
     #[error(
         "run {run} has no energy, and {format} requires a number in `{field}`: nothing was read; `eco2 report` shows what is \

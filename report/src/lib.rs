@@ -18,9 +18,10 @@ mod render;
 mod store;
 
 pub use analysis::{
-    BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, LeftOut, Objective, Overlap, Period,
-    PeriodSum, RunGroup, Scope, Spread, Verdict, advice, by_period, compare, compare_by, comparison_json,
-    comparison_text, in_scope, merge, merge_without, read_hf_footprint,
+    BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, Increase, IncreaseCheck,
+    IncreaseVerdict, LeftOut, Objective, Overlap, Period, PeriodSum, RunEnergy, RunGroup, Scope, Spread, Verdict,
+    advice, by_period, check_increase, compare, compare_by, comparison_json, comparison_text, in_scope, increase,
+    merge, merge_without, read_hf_footprint,
 };
 pub use error::Error;
 pub use history::{
@@ -31,12 +32,14 @@ pub use history::{
 pub use history::{IndexFault, Reindexed, reindex, update_index};
 pub use render::{
     AbsentSource, Exporter, Group, LiveValues, MetricNames, Notice, SUMMARY_SCHEMA_JSON, ShortStyle, ShortText,
-    TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv, gpai, groups_csv,
-    groups_json, groups_text, hf_json, html, json, live_text, methods, methods_of, model_card, openmetrics,
-    quality_text, sci_json, scope2_csv, short_text, spans_csv, spent_text, summary_json, text,
+    TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv, cyclonedx_json, gpai,
+    groups_csv, groups_json, groups_text, hf_json, html, json, live_text, methods, methods_of, model_card, openmetrics,
+    quality_text, sci_json, scope2_csv, short_text, spans_csv, spent_text, steady_json, steady_text, summary_json,
+    text,
 };
 pub use render::{
-    comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile, latex, markdown,
+    budget_markdown, comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile,
+    increase_markdown, increase_text, latex, markdown, quality_of,
 };
 pub use render::{
     periods_csv, periods_json, periods_text, prediction_text, runs_csv, runs_json, runs_markdown, runs_text,

@@ -23,6 +23,7 @@ mod run_list;
 mod sections;
 mod sheet;
 mod short;
+mod steady;
 mod supplements;
 mod text;
 
@@ -30,8 +31,8 @@ pub use budget::{quality_text, spent_text};
 pub use codecarbon::codecarbon_csv;
 pub use csv::{csv, spans_csv};
 pub use export::{
-    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, compute_checklist, gpai, methods, methods_of, model_card, sci_json,
-    scope2_csv, summary_json,
+    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, compute_checklist, cyclonedx_json, gpai, methods, methods_of,
+    model_card, sci_json, scope2_csv, summary_json,
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;
@@ -46,7 +47,11 @@ pub use openmetrics::{MetricNames, openmetrics};
 pub(crate) use page::{Page, Tone};
 pub use periods::{periods_csv, periods_json, periods_text};
 pub use run_list::{prediction_text, runs_csv, runs_json, runs_markdown, runs_text};
-pub use sheet::{comparison_csv, comparison_latex, comparison_markdown, latex, markdown};
+pub use sheet::{
+    budget_markdown, comparison_csv, comparison_latex, comparison_markdown, increase_markdown, increase_text, latex,
+    markdown, quality_of,
+};
 pub use short::{LiveValues, Notice, ShortStyle, ShortText, live_text, short_text};
+pub use steady::{steady_json, steady_text};
 use text::command_line as text_command;
 pub use text::{TextStyle, text};

@@ -22,11 +22,15 @@ Examples:
 const CHECK_BUDGET: &str = "\
 Reads reports and logs of eco2, and JSON reports of HF Eco2AI. The value decides; its bounds are
 shown with it.
-Exit codes: 0 within the budget, 1 exceeded, 2 the file or the command line is wrong.
+With --baseline the increase of the energy and its range decide; an error that both runs have in
+common (the model of one machine) cancels. In GitHub Actions the result is added to the job's summary.
+Exit codes: 0 within the limit, 1 exceeded, 2 the range contains the limit, or the file or the
+command line is wrong.
 
 Examples:
   eco2 check-budget last --max-co2 5
-  eco2 check-budget --report report.json --budget 0.5 --format json";
+  eco2 check-budget --report report.json --budget 0.5 --format json
+  eco2 check-budget last --baseline main.json --max-increase 5%";
 
 /// Flags of `eco2 merge`.
 #[derive(Debug, Args)]
@@ -58,7 +62,14 @@ pub(crate) struct CheckBudgetArgs {
     report: Option<OsString>,
     /// Limit in kg CO2e
     #[arg(long, visible_alias = "budget", value_name = "KG", value_parser = kilograms, allow_negative_numbers = true)]
-    pub(crate) max_co2: f64,
+    #[arg(required_unless_present = "baseline")]
+    pub(crate) max_co2: Option<f64>,
+    /// Compare the energy with that of this run instead
+    #[arg(long, value_name = "RUN", requires = "max_increase", conflicts_with = "max_co2")]
+    pub(crate) baseline: Option<OsString>,
+    /// With --baseline: limit of the increase, e.g. 5%
+    #[arg(long, value_name = "PERCENT", requires = "baseline", value_parser = percent)]
+    pub(crate) max_increase: Option<f64>,
     #[command(flatten)]
     pub(crate) scope: FlagValues<ScopeFlags>,
     /// Output format
@@ -76,6 +87,13 @@ enum BudgetFormat {
     Text,
     /// One object with the keys of HF Eco2AI
     Json,
+}
+
+/// Parses `5%` or `5`.
+fn percent(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.trim_end_matches('%').trim_end().parse().ok();
+    let is_allowed = |percent: &f64| percent.is_finite() && *percent >= 0.0;
+    value.filter(is_allowed).ok_or_else(|| "allowed: a percentage of 0 or more, such as 5%".to_owned())
 }
 
 impl CheckBudgetArgs {

@@ -5,7 +5,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::rig::{Ran, Rig};
+use crate::compare::run;
+use crate::rig::{Ran, Rig, ran};
 
 /// A report of eco2 over 120 g and one of HF Eco2AI over 2 kg.
 fn with_reports() -> Rig {
@@ -138,4 +139,70 @@ fn d28_a_failed_write_is_exit_code_2_and_a_closed_pipe_keeps_the_result() {
     let closed = || std::io::pipe().unwrap().1.into();
     assert_eq!((code("3", full()), code("1", full())), (Some(2), Some(2)));
     assert_eq!((code("3", closed()), code("1", closed())), (Some(0), Some(1)));
+}
+
+#[test]
+fn increase_over_a_baseline_is_decided_by_its_range() {
+    let rig = Rig::bare();
+    run(&rig, "base", 3600, 1000, 100);
+    run(&rig, "more", 3600, 1100, 100);
+    for (limit, code, verdict) in [
+        ("5%", 1, "EXCEEDED"),
+        ("15", 0, "within the limit"),
+        // The range of the increase, 9.95 to 10.05 %, contains it.
+        ("10%", 2, "INCONCLUSIVE"),
+    ] {
+        let words = format!("check-budget more.json --baseline base.json --max-increase {limit}");
+        let text = rig.eco2(&words);
+        assert_eq!((text.code, text.err.as_str()), (Some(code), ""), "{text:?}");
+        assert!(text.out.contains("Increase: +10.0 % (+9.") && text.out.contains(verdict), "{text:?}");
+        assert!(text.out.contains("measured  run-base"), "quality and run: {text:?}");
+        let found = json(&rig.eco2(&format!("{words} --json")));
+        assert_eq!(found["max_increase_percent"].as_f64(), limit.trim_end_matches('%').parse().ok());
+        assert!(found["increase"]["low_percent"].as_f64() < found["increase"]["percent"].as_f64());
+    }
+    for words in [
+        "check-budget more.json --baseline base.json",
+        "check-budget more.json --baseline base.json --max-increase -1",
+        "check-budget more.json --baseline base.json --max-increase much",
+        "check-budget more.json --baseline base.json --max-increase 5 --max-co2 1",
+        "check-budget more.json --max-increase 5",
+        "check-budget more.json --baseline gone.json --max-increase 5",
+    ] {
+        let refused = rig.eco2(words);
+        assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{words}: {refused:?}");
+    }
+}
+
+#[test]
+fn energy_that_is_not_known_cannot_be_compared_with_a_baseline() {
+    let rig = Rig::bare();
+    run(&rig, "base", 3600, 1000, 100);
+    assert_eq!(rig.run("--no-estimate --json none.json", "true").code, Some(0));
+    let ran = rig.eco2("check-budget none.json --baseline base.json --max-increase 5%");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.out.contains("energy not known") && ran.out.contains("INCONCLUSIVE"), "never zero: {ran:?}");
+}
+
+#[test]
+fn results_are_added_to_the_summary_of_a_job_in_continuous_integration() {
+    let rig = with_reports();
+    run(&rig, "base", 3600, 1000, 100);
+    run(&rig, "more", 3600, 1100, 100);
+    let mut last = String::new();
+    for (words, text) in [
+        ("check-budget more.json --baseline base.json --max-increase 5%", "Energy: the limit is exceeded"),
+        ("check-budget eco2.json --max-co2 0.5", "Emissions: within the limit"),
+    ] {
+        let mut command = rig.command(words);
+        ran(command.env("GITHUB_STEP_SUMMARY", rig.path("summary.md")));
+        let summary = std::fs::read_to_string(rig.path("summary.md")).unwrap();
+        assert!(summary.starts_with(&last) && summary.contains(text), "appended: {summary}");
+        assert!(summary.contains("| Run | E") && summary.contains("Energy of the whole machine"), "{summary}");
+        last = summary;
+    }
+    let mut command = rig.command("check-budget eco2.json --max-co2 0.5");
+    let warned = ran(command.env("GITHUB_STEP_SUMMARY", rig.path("none/summary.md")));
+    assert_eq!(warned.code, Some(0), "the result stays");
+    assert!(warned.err.contains("GITHUB_STEP_SUMMARY") && warned.err.lines().count() == 1, "{warned:?}");
 }

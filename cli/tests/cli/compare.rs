@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::rig::{Rig, snapshots};
 
 /// A replayed run of `seconds` at `watts`, read every second and once after the end.
-fn run(rig: &Rig, name: &str, seconds: u64, watts: u64, g_per_kwh: u64) {
+pub(crate) fn run(rig: &Rig, name: &str, seconds: u64, watts: u64, g_per_kwh: u64) {
     let head = format!(
         "# eco2.trace/1\n# domain package-0 component=cpu kind=energy unit=J max_w=4000\n\
          # run begin_ns=0 end_ns={}\nbefore_ns,after_ns,domain,value\n",

@@ -169,14 +169,29 @@ fn scope_chooses_the_energy_of_every_output_that_names_one() {
     let report = rig.report("r.json");
     let job = report.attribution.unwrap();
     assert!(Some(job.command_uj) < report.energy.total_uj, "JSON has both");
-    let hf = |flags: &str| {
-        let text = rig.eco2(&format!("report r.json --format codecarbon{flags}")).out;
-        text.lines().nth(1).unwrap_or_default().to_owned()
-    };
-    assert!(hf("").contains(",machine,") && hf(" --scope command").contains(",process,"), "{}", hf(" --scope command"));
-    let compared = rig.eco2("compare r.json r.json --scope command").out;
-    assert!(compared.starts_with("Energy and emissions are the parts"), "{compared}");
-    let checked = rig.eco2("check-budget r.json --max-co2 1 --scope command").out;
-    assert!(checked.starts_with("Scope   the command's part"), "{checked}");
+    // Each output with the words by which it names the machine and the command.
+    for (words, machine, command) in [
+        ("report r.json --format codecarbon", ",machine,", ",process,"),
+        ("report r.json --format hf", "energy of the whole machine", "energy of the command's part of the machine"),
+        ("report r.json --format boamps", "energy of the whole machine", "energy of the command's part of the machine"),
+        ("report r.json --format methods", "energy of the whole machine", "that is attributed to the training"),
+        ("report r.json --format ai-act", "\"scope\": \"machine\"", "\"scope\": \"command\""),
+        ("report r.json --format hf-json", "\"scope\": \"machine\"", "\"scope\": \"command\""),
+        ("report r.json --format summary", "\"scope\": \"machine\"", "\"scope\": \"command\""),
+        ("report r.json --format scope2", ",machine\n", ",command\n"),
+        ("compare r.json r.json", "those of the whole machines", "that are attributed to the commands"),
+        ("compare r.json r.json --json", "\"scope\": \"machine\"", "\"scope\": \"command\""),
+        ("compare r.json r.json --format csv", ",machine,", ",command,"),
+        ("compare r.json r.json --format html", "energy of the whole machines", "energy attributed to the commands"),
+        ("compare r.json r.json --format markdown", "those of the whole machines", "attributed to the commands"),
+        ("compare r.json r.json --format latex", "those of the whole machines", "attributed to the commands"),
+        ("check-budget r.json --max-co2 1", "Scope   the whole machine", "Scope   the command's part"),
+        ("check-budget r.json --max-co2 1 --json", "\"scope\": \"machine\"", "\"scope\": \"command\""),
+    ] {
+        let (whole, part) = (rig.eco2(words).out, rig.eco2(&format!("{words} --scope command")).out);
+        assert!(whole.contains(machine) && !whole.contains(command), "{words}: {whole}");
+        assert!(part.contains(command) && !part.contains(machine), "{words}: {part}");
+    }
+    assert!(rig.eco2("report r.json --format html").out.contains("Energy of the whole machine"));
     assert_eq!(rig.eco2("show r.json --scope all").code, Some(2), "the error names the allowed values");
 }

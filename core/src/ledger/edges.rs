@@ -182,6 +182,7 @@ impl Ledger {
             if !start.is_counted && span.start != self.run {
                 widths.add(ended.starts, 1);
             }
+            self.span_times.add(span.name, ended.from_ns, ended.to_ns);
             if let Some(steps) = self.steps.as_mut().filter(|steps| steps.name == span.name) {
                 steps.add(&ended);
             }

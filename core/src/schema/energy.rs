@@ -128,6 +128,20 @@ pub struct StepCurve {
     pub high_uj: Vec<Option<u64>>,
 }
 
+/// When the spans of one name ran. Spans whose distance is at most `joined_ns` are one part, so that the parts of all names
+/// together are at most 256; names after the first 16 are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SpanTimeRecord {
+    /// Name of the spans.
+    pub name: String,
+    /// Distance up to which spans are joined, nanoseconds.
+    pub joined_ns: u64,
+    /// Start of each part, nanoseconds since the run began.
+    pub from_ns: Vec<u64>,
+    /// End of each part.
+    pub to_ns: Vec<u64>,
+}
+
 /// Which processes used the energy of the attributed devices (those whose use by processes is known, such as a CPU).
 /// The parts of the command, idle capacity, others and unknown users add up to the total of these devices exactly. All
 /// energies are in microjoules.

@@ -3,7 +3,7 @@
 
 use super::carbon::Carbon;
 use super::device::{Device, GaugeSummary};
-use super::energy::{Attribution, Energy, SpanRecord, StepCurve};
+use super::energy::{Attribution, Energy, SpanRecord, SpanTimeRecord, StepCurve};
 use super::events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus};
 use super::host_total::HostTotal;
 use super::run::{Run, Work};
@@ -58,6 +58,9 @@ pub struct Report {
     /// Energy of the run's own steps over time; `None` where no step has ended, and in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_curve: Option<StepCurve>,
+    /// When the spans of each name ran; empty where none has ended, and in a merged report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub span_times: Vec<SpanTimeRecord>,
     /// Gauges of the machine over the run: `cpu_utilization` (0 to 1), `memory_used` and `memory_total` (bytes); empty in a
     /// replayed or merged report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -98,6 +101,7 @@ impl Report {
             counters: Vec::new(),
             curves: Vec::new(),
             step_curve: None,
+            span_times: Vec::new(),
             host_gauges: Vec::new(),
             budget: None,
             merge: None,

@@ -238,6 +238,7 @@ fn report(
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
         curves,
         step_curve,
+        span_times: history.ledger.span_times(),
         ..Report::empty(run)
     }
 }

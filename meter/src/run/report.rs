@@ -66,9 +66,9 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         false => episode_records(&engine.episodes, &account, curves(), !went_well),
     };
     let (carbon, said) = pricing.price(&mut energy, &work, &when, |_| curves().run.clone());
-    let (curves, step_curve) = if ending.closed {
+    let (curves, step_curve, span_times) = if ending.closed {
         let records = curves().records(&account.devices, &carbon, pricing.price_borders(&when), &when);
-        (records, engine.ledger.step_curve(&account))
+        (records, engine.ledger.step_curve(&account), engine.ledger.span_times())
     } else {
         Default::default()
     };
@@ -119,6 +119,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         counters,
         curves,
         step_curve,
+        span_times,
         host_gauges: engine.gauges.summaries("host"),
         budget: measured.budget,
         sources,

@@ -36,6 +36,7 @@ _NAMES = {
     "intensity": ("CarbonIntensityProvider",),
     "lightning": ("Eco2AILightningCallback", "PyTorchLightningIntegration"),
     "mlflow": ("MLflowIntegration",),
+    "modality": ("ModalityType", "get_modality_analytics", "primary_modality"),
     "models": ("CarbonMetrics", "CarbonSummary", "EnvironmentalImpact", "GPUMetrics", "OptimizationRecommendation",
                "SystemMetrics"),
     "optimization": ("CarbonOptimizationEngine", "CarbonOptimizer", "SustainabilityOptimizer",

@@ -5,6 +5,7 @@
 //! how much runs of one configuration vary.
 
 mod groups;
+mod increase;
 mod pareto;
 mod row;
 mod text;
@@ -17,13 +18,14 @@ use eco2_grid::carbon::{FunctionalUnit, it_kwh};
 use serde::Serialize;
 
 pub use groups::{Difference, Grouping, LeftOut, RunGroup, Spread};
+pub use increase::{Increase, increase};
 pub use pareto::Objective;
 pub use row::{Compared, Figure};
 pub use text::comparison_text;
 pub use verdict::{Overlap, Verdict};
 
 use crate::Error;
-use crate::analysis::is_measured;
+use crate::analysis::{Scope, is_measured};
 use crate::render::finite;
 
 /// A comparison of runs.
@@ -33,6 +35,8 @@ pub struct Comparison {
     pub schema: &'static str,
     /// The unit of work that values are divided by.
     pub per: &'static str,
+    /// Whose energy and emissions are compared.
+    pub scope: Scope,
     /// The values to minimise that `undominated` is about.
     pub objectives: Vec<Objective>,
     /// One entry per run, in the order given.
@@ -44,6 +48,22 @@ pub struct Comparison {
     pub grouping: Option<Grouping>,
     /// Limits of the comparison.
     pub notes: Vec<String>,
+}
+
+impl Comparison {
+    /// Returns the comparison of reports whose energy is that of a scope, as [`in_scope`](crate::in_scope) returns them.
+    #[must_use]
+    pub fn of_scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Returns whose energy is compared, as a sentence.
+    pub(crate) fn scope_text(&self) -> &'static str {
+        match self.scope {
+            Scope::Machine => "Energy and emissions are those of the whole machines.",
+            Scope::Command => "Energy and emissions are the parts of the machines that are attributed to the commands.",
+        }
+    }
 }
 
 /// Compares runs per unit of work. Without a unit, values are per sample, token or step (the first that all runs have
@@ -59,6 +79,7 @@ pub fn compare(reports: &[Report], per: Option<FunctionalUnit>, objectives: &[Ob
         grouping: None,
         schema: "eco2.comparison/1",
         per: unit.as_str(),
+        scope: Scope::Machine,
         objectives: objectives.to_vec(),
         runs,
         verdicts,
@@ -129,6 +150,7 @@ fn compared(report: &Report, unit: FunctionalUnit) -> Compared {
         currency: supplements.and_then(|supplements| supplements.cost.as_ref()).and_then(|cost| cost.currency.clone()),
         kinds,
         estimated_share: energy.total_uj.filter(|uj| known && *uj > 0).map(|uj| kwh(energy.estimated_uj) / kwh(uj)),
+        model: row::model(report),
         synthetic: energy.synthetic_uj > 0,
         state: crate::render::word(&report.run.state),
         undominated: None,

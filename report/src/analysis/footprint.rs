@@ -8,6 +8,7 @@ use eco2_core::{Quality, worst_quality};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::analysis::scope::{Scope, scope_of};
 use crate::store::files;
 use crate::store::report_file::{self, MAX_REPORT_BYTES};
 
@@ -23,6 +24,8 @@ pub struct Footprint {
     /// The worst quality among the parts of the energy and the share of the energy that has it, in percent; `None` if
     /// not known.
     pub quality: Option<(Quality, f64)>,
+    /// Whose emissions these are; `None` if it is not known, in a report of HF Eco2AI.
+    pub scope: Option<Scope>,
 }
 
 /// The comparison of a run's emissions with a budget, in kilograms CO2e.
@@ -46,6 +49,8 @@ pub struct BudgetCheck {
     pub actual_quality: Option<Quality>,
     /// Share of the energy that has this quality, percent; `None` if it is not known.
     pub actual_quality_percent: Option<f64>,
+    /// Whose emissions these are; `None` if it is not known.
+    pub scope: Option<Scope>,
 }
 
 impl Footprint {
@@ -55,7 +60,13 @@ impl Footprint {
         let carbon = report.carbon.as_ref().filter(|_| is_measured(report))?;
         let kg = |grams: f64| grams / 1e3;
         let (low_kg, high_kg) = (Some(kg(carbon.low)), carbon.high.map(kg));
-        Some(Self { kg: Some(kg(carbon.grams?)), low_kg, high_kg, quality: worst_quality(&report.energy) })
+        Some(Self {
+            kg: Some(kg(carbon.grams?)),
+            low_kg,
+            high_kg,
+            quality: worst_quality(&report.energy),
+            scope: Some(scope_of(report)),
+        })
     }
 
     /// Compares the emissions with a budget in kilograms, finite and at least 0; `None` if they are not known.
@@ -72,6 +83,7 @@ impl Footprint {
             actual_high_kg: self.high_kg,
             actual_quality,
             actual_quality_percent,
+            scope: self.scope,
         })
     }
 }
@@ -99,7 +111,7 @@ pub fn read_hf_footprint(path: &Path) -> Result<Option<Footprint>, Error> {
     let bytes = files::read_regular(path, "report", MAX_REPORT_BYTES)?;
     let document: Option<Document> = serde_json::from_slice(report_file::without_mark(&bytes)).ok();
     let found = document.filter(|document| document.schema.as_ref().is_none_or(|name| !name.starts_with("eco2.")));
-    let footprint = |kg| Footprint { kg, low_kg: None, high_kg: None, quality: None };
+    let footprint = |kg| Footprint { kg, low_kg: None, high_kg: None, quality: None, scope: None };
     Ok(found.and_then(|document| match document.summary.total_co2_kg {
         serde_json::Value::Null => Some(footprint(None)),
         value => value.as_f64().filter(|kg| *kg >= 0.0).map(|kg| footprint(Some(kg))),
@@ -112,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_exceeded_by_the_estimate_and_never_by_a_bound() {
-        let footprint = Footprint { kg: Some(4.0), low_kg: Some(3.0), high_kg: Some(9.0), quality: None };
+        let footprint = Footprint { kg: Some(4.0), low_kg: Some(3.0), high_kg: Some(9.0), quality: None, scope: None };
         let against = |kg| footprint.against(kg).unwrap();
         let check = against(5.0);
         assert_eq!((check.exceeded, check.percentage_used, check.remaining_kg), (false, Some(80.0), 1.0));

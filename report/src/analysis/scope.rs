@@ -9,7 +9,8 @@ use eco2_core::schema::{Attribution, Carbon, Cost, Device, Energy, Market, Repor
 use eco2_core::{Bounded, RangeKind, Ranged, units};
 
 /// Whose energy is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Everything that was measured on the machine during the run.
     #[default]
@@ -28,6 +29,14 @@ impl Scope {
         match self {
             Self::Machine => "machine",
             Self::Command => "command",
+        }
+    }
+
+    /// Returns whose energy it is, for texts: `of the whole machine`.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Machine => "of the whole machine",
+            Self::Command => "of the command's part of the machine",
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod accounting;
 mod boamps;
+mod cyclonedx;
 mod documents;
 mod gpai;
 mod methods;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 pub use accounting::{sci_json, scope2_csv};
 pub use boamps::boamps_json;
+pub use cyclonedx::cyclonedx_json;
 pub use documents::{ai_act_json, model_card};
 pub use gpai::gpai;
 pub use methods::{compute_checklist, methods, methods_of};

@@ -1,5 +1,5 @@
-//! Writes a report as a profile for the Firefox Profiler (<https://profiler.firefox.com>): one power track per device, and events and
-//! times without readings as markers.
+//! Writes a report as a profile for the Firefox Profiler (<https://profiler.firefox.com>): one power track per device, and events,
+//! times without readings and spans as markers.
 //!
 //! The form is the profiler's "processed profile", version 48, which later versions of the profiler upgrade when they load it. A
 //! power counter has the energy since the sample before, in picowatt-hours. A profile needs a thread: it has one, without stacks of
@@ -93,10 +93,14 @@ struct Marker {
     text: String,
 }
 
+/// Place of the name of spans in the thread's strings.
+const SPAN: u32 = 4;
+
 /// Returns the thread with the markers.
 fn thread(report: &Report, end_ms: f64) -> Value {
     let mut strings = vec!["(root)".to_owned(), "event".to_owned(), "not measured".to_owned()];
     strings.push(title(report).to_owned());
+    strings.push("span".to_owned());
     let ms = |ns: u64| ns as f64 / 1e6;
     let events = report.events.iter().map(|event| {
         let device = if event.device.is_empty() { String::new() } else { format!("{}: ", event.device) };
@@ -111,7 +115,16 @@ fn thread(report: &Report, end_ms: f64) -> Value {
             text: format!("{}: not measured ({})", device.name, gap.reason),
         })
     });
-    let all: Vec<Marker> = events.chain(lost).collect();
+    let spans = report.span_times.iter().flat_map(|times| {
+        let parts = times.from_ns.iter().zip(&times.to_ns).filter(|(from_ns, to_ns)| from_ns <= to_ns);
+        parts.map(|(from_ns, to_ns)| Marker {
+            name: SPAN,
+            start_ms: ms(*from_ns),
+            end_ms: Some(ms(*to_ns)),
+            text: times.name.clone(),
+        })
+    });
+    let all: Vec<Marker> = events.chain(lost).chain(spans).collect();
     let column = |value: &dyn Fn(&Marker) -> Value| Value::Array(all.iter().map(value).collect());
     json!({
         "processType": "default", "processStartupTime": 0, "processShutdownTime": null, "registerTime": 0, "unregisterTime": null,

@@ -9,6 +9,7 @@
 use super::supplements::{self, Money};
 use super::{finite, word};
 use crate::Error;
+use crate::analysis::scope_of;
 use eco2_core::schema::{Carbon, Device, ForecastRecord, GaugeSummary, Report};
 use eco2_core::{Component, Decision, Finish, Quality, Spent, Unit, units};
 use serde_json::{Map, Value, json};
@@ -236,6 +237,7 @@ fn origin(report: &Report) -> Value {
         "pue": energy.pue, "facility_energy_kwh": energy.facility_uj.map(units::kwh),
         "estimated": any_is(report, Quality::Estimated), "synthetic": any_is(report, Quality::Synthetic),
         "missing_ns": energy.missing_ns,
+        "scope": scope_of(report),
         "quality": quality,
         "zone": carbon.map(|carbon| &carbon.zone), "zone_source": carbon.map(|carbon| &carbon.zone_source),
         "intensity_source": segment.map(|segment| &segment.source), "intensity_year": segment.and_then(|s| s.year),

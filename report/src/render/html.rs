@@ -8,10 +8,13 @@ mod compare;
 mod emissions;
 mod frame;
 mod head;
+mod host;
 mod intensity;
+mod lanes;
 mod marks;
 mod plot;
 mod scatter;
+mod steps;
 mod tables;
 mod tracks;
 
@@ -50,6 +53,7 @@ pub fn html(report: &Report) -> String {
     let priced = report.carbon.as_ref();
     let cumulative = priced.and_then(|carbon| intensity::cumulative(&report, carbon, emissions::budget_g(&report)));
     let energy = power.as_ref().and_then(|_| intensity::cumulative_energy(&report));
+    let steps = steps::per_step(&report);
     let sections = [
         ("power", "Power", power.is_some()),
         ("where", "Devices", !report.devices.is_empty()),
@@ -71,16 +75,17 @@ pub fn html(report: &Report) -> String {
             }
             (head::findings(&report))
             @if !report.devices.is_empty() {
-                section id="where" { div.sh { h2 { "Energy by device" } } (tables::devices(&report, power.as_ref())) }
+                section id="where" { div.sh { h2 { "Energy by device" } } (tables::devices(&report, power.as_ref())) (host::totals(&report)) }
             }
             section.two id="use" {
                 @if !report.spans.is_empty() { div { div.sh { h2 { "Energy by span" } } (tables::spans(&report)) } }
                 div { div.sh { h2 { "Who used it" } } (tables::attribution(&report)) }
             }
-            @if energy.is_some() || cumulative.is_some() {
+            @if energy.is_some() || cumulative.is_some() || steps.is_some() {
                 section.two id="trend" {
                     @if let Some(energy) = energy { (energy) }
                     @if let Some(grams) = cumulative { (grams) }
+                    @if let Some(steps) = steps { (steps) }
                 }
             }
             (emissions::section(&report))

@@ -1,11 +1,13 @@
 //! Tables for a document of the reader: a run or a comparison as Markdown or LaTeX. A [`Sheet`] is the tables as text; each format
 //! escapes its own special characters.
 
+mod budget;
 mod comparison;
 mod run;
 
 use crate::clean;
 
+pub use budget::{budget_markdown, increase_markdown, increase_text, quality_of};
 pub use comparison::{comparison_csv, comparison_latex, comparison_markdown};
 pub use run::{latex, markdown};
 

@@ -1,5 +1,6 @@
 //! Runs side by side: known answers, bounds in words, undominated runs against brute force.
 
+use eco2_core::Quality;
 use eco2_core::schema::Report;
 use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::{Comparison, Objective, Overlap, TextStyle, compare, comparison_json, comparison_text};
@@ -101,13 +102,13 @@ fn table_marks_undominated_runs_and_shows_verdicts() {
 }
 
 #[test]
-fn only_measured_runs_are_marked_and_kinds_and_currencies_are_never_mixed() {
+fn synthetic_runs_are_not_marked_and_kinds_and_currencies_are_never_mixed() {
     let marks = |runs: &[Report], objective| -> Vec<Option<bool>> {
         compare(runs, None, &[objective]).runs.iter().map(|run| run.undominated).collect()
     };
-    let mut modelled = run("model", 0.5, 1);
-    modelled.energy.estimated_uj = 1;
-    assert_eq!(marks(&[run("a", 1.0, 1), modelled], Objective::Energy), [Some(true), None]);
+    let mut generated = run("generated", 0.5, 1);
+    generated.energy.synthetic_uj = 1;
+    assert_eq!(marks(&[run("a", 1.0, 1), generated], Objective::Energy), [Some(true), None]);
     let mut other = run("b", 1.0, 1);
     other.carbon.as_mut().unwrap().segments[0].kind = Some("marginal-operating".into());
     let kinds = [run("a", 2.0, 1), other];
@@ -126,21 +127,68 @@ fn only_measured_runs_are_marked_and_kinds_and_currencies_are_never_mixed() {
     assert!(notes.iter().any(|note| note.contains("would be mixed")), "{notes:?}");
 }
 
+/// A run of which a model on `host` estimated all energy: from a third of it to three times as much.
+fn estimated(id: &str, kwh: f64, host: &str) -> Report {
+    let mut report = run(id, kwh, 1);
+    let energy = &mut report.energy;
+    energy.estimated_uj = energy.total_uj.unwrap();
+    (energy.measured_uj, energy.low_uj, energy.high_uj) = (0, energy.estimated_uj / 3, Some(energy.estimated_uj * 3));
+    report.run.host.hostname = host.into();
+    report.devices = crate::fixture::report().devices;
+    report.devices.iter_mut().for_each(|device| device.quality = Quality::Estimated);
+    report
+}
+
+#[test]
+fn estimated_runs_stay_undominated_unless_the_ranges_are_certain_and_common_error_cancels() {
+    let marks = |runs: &[Report]| -> Vec<Option<bool>> {
+        let comparison = compare(runs, None, &[Objective::Energy]);
+        comparison.runs.iter().map(|run| run.undominated).collect()
+    };
+    // One model on one machine: if it is wrong, it is for both.
+    assert_eq!(marks(&[estimated("a", 1.0, "n1"), estimated("b", 1.2, "n1")]), [Some(true), Some(false)]);
+    // Models of two machines may be wrong by a factor of 3 each: 1.2 / 3 < 1 × 3, but 10 / 3 > 1 × 3.
+    assert_eq!(marks(&[estimated("a", 1.0, "n1"), estimated("b", 1.2, "n2")]), [Some(true), Some(true)]);
+    assert_eq!(marks(&[estimated("a", 1.0, "n1"), estimated("b", 10.0, "n2")]), [Some(true), Some(false)]);
+    assert_eq!(marks(&[run("a", 1.0, 1), estimated("b", 2.0, "n1")]), [Some(true), Some(true)], "2 / 3 < 0.99");
+    assert_eq!(marks(&[run("a", 1.0, 1), estimated("b", 4.0, "n1")]), [Some(true), Some(false)]);
+    let comparison = compare(&[estimated("a", 1.0, "n1"), estimated("b", 1.2, "n1")], None, &[Objective::Energy]);
+    let verdict = &comparison.verdicts[0];
+    assert!(verdict.is_common_error && near(verdict.low_percent.unwrap(), 20.0), "{verdict:?}");
+    assert!(near(verdict.high_percent.unwrap(), 20.0) && verdict.overlap == Overlap::Apart);
+    assert!(verdict.text.ends_with("(20.0 to 20.0 %; the common error of the estimates cancels)"), "{}", verdict.text);
+    let text = comparison_text(&comparison, &TextStyle { width: 200, ..TextStyle::default() });
+    assert!(text.contains("b (estimated)"), "{text}");
+    let apart = compare(&[estimated("a", 1.0, "n1"), estimated("b", 1.2, "n2")], None, &[]).verdicts.remove(0);
+    // 1.2 / 3 of 1 × 3 to 1.2 × 3 of 1 / 3.
+    assert!(!apart.is_common_error && apart.overlap == Overlap::Overlap);
+    let ends = (apart.low_percent.unwrap(), apart.high_percent.unwrap());
+    assert!((ends.0 + 86.67).abs() < 0.01 && (ends.1 - 980.0).abs() < 0.01, "{ends:?}");
+}
+
 fn undominated(comparison: &Comparison) -> Vec<bool> {
     comparison.runs.iter().map(|run| run.undominated == Some(true)).collect()
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// Measured runs of a sweep over batch size, precision and number of GPUs; energy and time of few values, so that ties occur.
     #[test]
-    fn undominated_runs_are_those_of_brute_force(points in prop::collection::vec((1..5_u64, 1..5_u64), 1..8)) {
-        let runs: Vec<Report> = points.iter().enumerate().map(|(at, (kwh, hours))| {
+    fn undominated_runs_are_those_of_brute_force(
+        points in prop::collection::vec((1..5_u64, 1..5_u64, 0..3_usize, 0..3_usize, 0..4_u32), 1..10),
+    ) {
+        let runs: Vec<Report> = points.iter().enumerate().map(|(at, (kwh, hours, batch, precision, gpus))| {
             let mut run = run(&format!("r{at}"), *kwh as f64, 1);
             run.run.duration_ns = hours * 3_600_000_000_000;
+            let labels = [("batch", ["16", "32", "64"][*batch].to_owned()), ("precision", ["fp32", "bf16", "fp8"][*precision].to_owned()),
+                ("gpus", 2_u32.pow(*gpus).to_string())];
+            run.run.labels = labels.map(|(name, value)| (name.to_owned(), value)).into();
             run
         }).collect();
         let found = undominated(&compare(&runs, Some(FunctionalUnit::Run), &[Objective::Grams, Objective::Duration]));
         let expected: Vec<bool> = points.iter().map(|own| {
-            !points.iter().any(|other| other.0 <= own.0 && other.1 <= own.1 && other != own)
+            !points.iter().any(|other| other.0 <= own.0 && other.1 <= own.1 && (other.0, other.1) != (own.0, own.1))
         }).collect();
         prop_assert_eq!(found, expected);
     }

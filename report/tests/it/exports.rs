@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::fixture::{bare, kilowatt_hour, report};
 
-fn value(text: Result<String, Error>) -> Value {
+pub(crate) fn value(text: Result<String, Error>) -> Value {
     serde_json::from_str(&text.unwrap()).unwrap()
 }
 
 /// A run of 1 kWh at PUE 1 and 56 g, without supplements.
-fn plain() -> Report {
+pub(crate) fn plain() -> Report {
     let mut report = kilowatt_hour("run-1", None);
     report.energy.facility_uj = report.energy.total_uj;
     if let Some(carbon) = &mut report.carbon {

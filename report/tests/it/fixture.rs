@@ -93,6 +93,12 @@ pub(crate) fn report() -> Report {
             low_uj: vec![6],
             high_uj: vec![None],
         }),
+        span_times: vec![SpanTimeRecord {
+            name: "step".into(),
+            joined_ns: 0,
+            from_ns: vec![0, 30_000_000_000],
+            to_ns: vec![29_000_000_000, 61_000_000_000],
+        }],
         host_gauges: vec![GaugeSummary {
             name: "cpu_utilization".into(),
             unit: "1".into(),

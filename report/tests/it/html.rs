@@ -153,6 +153,41 @@ fn a_short_peak_stays_visible() {
 }
 
 #[test]
+fn spans_have_lanes_and_host_totals_a_remainder() {
+    let page = html(&day::report());
+    for lane in ["Spans load: 2 min 00 s of the run, 1 part", "Spans train: 22 h 12 min of the run, 12 parts"] {
+        assert!(page.replace('\u{a0}', " ").contains(lane), "{lane}");
+    }
+    assert!(page.contains("<title>eval, 2:00:00 to 2:08:00</title>"));
+    let mut report = fixture::report();
+    let total = &mut report.host_totals[0];
+    let uj = |joules: i64| Some(joules * 1_000_000);
+    (total.energy_uj, total.low_uj, total.high_uj) = (Some(1_500_000_000), 1_450_000_000, Some(1_550_000_000));
+    (total.remainder_uj, total.remainder_low_uj, total.remainder_high_uj) = (uj(265), uj(180), uj(350));
+    let page = html(&report);
+    let table = between(&page, "<table id=\"host\">", "</table>")[0];
+    assert!(table.contains(">265<") || table.contains(">0.074<"), "{table}");
+    report.host_totals[0].remainder_uj = uj(-5);
+    assert!(html(&report).contains("The parts show more than a total"));
+    (report.host_totals[0].remainder_uj, report.host_totals[0].remainder_high_uj) = (None, None);
+    let page = html(&report);
+    assert!(between(&page, "<table id=\"host\">", "</table>")[0].contains("not known"), "never zero");
+}
+
+#[test]
+fn energy_per_step_is_drawn_and_its_settled_part_named() {
+    let page = html(&day::report()).replace('\u{a0}', " ");
+    assert!(
+        page.contains("Energy per step over time, from 85"),
+        "{:?}",
+        between(&page, "aria-label=\"Energy per step", "\"")
+    );
+    assert!(page.contains("Settled from 0:33:20 on: 85"), "ten bins of 200 s are the warm-up");
+    assert!(page.contains("without the first 1920 steps. The axis does not start at 0."));
+    assert!(!html(&fixture::bare()).contains("Energy per step over time"), "no steps, no chart");
+}
+
+#[test]
 fn firefox_profile_has_the_energy_of_each_device_and_marks_what_was_not_measured() {
     let report = day::report();
     let profile: serde_json::Value = serde_json::from_str(&eco2_report::firefox_profile(&report).unwrap()).unwrap();
@@ -168,7 +203,8 @@ fn firefox_profile_has_the_energy_of_each_device_and_marks_what_was_not_measured
         assert!(time.windows(2).all(|pair| pair[0].as_f64() < pair[1].as_f64()));
     }
     let markers = &profile["threads"][0]["markers"];
-    assert_eq!(markers["length"], 3, "two events and a gap");
+    assert_eq!(markers["length"], 28, "two events, a gap, and 25 parts of three spans");
+    assert_eq!(profile["threads"][0]["stringArray"][4], "span");
     assert_eq!((&markers["startTime"][2], &markers["endTime"][2]), (&43_200_000.0.into(), &45_000_000.0.into()));
     let error = eco2_report::firefox_profile(&fixture::bare()).unwrap_err().to_string();
     assert!(error.contains("no power over time"), "{error}");

@@ -7,6 +7,8 @@ mod clean;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod cyclonedx;
+#[cfg(test)]
 mod exports;
 #[cfg(test)]
 mod fixture;

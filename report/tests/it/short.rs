@@ -159,7 +159,7 @@ fn exports_of_the_command_name_their_scope() {
     );
     assert!(!eco2_report::methods(&machine).unwrap().contains("attributed"));
     let card = eco2_report::model_card(&job).unwrap();
-    assert!(card.contains("of the training's part of the machine") && card.contains("emissions: 2.17"), "{card}");
+    assert!(card.contains("energy of the command's part of the machine") && card.contains("emissions: 2.17"), "{card}");
     let cells = |report: &Report| {
         let table = eco2_report::codecarbon_csv(report).unwrap();
         let rows: Vec<Vec<String>> = table.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use eco2_core::Quality;
 use eco2_core::schema::Report;
 use serde::Serialize;
 
@@ -112,9 +113,9 @@ pub(super) fn grouped(reports: &[Report], runs: &[Compared], by: &[String]) -> G
     Grouping { by: by.to_vec(), confidence_percent: CONFIDENCE_PERCENT, groups }
 }
 
-/// Whether no part of the run's energy is estimated or synthetic.
+/// Whether the larger part of the run's energy was read from sensors.
 fn is_measured(run: &Compared) -> bool {
-    run.energy_kwh.is_some() && !run.synthetic && run.estimated_share.is_some_and(|share| share <= 0.5)
+    run.quality() == Quality::Measured
 }
 
 fn group(label: String, places: &[usize], reports: &[Report], runs: &[Compared], some_measured: bool) -> RunGroup {

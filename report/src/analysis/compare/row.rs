@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use eco2_core::Quality;
+use eco2_core::schema::{Device, Report};
 use serde::Serialize;
 
 /// A value with bounds.
@@ -45,11 +47,43 @@ pub struct Compared {
     pub kinds: Vec<String>,
     /// Share of the energy that a model estimated, 0 to 1; `None`: the energy is not known or 0.
     pub estimated_share: Option<f64>,
+    /// The machine and the models of its estimated parts, whose error is common to all runs with the same; `None`: nothing is
+    /// estimated, or the machine is not known.
+    #[serde(skip)]
+    pub model: Option<String>,
     /// Whether the values were generated, not measured.
     pub synthetic: bool,
     /// State of the report: `provisional` or `final`.
     pub state: String,
-    /// Whether no other run is at least as good in every objective and better in one. `None`: there are no objectives,
-    /// a value is not known or not measured, or the values of the runs are not comparable.
+    /// Whether no other run is certainly at least as good in every objective and better in one. `None`: there are no
+    /// objectives, a value is not known or synthetic, or the values of the runs are not comparable.
     pub undominated: Option<bool>,
+}
+
+impl Compared {
+    /// Returns how the larger part of the energy came about. Counters and integrated power are both *measured* here.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        match (self.energy_kwh, self.estimated_share) {
+            (None, _) => Quality::Missing,
+            _ if self.synthetic => Quality::Synthetic,
+            (_, Some(share)) if share > 0.5 => Quality::Estimated,
+            _ => Quality::Measured,
+        }
+    }
+
+    /// Whether a model estimated the larger part of the energy.
+    pub(super) fn is_estimated(&self) -> bool {
+        self.quality() == Quality::Estimated
+    }
+}
+
+/// Returns the machine and the models of its estimated parts, for [`Compared::model`].
+pub(super) fn model(report: &Report) -> Option<String> {
+    let host = Some(report.run.host.hostname.as_str()).filter(|name| !name.is_empty())?;
+    let is_estimated = |device: &&Device| device.is_summed() && device.quality == Quality::Estimated;
+    let name = |device: &Device| format!("{}|{:?}|{:?}|{}", device.id, device.model, device.method, device.source);
+    let mut parts: Vec<String> = report.devices.iter().filter(is_estimated).map(name).collect();
+    parts.sort_unstable();
+    (!parts.is_empty()).then(|| format!("{host}\n{}", parts.join("\n")))
 }

@@ -25,7 +25,7 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
         let time = run.seconds.map_or_else(missing, |seconds| spelling.duration((seconds * 1e9) as u64));
         let cost = run.cost.map(|cost| format!("{} {}", number(cost), run.currency.as_deref().unwrap_or_default()));
         vec![
-            format!("{star}{}", named(run, &comparison.runs)),
+            format!("{star}{}{}", named(run, &comparison.runs), if run.is_estimated() { " (estimated)" } else { "" }),
             units,
             time,
             run.energy_kwh.map_or_else(missing, energy),
@@ -35,6 +35,7 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(comparison.runs.iter().map(row)).collect();
     page.table(&rows);
+    page.row("Scope", Tone::Normal, comparison.scope_text());
     if let Some(grouping) = &comparison.grouping {
         page.row("", Tone::Normal, "");
         page.table(&groups(grouping, per, &energy));

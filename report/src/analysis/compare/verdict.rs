@@ -4,6 +4,7 @@
 use eco2_core::schema::State;
 use serde::Serialize;
 
+use super::increase::{Increase, increase};
 use super::{Compared, Figure, Objective};
 use crate::render::{number, word};
 
@@ -28,18 +29,26 @@ pub struct Verdict {
     pub least_run_id: String,
     /// How much more energy per unit this run needs by the estimates, percent; `None` if the least is 0.
     pub more_percent: Option<f64>,
-    /// Whether the intervals of the two runs overlap.
+    /// Lower end of its range, percent; `None`: not known. An error that is common to both runs is cancelled.
+    pub low_percent: Option<f64>,
+    /// Upper end of its range, percent; `None`: there is none.
+    pub high_percent: Option<f64>,
+    /// Whether an error that is common to both runs was cancelled: that of the model which estimates both.
+    pub is_common_error: bool,
+    /// Whether the intervals of the two runs overlap, common errors cancelled.
     pub overlap: Overlap,
     /// The comparison in words.
     pub text: String,
 }
 
 /// Returns whether the interval of a smaller value overlaps that of a larger one.
-fn overlap(less: &Figure, more: &Figure) -> Overlap {
-    match less.high {
-        None => Overlap::Unknown,
-        Some(high) if high < more.low => Overlap::Apart,
-        Some(_) => Overlap::Overlap,
+fn overlap(least: &Figure, run: &Figure, more: &Increase) -> Overlap {
+    match (more.is_common_error, more.low_percent, least.high) {
+        (true, Some(low), _) if low > 0.0 => Overlap::Apart,
+        (true, Some(_), _) => Overlap::Overlap,
+        (_, _, None) => Overlap::Unknown,
+        (_, _, Some(high)) if high < run.low => Overlap::Apart,
+        _ => Overlap::Overlap,
     }
 }
 
@@ -50,25 +59,31 @@ pub(super) fn verdicts(runs: &[Compared]) -> Vec<Verdict> {
     let Some((least_place, least, least_figure)) = least else { return Vec::new() };
     let others = known().filter(|(place, ..)| *place != least_place);
     let names = |run| (named(run, runs), named(least, runs));
-    others.map(|(_, run, figure)| verdict((run, &figure), (least, &least_figure), names(run))).collect()
+    others.filter_map(|(_, run, figure)| verdict((run, &figure), (least, &least_figure), names(run))).collect()
 }
 
 /// Returns the verdict on a run compared with the one with the least energy; `names` are their names, in this order.
-fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (String, String)) -> Verdict {
+fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (String, String)) -> Option<Verdict> {
     let ((run, figure), (least, least_figure)) = (run, least);
-    let more_percent = (least_figure.value > 0.0).then(|| (figure.value / least_figure.value - 1.0) * 100.0);
-    let overlap = overlap(least_figure, figure);
-    let more = match more_percent {
+    let increase = increase(run, least)?;
+    let Increase { percent, low_percent, high_percent, is_common_error } = increase;
+    let overlap = overlap(least_figure, figure, &increase);
+    let more = match percent {
         Some(percent) => format!("+{} %", number(percent)),
         None => "more energy".to_owned(),
     };
-    let certainty = match overlap {
-        Overlap::Apart => "outside measurement uncertainty",
-        Overlap::Overlap => "within measurement uncertainty",
-        Overlap::Unknown => "not certain: no upper bound",
+    let certainty = match (overlap, low_percent.zip(high_percent).filter(|_| is_common_error)) {
+        (_, Some((low, high))) => {
+            format!("{} to {} %; the common error of the estimates cancels", number(low), number(high))
+        }
+        (Overlap::Apart, _) => "outside measurement uncertainty".to_owned(),
+        (Overlap::Overlap, _) => "within measurement uncertainty".to_owned(),
+        (Overlap::Unknown, _) => "not certain: no upper bound".to_owned(),
     };
     let text = format!("{}: {more} vs {} ({certainty})", names.0, names.1);
-    Verdict { run_id: run.run_id.clone(), least_run_id: least.run_id.clone(), more_percent, overlap, text }
+    let (run_id, least_run_id) = (run.run_id.clone(), least.run_id.clone());
+    let more_percent = percent;
+    Some(Verdict { run_id, least_run_id, more_percent, low_percent, high_percent, is_common_error, overlap, text })
 }
 
 /// Returns a run's name. Returns its id if it has no name, and both if another run has the same name.
@@ -94,13 +109,17 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
         (some(|run| run.units.is_none()), "work was not counted in every run: figures per unit are missing there"),
         (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "the energy of some runs is not known"),
         (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is estimated by a model"),
+        (
+            !objectives.is_empty() && some(Compared::is_estimated),
+            "estimated runs are left among the undominated unless another run is better for all that the ranges permit",
+        ),
         (some(|run| run.synthetic), "some values are synthetic: generated, not measured"),
         (some(|run| run.state == word(&State::Provisional)), "some runs are provisional: their figures may still grow"),
         (currencies(runs) > 1, "the currencies differ: costs are not comparable"),
         (
             !objectives.is_empty() && some(|run| run.undominated.is_none()),
-            "runs without one of the figures, generated and partly estimated ones are not among the undominated; nor is \
-             any where kinds of intensity or currencies would be mixed",
+            "runs without one of the values and synthetic ones are not among the undominated; nor is any run where kinds of \
+             intensity or currencies would be mixed",
         ),
     ];
     notes.extend(limits.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()));

@@ -55,7 +55,14 @@ impl Parts {
 
 /// Keeps the last version of a part: the final one, else the longest. The order of the reports does not matter.
 fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
-    let bare = Report { counters: Vec::new(), curves: Vec::new(), step_curve: None, merge: None, ..report.clone() };
+    let bare = Report {
+        counters: Vec::new(),
+        curves: Vec::new(),
+        step_curve: None,
+        span_times: Vec::new(),
+        merge: None,
+        ..report.clone()
+    };
     let part = finite(&bare).into_owned();
     let key = (part.run.part.clone(), if part.run.part.is_empty() { unnamed(&part) } else { String::new() });
     match parts.get_mut(&key) {

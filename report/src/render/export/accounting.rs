@@ -5,6 +5,7 @@ use super::super::csv::table;
 use super::super::{finite, presentable, word};
 use super::{basis, document, grams_of};
 use crate::Error;
+use crate::analysis::scope_of;
 use eco2_core::schema::{CarbonSegment, Embodied, Market, Report, Sci};
 use eco2_core::units::{grams, kwh};
 use eco2_core::{Bounded, Ranged};
@@ -35,6 +36,7 @@ pub fn sci_json(report: &Report) -> Result<String, Error> {
         "O": {"g_co2e": carbon.grams, "low": carbon.low, "high": carbon.high, "method": "location-based"},
         "E": {
             "kwh": energy.facility_uj.map(kwh), "it_kwh": energy.total_uj.map(kwh), "pue": energy.pue, "basis": basis(&report),
+            "scope": scope_of(&report),
         },
         "I": carbon.segments,
         "M": embodied,
@@ -53,7 +55,7 @@ fn default_unit(report: &Report, embodied: Option<&Embodied>) -> Option<Sci> {
 }
 
 /// The columns of the Scope 2 table, in order.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "run_id",
     "method",
     "from",
@@ -73,6 +75,7 @@ const COLUMNS: [&str; 19] = [
     "co2e_high_kg",
     "energy_basis",
     "state",
+    "energy_scope",
 ];
 
 /// Returns a table with the rows `location-based` (one per interval of one intensity), `location-based total` with the
@@ -105,6 +108,7 @@ fn row(report: &Report, method: &str, figures: &[(&str, String)]) -> Vec<String>
         "run_id" => report.run.id.clone(),
         "method" => method.to_owned(),
         "state" => word(&report.run.state),
+        "energy_scope" => scope_of(report).name().to_owned(),
         column => figures.iter().find(|(name, _)| *name == column).map(|(_, text)| text.clone()).unwrap_or_default(),
     };
     COLUMNS.iter().map(|column| cell(column)).collect()

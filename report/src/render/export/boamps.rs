@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::super::{finite, word};
 use super::{document, mean_intensity, sensors};
 use crate::Error;
+use crate::analysis::scope_of;
 
 /// The value of a required text for which there is no label.
 const NOT_STATED: &str = "not stated";
@@ -88,7 +89,7 @@ fn measure(report: &Report) -> Value {
         report.devices.iter().find(of).map(|device| format!("{} ({})", device.source, word(&device.quality)))
     };
     json!({
-        "measurementMethod": format!("eco2 ({})", sensors(report).join(", ")),
+        "measurementMethod": format!("eco2 ({}), energy {}", sensors(report).join(", "), scope_of(report).words()),
         "version": report.run.tool.version,
         "cpuTrackingMode": mode(Component::Cpu),
         "gpuTrackingMode": mode(Component::Gpu),

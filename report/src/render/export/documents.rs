@@ -4,7 +4,7 @@
 use super::super::{finite, presentable};
 use super::{basis, document, grams_of, hardware, hardware_words, kinds, sensors};
 use crate::Error;
-use crate::analysis::{Scope, is_measured, scope_of};
+use crate::analysis::{is_measured, scope_of};
 use eco2_core::Component;
 use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::units::kwh;
@@ -21,10 +21,10 @@ pub fn model_card(report: &Report) -> Result<String, Error> {
     let report = presentable(report);
     let (carbon, grams) = grams_of(&report)?;
     let kinds = kinds(carbon).join(", ");
-    let part = if scope_of(&report) == Scope::Command { " of the training's part of the machine" } else { "" };
     let source = format!(
-        "eco2 {}, energy{part} {}, location-based{}{kinds}, PUE {}",
+        "eco2 {}, energy {} {}, location-based{}{kinds}, PUE {}",
         report.run.tool.version,
+        scope_of(&report).words(),
         basis(&report),
         if kinds.is_empty() { "" } else { ", " },
         report.energy.pue,
@@ -79,6 +79,7 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
         "run_id": report.run.id,
         "period": {"from": report.run.started_at, "to": report.run.ended_at, "hours": hours},
         "energy_basis": basis(&report),
+        "scope": scope_of(&report),
         "energy_mwh": energy.total_uj.and_then(mwh),
         "energy_low_mwh": mwh(energy.low_uj),
         "energy_high_mwh": energy.high_uj.and_then(mwh),

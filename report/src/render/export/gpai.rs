@@ -6,10 +6,10 @@
 
 use super::super::numbers::digits;
 use super::super::presentable;
-use super::methods::how;
+use super::methods::{how, whose};
 use super::{basis, hardware_words_of};
-use crate::Error;
 use crate::analysis::{DeviceTime, RunSum, facility_of, sum_of_runs, thousandths};
+use crate::{Error, clean};
 use eco2_core::units::{joules, kwh};
 use eco2_core::{Bounded, Ranged as _};
 use jiff::Timestamp;
@@ -37,10 +37,9 @@ pub fn gpai(reports: &[eco2_core::schema::Report]) -> Result<String, Error> {
     ];
     let count = all.runs.len();
     let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
-    let day = |at: &str| at.get(..10).unwrap_or("an unknown day").to_owned();
+    let day = |at: &str| clean::markdown(at.get(..10).unwrap_or("an unknown day"));
     let (from, to) = (day(&all.sum.run.started_at), day(&all.sum.run.ended_at));
-    let rows: String =
-        rows.iter().map(|(name, value)| format!("| {name} | {} |\n", value.replace('|', "\\|"))).collect();
+    let rows: String = rows.iter().map(|(name, value)| format!("| {name} | {} |\n", clean::markdown(value))).collect();
     Ok(format!(
         "Energy and computation of a training, for {FORM} (EU code of practice for general-purpose AI models).\n\
          As of {to}; not checked against the form. Values of {runs}, {from} to {to}.\n\n\
@@ -99,7 +98,7 @@ fn methodology(all: &RunSum) -> String {
     };
     let boundary =
         "CPU packages, memory and GPU boards that were read; storage, network and idle machines are not included.";
-    [how(&all.sum), vec![facility, boundary.to_owned()]].concat().join(" ")
+    [how(&all.sum), vec![whose(&all.sum), facility, boundary.to_owned()]].concat().join(" ")
 }
 
 /// Returns the wall-clock time in which at least one run went on, and the device-days.

@@ -8,11 +8,11 @@ use super::super::figures::{counted, number};
 use super::super::numbers::{Amount, EN, NB, digits, duration, share};
 use super::super::presentable;
 use super::{factor_sources, hardware_words_of, kinds, mean_intensity, sensors};
-use crate::Error;
 use crate::analysis::{
     DeviceTime, Grouping, Layer, RunGroup, RunSum, Scope, Spread, compare_by, layers, scope_of, sum_of_runs,
     thousandths,
 };
+use crate::{Error, clean};
 use eco2_core::schema::{Carbon, Energy, Report, Supplements};
 use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Bounded, Component, RangeKind, Ranged};
@@ -42,7 +42,7 @@ pub fn methods_of(reports: &[Report], by: Option<&str>) -> Result<String, Error>
     let mut sentences = vec![used(&all)];
     sentences.extend(per_run(&all.runs, by));
     sentences.extend(how(&all.sum));
-    sentences.extend(of_command(&all.sum));
+    sentences.push(whose(&all.sum));
     sentences.extend(gain(&all.sum));
     sentences.push(emitted(&all, carbon));
     sentences.extend(carbon.beside.as_deref().map(supplements).unwrap_or_default());
@@ -202,10 +202,18 @@ fn gain(report: &Report) -> Option<String> {
     Some(format!("The sensors' declared gain error of up to {}\u{a0}% is not in the range.", number(most)))
 }
 
-/// Returns the sentence that this energy is the command's part of the machine's; `None` if it is the machine's.
-fn of_command(report: &Report) -> Option<String> {
-    let method = &report.attribution.as_ref().filter(|_| scope_of(report) == Scope::Command)?.method;
-    Some(format!("It is the part of the machine's energy that is attributed to the training ({method})."))
+/// Returns the sentence that states whose energy this is.
+pub(super) fn whose(report: &Report) -> String {
+    let method = report.attribution.as_ref().map_or("", |attribution| &attribution.method);
+    match scope_of(report) {
+        Scope::Command => {
+            format!("It is the part of the machine's energy that is attributed to the training ({method}).")
+        }
+        Scope::Machine if report.merge.as_ref().is_some_and(|merge| merge.machines > 1) => {
+            "It is the energy of the whole machines, idle time and other programs included.".to_owned()
+        }
+        Scope::Machine => "It is the energy of the whole machine, idle time and other programs included.".to_owned(),
+    }
 }
 
 /// Returns the sentence about the emissions, with intensity, PUE and source.
@@ -350,7 +358,9 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
         format!("- Range of the energy: {kind}"),
         format!("- Basis of the energy: {}", if basis.is_empty() { "not known".to_owned() } else { basis.join(", ") }),
     ];
-    lines.join("\n").replace(EN, "–") + "\n"
+    // A label and its values are the user's text.
+    let lines: Vec<String> = lines.iter().map(|line| clean::terminal(line).replace(EN, "–")).collect();
+    lines.join("\n") + "\n"
 }
 
 /// Returns time and energy of runs: `11 h 10 min, 89.3 GPU-hours, 53.1 kWh (± 0.7 %)`.

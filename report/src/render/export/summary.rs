@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::{finite, word};
 use super::{basis, document, factor_sources, hardware_by_type, kinds, mean_intensity, sensors};
 use crate::Error;
-use crate::analysis::is_measured;
+use crate::analysis::{is_measured, scope_of};
 
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");
@@ -56,6 +56,7 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
         "energy": {
             "kwh": energy.total_uj.and_then(share), "low_kwh": share(energy.low_uj), "high_kwh": energy.high_uj.and_then(share),
             "facility_kwh": energy.facility_uj.and_then(share), "pue": energy.pue, "basis": basis(&report),
+            "scope": scope_of(&report),
         },
         "carbon": shared.map(carbon),
         "carbon_withheld": own.filter(|_| shared.is_none()).map(|_| WITHHELD),

@@ -8,7 +8,7 @@ use super::super::numbers::{Amount, Column, NB, count, digits};
 use super::frame::{self, Kind};
 use super::plot::{marks, percent};
 use super::scatter::{Axis, Dot, scatter};
-use crate::analysis::{Compared, Comparison, Difference, Grouping, LeftOut, RunGroup, Spread};
+use crate::analysis::{Compared, Comparison, Difference, Grouping, LeftOut, RunGroup, Scope, Spread};
 
 /// The page of a comparison.
 const COMPARE: Kind =
@@ -30,7 +30,7 @@ pub fn comparison_html(comparison: &Comparison) -> String {
         header.top id="top" {
             div.bar1 { a.brand href="#top" { "eco" i { "2" } } " comparison of runs" }
             h1 { (title) }
-            p.meta { @for (name, value) in constant(comparison) { span { (name) " " (value) } } span { "per " (unit) } }
+            p.meta { @for (name, value) in constant(comparison) { span { (name) " " (value) } } span { "per " (unit) } span { (scope_words(comparison.scope)) } }
         }
         main id="main" {
             (lead(&grouping, unit))
@@ -47,6 +47,14 @@ pub fn comparison_html(comparison: &Comparison) -> String {
         footer { span { "schema " (comparison.schema) ". An error that is common to the sensors of one machine cancels in a difference and is not counted." } }
     };
     frame::document(&COMPARE, &format!("{title} · eco2"), &(), &body)
+}
+
+/// Returns whose energy the page compares.
+fn scope_words(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Machine => "energy of the whole machines",
+        Scope::Command => "energy attributed to the commands",
+    }
 }
 
 /// Returns each run as a group of its own.
@@ -178,7 +186,7 @@ fn groups(comparison: &Comparison, grouping: &Grouping, by: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Groups of runs" { table {
             thead { tr {
-                th scope="col" { (by) } th.r scope="col" { "Runs" } th.r scope="col" { "Mean" br; (column.unit.name) } th.r.hm scope="col" { "CI" br; (column.unit.name) }
+                th scope="col" { (by) } th.r.hm scope="col" { "Runs" } th.r scope="col" { "Mean" br; (column.unit.name) } th.r.hm scope="col" { "CI" br; (column.unit.name) }
                 th.pc scope="col" {
                     span.vh { "Runs, mean and interval" }
                     svg width="100%" height="14" aria-hidden="true" { @for tick in &ticks { text x=(place(tick * size)) y="11" text-anchor="middle" { (super::super::numbers::axis(*tick)) } } }
@@ -189,7 +197,7 @@ fn groups(comparison: &Comparison, grouping: &Grouping, by: &str) -> Markup {
                 @for (at, group) in rows().enumerate() {
                     tr.best[at == 0] {
                         th scope="row" { (group.label) @if !group.left_out.is_empty() { " " span.dim.xs { "+ " (group.left_out.len()) " left out" } } }
-                        td.r { (group.runs.len()) }
+                        td.r.hm { (group.runs.len()) }
                         td.r { @if let Some(kwh) = group.energy_kwh.mean { (column.cell(kwh * UJ_PER_KWH)) } @else { span.nm { "not measured" } } }
                         td.r.hm.ci { @if let (Some(low), Some(high)) = (group.energy_kwh.low, group.energy_kwh.high) { (column.range(&Bounded::plausible(low, low, Some(high)).times(UJ_PER_KWH))) } @else { "–" } }
                         td.pc { (dots(comparison, group, &ticks.iter().map(|tick| place(tick * size)).collect::<Vec<_>>(), &place)) }
@@ -320,22 +328,11 @@ fn runs(comparison: &Comparison) -> Markup {
                         @if let Some(figure) = run.grams { td.r.hm data-v=(figure.value) { (mass.cell(figure.value)) } } @else { td.r.hm { span.nm { "not known" } } }
                         @if let Some(seconds) = run.seconds { td.r.hm data-v=(seconds) { (time.cell(seconds)) } } @else { td.r.hm { span.nm { "not counted" } } }
                         @if let Some(loss) = run.loss { td.r data-v=(loss) { (digits(loss, 3)) } } @else { td.r { span.nm { "not reported" } } }
-                        td data-v=(quality_of(run).name()) { (super::marks::quality(quality_of(run))) }
+                        td data-v=(run.quality().name()) { (super::marks::quality(run.quality())) }
                     }
                 }
             }
         } }
         @if comparison.runs.len() > MAX_ROWS { p.xs.mut { "and " (count((comparison.runs.len() - MAX_ROWS) as u64)) " more runs: see --format json" } }
-    }
-}
-
-/// Returns how the larger part of a run's energy came about.
-fn quality_of(run: &Compared) -> eco2_core::Quality {
-    use eco2_core::Quality;
-    match (run.energy_kwh, run.estimated_share) {
-        (None, _) => Quality::Missing,
-        _ if run.synthetic => Quality::Synthetic,
-        (_, Some(share)) if share > 0.5 => Quality::Estimated,
-        _ => Quality::Measured,
     }
 }

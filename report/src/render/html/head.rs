@@ -9,6 +9,8 @@ use eco2_core::{Bounded, Component, Decision, Quality, Ranged};
 use eco2_grid::carbon::FunctionalUnit;
 use maud::{Markup, html};
 
+use crate::analysis::scope_of;
+
 use super::super::export::{kinds, mean_intensity};
 use super::super::numbers::{Amount, EN, NB, as_f64, axis, count, digits, duration, share};
 use super::super::{not_ok, spent_text};
@@ -217,6 +219,7 @@ fn quality_row(report: &Report) -> Markup {
             @for (quality, uj) in parts.into_iter().filter(|(_, uj)| *uj > 0) {
                 span.nb { (super::marks::quality(quality)) " " (share(uj as f64, total as f64)) (NB) "%" }
             }
+            span { "Energy " (scope_of(report).words()) }
             @if let Some((kind, percent)) = range { span { "Range: " (super::super::word(&kind)) ", " (axis(percent)) (NB) "%" } }
             span { "Not included: network, storage, other parts of the machines" @if energy.pue == 1.0 { ", cooling (PUE 1)" } }
         }

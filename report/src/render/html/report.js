@@ -18,7 +18,7 @@ if(c!=null)cur.style.left=at(c+.5)+'px';
 if(a!=null){const[f,t]=[Math.min(a,b),Math.max(a,b)+1];sel.style.left=at(f)+'px';sel.style.width=at(t)-at(f)+'px';
 const x=D.energy_j[f],y=D.energy_j[t],h=D.high_j[t],e=x==null||y==null?null:y-x;
 put([[T(f)+' – '+T(t),''],[e==null?'not measured':J(e),e==null?'':h==null?'no upper bound':J(Math.max(0,D.low_j[t]-(D.high_j[f]??D.low_j[t])))+' – '+J(h-D.low_j[f])],['mean',e==null?'':W(e/(D.end_s*(t-f)/N))]])}
-else if(c!=null)put([[T(c),''],...D.tracks.map(k=>[k.name,W(k.w[c])+(k.w[c]==null?'':k.high[c]==null?', no upper bound':' ('+W(k.low[c])+' – '+W(k.high[c])+')')])]);
+else if(c!=null)put([[T(c),D.lanes.filter(l=>l.s.some(p=>p[0]<D.end_s*(c+1)/N&&p[1]>D.end_s*c/N)).map(l=>l.name).join(', ')],...D.tracks.map(k=>[k.name,W(k.w[c])+(k.w[c]==null?'':k.high[c]==null?', no upper bound':' ('+W(k.low[c])+' – '+W(k.high[c])+')')])]);
 else rv.replaceChildren(...whole)};
 const bin=e=>{const r=box();return Math.max(0,Math.min(N-1,Math.floor((e.clientX-r.l)/r.w*N)))};
 tr.addEventListener('pointerdown',e=>{if(e.button)return;drag=true;a=b=null;c=bin(e);const s=c;tr.setPointerCapture(e.pointerId);tr.onpointermove=m=>{b=bin(m);if(b!==s){a=s;c=null}else{a=null;c=s}paint()};paint()});

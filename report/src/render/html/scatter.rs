@@ -146,21 +146,24 @@ fn places(dots: &[Dot], pixel: &dyn Fn(&Dot) -> (f64, f64)) -> Vec<Option<Place>
     let mut places = Vec::new();
     for (at, dot) in dots.iter().enumerate() {
         let ((x, y), width) = (pixel(dot), dot.label.chars().count() as f64 * CHARACTER);
+        // Left and right of a dot lie its intervals and the front, so these places come last.
         let candidates = [
-            (10.0, -6.0),
-            (-10.0 - width, -6.0),
             (10.0, -19.0),
             (10.0, 7.0),
             (-10.0 - width, -19.0),
             (-10.0 - width, 7.0),
+            (10.0, -6.0),
+            (-10.0 - width, -6.0),
             (-width / 2.0, -22.0),
             (-width / 2.0, 10.0),
+            (8.0 - width, -22.0),
+            (8.0 - width, 10.0),
         ];
         let free =
             candidates.into_iter().map(|(right, down)| Place { left: x + right, top: y + down, width }).find(|place| {
                 let is_inside = place.left > 0.0
                     && place.left + width < WIDTH
-                    && place.top > 4.0
+                    && place.top > -8.0
                     && place.top + 12.0 < 8.0 + HEIGHT;
                 let others = taken.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, place)| place);
                 is_inside && !labels.iter().chain(others).any(|other| other.overlaps(place))

@@ -60,7 +60,7 @@ pub(super) fn devices(report: &Report, power: Option<&PowerOverTime>) -> Markup 
                             (row(&html! { (device_label(device, number)) (lost(device)) }, &[device], Some(at)))
                         }
                     } @else {
-                        (row(&html! { (swatch) (name) @if !group[0].is_summed() { " " span.dim.xs { "part of another device, not in the total" } } (lost(group[0])) }, group, None))
+                        (row(&html! { (swatch) (name) @if !group[0].is_summed() { " " span.dim.xs { (why_not_summed(group[0])) } } (lost(group[0])) }, group, None))
                     }
                 }
                 tr.sum {
@@ -80,6 +80,15 @@ pub(super) fn devices(report: &Report, power: Option<&PowerOverTime>) -> Markup 
 /// Returns the hardware's model, or the device's name where it is not known.
 pub(super) fn model_or_name(device: &Device) -> &str {
     device.model.as_deref().filter(|model| !model.is_empty()).unwrap_or(&device.name)
+}
+
+/// Returns why a device is not in the total.
+fn why_not_summed(device: &Device) -> &'static str {
+    if device.is_host_total() {
+        "the whole machine, not in the total"
+    } else {
+        "part of another device, not in the total"
+    }
 }
 
 /// Returns the name of one of several equal devices: `GPU 0`, with its id.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::super::numbers::{Amount, as_f64, clock, digits, duration};
 use super::bins::{Bin, DevicePower, Grid, PowerOverTime, summed};
 use super::intensity;
+use super::lanes::{self, Lane};
 use super::plot::{Gap, Plot, Point, Series, WIDE, percent, round_top, time_ticks};
 use eco2_core::Ranged;
 
@@ -30,7 +31,8 @@ struct Track<'a> {
 
 /// The values of the charts, for the script that shows them at the pointer.
 #[derive(Serialize)]
-pub(super) struct TrackData {
+pub(super) struct TrackData<'a> {
+    lanes: Vec<Lane<'a>>,
     end_s: f64,
     tracks: Vec<NamedValues>,
     /// Energy of the run until each edge of a bin, joules, with its bounds.
@@ -49,16 +51,18 @@ struct NamedValues {
 }
 
 /// Returns the section, and the data of its charts.
-pub(super) fn section(report: &Report, power: &PowerOverTime) -> (Markup, TrackData) {
+pub(super) fn section<'a>(report: &'a Report, power: &PowerOverTime) -> (Markup, TrackData<'a>) {
     let tracks = tracks(power);
     let last = tracks.len().saturating_sub(1);
     let steps = intensity::changing(report);
+    let lanes = lanes::lanes(report);
     let markup = html! {
         section id="power" {
             div.sh { h2 { "Power over time" } p.jsonly.noprint { "Drag to select a range." span.keys { " Keys: ← → move, Shift extends, Esc resets." } } }
             div.readout { span.rv id="rv" { (whole_run(report)) } span.vh id="spoken" aria-live="polite" {} }
             div.tracks id="tracks" tabindex="0" role="group" aria-label="Power over time. The arrow keys read the values." {
                 @if !report.events.is_empty() { (marks(report)) }
+                (lanes::rows(report, &lanes))
                 @for (at, track) in tracks.iter().enumerate() { (row(report, power.grid, track, at == last && steps.is_none())) }
                 @if let Some(steps) = &steps { (intensity::track(report, steps)) }
                 div.sel id="sel" hidden {}
@@ -67,7 +71,7 @@ pub(super) fn section(report: &Report, power: &PowerOverTime) -> (Markup, TrackD
             (legend(&tracks, report))
         }
     };
-    (markup, data(report, power.grid, &tracks))
+    (markup, TrackData { lanes, ..data(report, power.grid, &tracks) })
 }
 
 /// Returns the charts: the total if there are several devices, then the components.
@@ -241,7 +245,7 @@ fn legend(tracks: &[Track<'_>], report: &Report) -> Markup {
 }
 
 /// Returns the values of the charts with four digits, which is more than a chart shows.
-fn data(report: &Report, grid: Grid, tracks: &[Track<'_>]) -> TrackData {
+fn data(report: &Report, grid: Grid, tracks: &[Track<'_>]) -> TrackData<'static> {
     let rounded = |value: f64| -> f64 { format!("{value:.3e}").parse().unwrap_or(value) };
     let named = |track: &Track<'_>| NamedValues {
         name: track.name,
@@ -253,6 +257,7 @@ fn data(report: &Report, grid: Grid, tracks: &[Track<'_>]) -> TrackData {
     let energy: Vec<_> = (0..=grid.bins).map(|edge| as_f64(curve.at(grid.edge_ns(edge))).times(1e-6)).collect();
     let precise = |joules: f64| -> f64 { format!("{joules:.7e}").parse().unwrap_or(joules) };
     TrackData {
+        lanes: Vec::new(),
         end_s: grid.end_ns as f64 / 1e9,
         tracks: tracks.iter().map(named).collect(),
         energy_j: energy.iter().map(|energy| energy.value.map(precise)).collect(),

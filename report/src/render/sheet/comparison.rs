@@ -1,6 +1,6 @@
 //! A comparison of runs as tables: its groups if there are any, and all runs; as CSV, one row per run with every digit.
 
-use eco2_core::Bounded;
+use eco2_core::{Bounded, Quality};
 
 use super::super::csv::table;
 use super::super::numbers::{Amount, Column, digits};
@@ -27,7 +27,8 @@ fn sheet(comparison: &Comparison) -> Sheet {
     tables.push(runs(comparison));
     let verdicts =
         comparison.verdicts.iter().filter(|_| comparison.grouping.is_none()).map(|verdict| verdict.text.clone());
-    let notes = verdicts.chain(comparison.notes.iter().cloned()).collect();
+    let scope = std::iter::once(comparison.scope_text().to_owned());
+    let notes = scope.chain(verdicts).chain(comparison.notes.iter().cloned()).collect();
     Sheet { title: format!("Comparison of {} runs", comparison.runs.len()), tables, notes }
 }
 
@@ -94,6 +95,7 @@ fn runs(comparison: &Comparison) -> Table {
         &format!("Energy per {per}, {joules}"),
         &format!("Range, {joules}"),
         &format!("Emissions per {per}, {grams}"),
+        "Quality",
     ];
     let mut rows = Table { text_columns: 2, ..Table::new("Runs", &head) };
     let ranged = |figure: &Figure| Bounded::plausible(figure.value, figure.low, figure.high).times(UJ_PER_KWH);
@@ -106,13 +108,18 @@ fn runs(comparison: &Comparison) -> Table {
             run.energy_kwh.map_or_else(|| "not measured".to_owned(), |figure| energy.cell(figure.value * UJ_PER_KWH)),
             run.energy_kwh.as_ref().map_or_else(String::new, |figure| energy.range(&ranged(figure))),
             run.grams.map_or_else(|| "not known".to_owned(), |figure| mass.cell(figure.value)),
+            quality_name(run.quality()).to_owned(),
         ]);
     }
     rows
 }
 
+fn quality_name(quality: Quality) -> &'static str {
+    if quality == Quality::Missing { "not measured" } else { quality.name() }
+}
+
 /// Columns of the CSV table, without the labels.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "run_id",
     "name",
     "started_at",
@@ -127,6 +134,8 @@ const COLUMNS: [&str; 14] = [
     "co2e_high_g",
     "loss",
     "group",
+    "scope",
+    "quality",
 ];
 
 /// Returns the comparison as CSV: one row per run with every digit, values per unit of work, and a column per label. A value that is
@@ -171,5 +180,7 @@ fn cells(comparison: &Comparison, place: usize, run: &Compared) -> Vec<String> {
         grams_high,
         number(run.loss),
         group.map_or_else(String::new, |group| group.label.clone()),
+        comparison.scope.name().to_owned(),
+        run.quality().name().to_owned(),
     ]
 }

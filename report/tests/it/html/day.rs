@@ -111,6 +111,30 @@ pub(crate) fn report() -> Report {
     report.devices = devices;
     report.curves = curves;
     report.spans = fixture::report().spans;
+    // Two minutes of loading, then training with a check every two hours.
+    const MINUTE_NS: u64 = 60_000_000_000;
+    let lane = |name: &str, parts: Vec<(u64, u64)>| SpanTimeRecord {
+        name: name.into(),
+        joined_ns: 1_000_000,
+        from_ns: parts.iter().map(|part| part.0 * MINUTE_NS).collect(),
+        to_ns: parts.iter().map(|part| part.1 * MINUTE_NS).collect(),
+    };
+    report.span_times = vec![
+        lane("load", vec![(0, 2)]),
+        lane("train", (0..12).map(|check| (check * 120 + 8, check * 120 + 119)).collect()),
+        lane("eval", (0..12).map(|check| (check * 120, check * 120 + 8)).collect()),
+    ];
+    // 192 steps a bin; the first half hour needs a quarter more.
+    let bin_uj = |bin: u64| 192 * (if bin < 10 { 1_065_000_000 } else { 852_000_000 }) + bin % 7 * 40_000_000;
+    report.step_curve = Some(StepCurve {
+        name: "step".into(),
+        bin_ns: 200_000_000_000,
+        count: vec![192; 432],
+        duration_ns: vec![190_000_000_000; 432],
+        energy_uj: (0..432).map(|bin| Some(bin_uj(bin))).collect(),
+        low_uj: (0..432).map(|bin| bin_uj(bin) / 100 * 98).collect(),
+        high_uj: (0..432).map(|bin| Some(bin_uj(bin) / 100 * 102)).collect(),
+    });
     report.work = Work { steps: Some(512_000), samples: Some(131_072_000), ..Work::default() };
     report.attribution = Some(Attribution {
         command_uj: total_uj / 100 * 92,
