@@ -33,8 +33,8 @@ installed_tar() {
         [[ $file == "$root"* ]] || install -D "$file" "$root$file"
     done
     if ((EUID == 0)); then
-        env -i HOME=/home PATH="/$folder/bin:/bin" chroot "$root" eco2 run -- true
-        env -i HOME=/home PATH="/$folder/bin:/bin" chroot "$root" eco2 show
+        env -i HOME=/home PATH=/bin "$(command -v chroot)" "$root" "/$folder/bin/eco2" run -- true
+        env -i HOME=/home PATH=/bin "$(command -v chroot)" "$root" "/$folder/bin/eco2" show
     fi
     printf '#include <eco2.h>\n#include <stdio.h>\nint main(void) { return puts(eco2_version()) < 0; }\n' >"$SCRATCH/uses.c"
     PKG_CONFIG_PATH=$root/$folder/lib/pkgconfig bash -c 'cc "$1/uses.c" $(pkg-config --cflags --libs eco2) -o "$1/uses"' - "$SCRATCH"

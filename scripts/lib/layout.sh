@@ -56,7 +56,8 @@ install_library() {
 upwards() { sed 's,[^/][^/]*,..,g' <<<"$1"; }
 
 pkg_config_file() {
-    local libdir=$1 native=$2 rpath=$3
+    local libdir=$1 native=$2 link="-L\${libdir}"
+    [[ -z $3 ]] || link+=" -Wl,-rpath,\${libdir}"
     cat <<END_PC
 prefix=\${pcfiledir}/$(upwards "$libdir/pkgconfig")
 libdir=\${prefix}/$libdir
@@ -66,7 +67,7 @@ Name: eco2
 Description: Energy use and emissions of machine-learning training
 Version: $VERSION
 Cflags: -I\${includedir}
-Libs: -L\${libdir}${rpath:+ -Wl,-rpath,\$\{libdir\}} -leco2
+Libs: $link -leco2
 Libs.private: $native
 END_PC
 }
