@@ -67,10 +67,11 @@ class Terminal(Real):
         self.assertIn("<eco2.Report 'cell': energy not known, emissions not known", self.session("%load_ext eco2", "%%eco2\nx = 1"))
 
     def test_a_cell_that_fails_is_measured_and_fails_and_a_wrong_argument_is_one_line(self):
-        shown = self.session("%load_ext eco2", "%%eco2 bad\n1 / 0", "%%eco2 --zoen DE\nx = 1", "%eco2 what")
-        self.assertEqual(re.findall(r"^CELL (\w+)$", shown, re.M), ["ok", "failed", "failed", "ok"])
+        shown = self.session("%load_ext eco2", "%%eco2 bad\n1 / 0", "%%eco2 --zoen DE\nx = 1", "%eco2 what", "%%eco2 don't\nx = 1")
+        self.assertEqual(re.findall(r"^CELL (\w+)$", shown, re.M), ["ok", "failed", "failed", "ok", "failed"])
         self.assertEqual(shown.count("ZeroDivisionError: division by zero"), 1, shown)
         self.assertIn("<eco2.Report 'bad'", shown)
+        self.assertRegex(shown, r"(?m)^UsageError: No closing quotation; usage: %eco2 ")
         self.assertRegex(shown, r"(?m)^UsageError: --zoen is not known here; usage: %eco2 ")
         self.assertIn("eco2: 'what' is not known here; usage", shown)
 

@@ -1,5 +1,6 @@
 """`eco2.codecarbon`: CodeCarbon's classes, by one import. test_upstream compares names and columns with CodeCarbon itself."""
 
+import asyncio
 import csv
 import json
 import logging
@@ -7,6 +8,7 @@ import os
 import unittest
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import eco2
 from eco2.codecarbon import EmissionsTracker, OfflineEmissionsTracker, track_emissions
@@ -57,6 +59,53 @@ class Tracker(Case):
             pass
         self.assertEqual(Path(self.folder, "other.csv.bak").read_text(), "a,b\n1,2\n")
         self.assertEqual(len(self.rows("other.csv")), 1)
+
+    def test_a_row_starts_on_a_line_of_its_own_and_bytes_and_cells_that_are_not_known_stay(self):
+        path = Path(self.folder, "emissions.csv")
+        with self.tracker(zone="DE"):
+            pass
+        header, row = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(header + row.replace(b"DE", b"\xff") + row.rstrip(b"\n") + b",more")
+        for given in ({}, {"on_csv_write": "update"}):
+            before = path.read_bytes()
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                with self.tracker(zone="DE", **given):
+                    pass
+            lines = path.read_bytes().splitlines(keepends=True)
+            self.assertEqual(b"".join(lines[:-1]).rstrip(b"\n"), before.rstrip(b"\n"))
+            self.assertEqual(len(next(csv.reader([lines[-1].decode()]))), len(header.split(b",")))
+
+    def test_no_backup_is_overwritten_and_a_single_line_is_backed_up(self):
+        path = Path(self.folder, "emissions.csv")
+        for text in ("a,b\n1,2\n", "my only line", "timestamp,proj"):
+            path.write_text(text)
+            with self.assertWarnsRegex(RuntimeWarning, "other columns"), self.tracker(zone="DE"):
+                pass
+        kept = {file.name: file.read_text() for file in Path(self.folder).glob("emissions.csv.*")}
+        self.assertEqual(kept, {"emissions.csv.bak": "a,b\n1,2\n", "emissions.csv.bak.2": "my only line", "emissions.csv.bak.3": "timestamp,proj"})
+        self.assertEqual(len(self.rows()), 1)
+
+    def test_an_update_that_breaks_off_leaves_the_file_as_it_was(self):
+        path = Path(self.folder, "emissions.csv")
+        with self.tracker(zone="DE"):
+            pass
+        path.chmod(0o664)
+        before = path.read_bytes()
+        with self.assertWarnsRegex(RuntimeWarning, "not written: full"), self.tracker(zone="DE", on_csv_write="update"):
+            self.enterContext_(mock.patch("os.replace", side_effect=OSError("full")))
+        self.assertEqual(path.read_bytes(), before)
+        self.assertEqual(list(Path(self.folder).glob("*.part")), [])
+
+    def test_a_fault_of_writing_is_a_warning_whatever_it_is(self):
+        with self.tracker(zone="DE"):
+            pass
+        with open(f"{self.folder}/emissions.csv", "a", encoding="utf-8") as file:
+            file.write("x" * (csv.field_size_limit() + 1) + "\n")
+        for given in ({"on_csv_write": "update"}, {"output_file": "a\0b"}):
+            with self.subTest(given), self.assertWarnsRegex(RuntimeWarning, "not written"), self.tracker(zone="DE", **given) as tracker:
+                pass
+            self.assertIsNotNone(tracker.final_emissions)
 
     def test_a_file_that_is_not_wanted_or_cannot_be_written_ends_nothing(self):
         for given in ({"save_to_file": False}, {"output_methods": "logger,api"}):
@@ -110,6 +159,35 @@ class Tracker(Case):
             train(1, b=0)
         self.assertEqual([row["country_iso_code"] for row in self.rows()], ["DEU", "DEU"])
 
+    def test_the_decorator_awaits_a_coroutine_and_refuses_a_generator(self):
+        @track_emissions(**{**self.gpu, "output_dir": self.folder})
+        async def train():
+            spin(0.1)
+            await asyncio.sleep(0)
+            spin(0.1)
+            return 1
+
+        self.assertEqual(asyncio.run(train()), 1)
+        (row,) = self.rows()
+        self.assertGreater(float(row["duration"]), 0.2)
+        with self.assertRaisesRegex(TypeError, "generator function"):
+            @track_emissions
+            def batches():
+                yield
+
+    def test_a_place_that_is_not_known_is_warned_of(self):
+        for given, words in [({"country_iso_code": "XYZ"}, "'XYZ' is not known, the world average"),
+                             ({"cloud_provider": "aws", "cloud_region": "nowhere"}, "'aws:nowhere' is not known, the world average"),
+                             ({"country_iso_code": "FRA", "region": "california"}, "'california'.*average of 'FRA'")]:
+            with self.subTest(given), self.assertWarnsRegex(RuntimeWarning, words), self.tracker(**given):
+                pass
+        for given in ({}, {"country_iso_code": "DEU"}, {"country_iso_code": "USA", "region": "california"},
+                      {"force_carbon_intensity_g_co2e_kwh": 100}):
+            with self.subTest(given), warnings.catch_warnings():
+                warnings.simplefilter("error")
+                with self.tracker(**given):
+                    pass
+
 
 class Keywords(Case):
     def options(self, **given) -> dict:
@@ -120,7 +198,8 @@ class Keywords(Case):
         for given, zone in [({"country_iso_code": "DEU"}, "DEU"), ({"country_iso_code": "USA", "region": "california"}, "US-CA"),
                             ({"country_iso_code": "FRA", "region": "california"}, "FRA"), ({"country_2letter_iso_code": "FR"}, "FR"),
                             ({"cloud_provider": "aws", "cloud_region": "us-east-1"}, "aws:us-east-1"), ({}, None), ({"zone": "PL"}, "PL")]:
-            with self.subTest(given):
+            with self.subTest(given), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 self.assertEqual(self.options(**given)["zone"], zone)
 
     def test_keywords_have_the_effect_of_options(self):

@@ -66,6 +66,13 @@ class Values(unittest.TestCase):
             self.assertRegex(repr(found), "energy not known, emissions not known")
             self.assertIn("not known", found._repr_html_())
 
+    def test_a_report_is_made_of_another_one_or_of_its_parts(self):
+        found = report()
+        for again in (eco2.Report(found), eco2.Report({**found}), eco2.Report({"run": found.run, **found.to_dict()})):
+            self.assertEqual((again.to_dict(), again.to_json(), repr(again)), (found.to_dict(), found.to_json(), repr(found)))
+        with self.assertRaisesRegex(TypeError, "set"):
+            eco2.Report({"run": set()}).to_dict()
+
     def test_quality_is_that_of_the_worst_part(self):
         self.assertEqual(report(energy={"estimated_uj": 1}).quality, "estimated")
         self.assertEqual(report(energy={"estimated_uj": 1, "synthetic_uj": 1}).quality, "synthetic")
@@ -79,6 +86,10 @@ class Line(unittest.TestCase):
         self.assertEqual(repr(report()), "<eco2.Report 'bert': 30.0 Wh (measured, ± 17 %), 10.3 g CO₂e (± 17 %, DE, 342 g/kWh), 2 h 0 min>")
         estimate = report(energy={"range_kind": "plausible", "measured_uj": 0, "estimated_uj": 108 * 10**9, "low_uj": 54 * 10**9})
         self.assertIn("30.0 Wh (estimated, plausible range 15.0 – 35.0 Wh)", repr(estimate))
+        zero = {"total_uj": 0, "low_uj": 0}
+        self.assertIn(": 0 – 5.00 J (measured), 0 – 475 µg CO₂e (DE, 342 g/kWh)",
+                      repr(report(energy={**zero, "high_uj": 5 * 10**6}, carbon={"grams": 0, "low": 0, "high": 475e-6})))
+        self.assertIn(": 0 µJ (measured)", repr(report(energy={**zero, "high_uj": 0})))
         self.assertIn("at least 25.0 Wh (measured)", repr(report(energy={"high_uj": None})))
         self.assertIn("world average, no grid zone set", repr(report(carbon={"zone": "WORLD", "zone_source": "default-world"})))
 

@@ -1,6 +1,8 @@
 """The decorator, the default meter, and notebooks."""
 
 import asyncio
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -157,10 +159,12 @@ class Notebook(Case):
         self.assertEqual([span.name for span in first.spans], ["train"])
         self.assertEqual((first.carbon.zone, second.carbon.zone, self.session().carbon.zone), ("DE", "FR", "FR"))
         self.assertFalse(eco2.default_meter().closed)
-        self.assertIsNone(self.session("--zone Nowhere"))
+        with contextlib.redirect_stderr(io.StringIO()) as printed:
+            self.assertIsNone(self.session("--zone Nowhere"))
+        self.assertRegex(printed.getvalue(), r"\Aeco2: no grid figure for zone .*\n\Z")
 
     def test_an_argument_that_does_not_exist_is_named_with_the_usage(self):
-        for line in ("--zoen DE", "one two"):
+        for line in ("--zoen DE", "one two", "don't", "é" * 129):
             with self.assertRaisesRegex(ValueError, "usage: %eco2"):
                 self.magic(line, "x = 1")
 

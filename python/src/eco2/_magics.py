@@ -16,6 +16,9 @@ from .report import Report
 
 USAGE = "%eco2 [--zone ZONE]; %%eco2 [NAME] [--zone ZONE]"
 
+_MAX_NAME = 256
+"""Bytes that the name of a span may have."""
+
 _OF_THE_SESSION = ("json", "trace", "budget", "webhook", "email_to", "email_server", "email_user", "email_from", "email_ca")
 """Options of the session's meter that a cell's does not get: files, limits and alerts."""
 
@@ -64,7 +67,10 @@ class Magics:
 
     def _arguments(self, line: str) -> str | None:
         """The name in a magic's line, if any; keeps the zone."""
-        words, name = shlex.split(line), None
+        try:
+            words, name = shlex.split(line), None
+        except ValueError as error:  # a quote that is not closed
+            raise _usage_error(f"{error}; usage: {USAGE}") from None
         while words:
             word = words.pop(0)
             option, given, value = word.partition("=")
@@ -74,6 +80,8 @@ class Magics:
                 raise _usage_error(f"{word} is not known here; usage: {USAGE}")
             else:
                 name = word
+        if name is not None and len(name.encode("utf-8", "replace")) > _MAX_NAME:
+            raise _usage_error(f"the name has more than {_MAX_NAME} bytes; usage: {USAGE}")
         return name
 
     def _with_zone(self, report: Report) -> Report:
@@ -106,7 +114,8 @@ def _opened(opening) -> Meter | None:  # type: ignore[no-untyped-def]
 
 
 def _complain(text: str) -> None:
-    print(f"eco2: {text}", file=sys.stderr)
+    # The command's own errors have the prefix already.
+    print(f"eco2: {text.removeprefix('eco2: ')}", file=sys.stderr)
 
 
 def _usage_error(text: str) -> Exception:

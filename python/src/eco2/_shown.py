@@ -107,15 +107,16 @@ def _bounded(value, low, high, units, is_plausible: bool, suffix: str = "") -> t
     """A value and its range, `± 1.2 %` where that is symmetric to a tenth, else both ends; empty where nothing is known."""
     if value is None and not low:
         return "", ""
-    size, unit = _unit(low if value is None else value, units)
+    size, unit = _unit(value or low or high or 0, units)
     if high is None:
         return f"at least {_digits(low / size, floor)} {unit}{suffix}", ""
-    if value is None:
+    # A value of 0 with an upper bound is not known to be 0: the sensor may not resolve it.
+    if value is None or value <= 0 < high:
         return f"{_digits(low / size, floor)} – {_digits(high / size, ceil)} {unit}{suffix}", ""
     shown = f"{_digits(value / size)} {unit}{suffix}"
     below, above = value - low, high - value
     widest = max(below, above)
-    if widest <= 0 or value <= 0:
+    if widest <= 0:
         return shown, ""
     if not is_plausible and abs(below - above) <= widest / 10:
         return shown, f"± {_digits(100 * widest / value, ceil, 2)} %"

@@ -8,18 +8,23 @@ world average. Faults of measuring are warnings, and the program goes on. docs/s
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
+import io
+import itertools
 import json
 import os
+import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import _log
 from ._names import CODECARBON, WITHOUT
 from .errors import Error
 from .meter import Meter
+from .spans import wrapped
 
 __all__ = ["EmissionsData", "EmissionsTracker", "OfflineEmissionsTracker", "track_emissions"]
 
@@ -96,6 +101,9 @@ class EmissionsTracker:
         if self._meter is not None:
             return _warn("the tracker was started already")
         self._tasks, self._meter = {}, self._opened({})
+        unknown = None if self._meter is None else _unknown_zone(self._meter)
+        if unknown is not None:
+            _warn(f"the grid zone {unknown!r} is not known, the world average is used; `eco2 grid` lists all zones")
 
     def stop(self) -> float | None:
         """Ends the run, writes its row into emissions.csv, and returns kilograms CO2e; None where they are not known."""
@@ -162,7 +170,7 @@ class EmissionsTracker:
                 self._file.write(data)
                 if self._tasks:
                     self._file.write_tasks(self._tasks, f"emissions_{self._experiment}_{data.run_id}.csv")
-        except (OSError, csv.Error) as error:
+        except (OSError, ValueError, csv.Error) as error:
             _warn(f"the emissions were not written: {error}")
         return data
 
@@ -172,16 +180,14 @@ class OfflineEmissionsTracker(EmissionsTracker):
 
 
 def track_emissions(fn: Callable | None = None, project_name: str | None = None, **options: Any) -> Callable:
-    """Measures every call of a function as a run: `@track_emissions` or `@track_emissions(country_iso_code="DEU", ...)`."""
+    """Measures every call of a function as a run: `@track_emissions` or `@track_emissions(country_iso_code="DEU", ...)`.
+
+    Raises:
+        TypeError: at decoration, for a generator function.
+    """
     if fn is None:
         return functools.partial(track_emissions, project_name=project_name, **options)
-
-    @functools.wraps(fn)
-    def measured(*arguments: Any, **keywords: Any) -> Any:
-        with EmissionsTracker(project_name, **options):
-            return fn(*arguments, **keywords)
-
-    return measured
+    return wrapped(fn, lambda: EmissionsTracker(project_name, **options))
 
 
 class _Csv:
@@ -202,39 +208,87 @@ class _Csv:
         """Appends a row, or with `on_csv_write="update"` replaces that of the run. A file with other columns is kept as .bak."""
         if not self.wanted:
             return
-        columns, rows = list(data.values), self._rows()
-        if rows and list(rows[0]) != columns:
-            os.replace(self.path, self.path + ".bak")
-            _warn(f"{self.path} had other columns, and is now {self.path}.bak")
-            rows = []
-        if self.updates:
-            rows = [row for row in rows if row["run_id"] != data.run_id]
-        if rows and not self.updates:
-            _write(self.path, columns, [data.values], "a")
+        columns, row = list(data.values), list(data.values.values())
+        header = self._header()
+        if header not in (None, columns):
+            kept = _free(f"{self.path}.bak")
+            os.replace(self.path, kept)
+            _warn(f"{self.path} had other columns, and is now {kept}")
+            header = None
+        if header is None:
+            _append(self.path, [columns, row])
+        elif not self.updates:
+            _append(self.path, [row])
         else:
-            _write(self.path, columns, [*rows, data.values], "w")
+            at = columns.index("run_id")
+            with _reader(self.path) as file:
+                others = [cells for cells in csv.reader(file) if cells[at:at + 1] != [data.run_id]]
+            _replace(self.path, [*others, row])
 
     def write_tasks(self, tasks: Mapping[str, EmissionsData], name: str) -> None:
         """The rows of a run's tasks, in a file of their own."""
         if self.wanted:
             rows = [{"task_name": task, **data.values} for task, data in tasks.items()]
             columns = [column for column in rows[0] if column not in _NOT_OF_A_TASK]
-            _write(os.path.join(self.folder, name), columns, rows, "w")
+            _replace(os.path.join(self.folder, name), [columns, *([row[column] for column in columns] for row in rows)])
 
-    def _rows(self) -> list[dict[str, str]]:
+    def _header(self) -> list[str] | None:
+        """The columns that the file has; None where there is no file, or an empty one."""
         try:
-            with open(self.path, encoding="utf-8", newline="") as file:
-                return list(csv.DictReader(file))
+            with _reader(self.path) as file:
+                return next(csv.reader(file), None)
         except FileNotFoundError:
-            return []
+            return None
 
 
-def _write(path: str, columns: list[str], rows: list, mode: str) -> None:
-    with open(path, mode, encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        if mode == "w":
-            writer.writeheader()
-        writer.writerows(rows)
+def _reader(path: str) -> io.TextIOWrapper:
+    """A file to read. Bytes that are not UTF-8 stay as they are when a row is written again."""
+    return open(path, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def _lines(rows: Iterable[list]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _append(path: str, rows: list[list]) -> None:
+    """Adds rows, after a line end where the last line has none: an editor left it out, or the write of that row was cut off."""
+    with open(path, "ab+") as file:
+        is_open = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+        file.write(b"\n" * is_open + _lines(rows))
+
+
+def _replace(path: str, rows: list[list]) -> None:
+    """Writes a file with these rows, and puts it in place when it is complete: a crash leaves the old file or the new one."""
+    path = os.path.realpath(path)
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(_lines(rows))
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(path):
+            shutil.copymode(path, part)
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+
+
+def _free(path: str) -> str:
+    """The path, or the first of path.2, path.3, ... that does not exist."""
+    names = itertools.chain([path], (f"{path}.{number}" for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _unknown_zone(meter: Meter) -> str | None:
+    """The grid zone that was asked for and is not known, if any."""
+    try:
+        carbon = json.loads(meter.report("json")).get("carbon") or {}
+    except Error:
+        return None
+    return str(carbon["terms"]["zone"]) if carbon.get("zone_source") == "unknown" else None
 
 
 def _values(meter: Meter) -> EmissionsData | None:
@@ -286,8 +340,10 @@ def _zone(given: Mapping[str, Any]) -> str | None:
         try:
             part, whole = zone(str(given["region"]))["zone"], zone(str(country))["zone"]
         except Error:
-            return str(country)
-        return str(part) if part.startswith(f"{whole}-") else str(country)
+            part = whole = ""
+        if part.startswith(f"{whole}-"):
+            return str(part)
+        _warn(f"the region {given['region']!r} has no carbon intensity of its own, the average of {country!r} is used")
     return None if country is None else str(country)
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from .records import UJ_PER_KWH
 
@@ -63,7 +64,7 @@ class View(Mapping):
 
     def to_dict(self) -> dict:
         """Plain data, a copy of one's own."""
-        return json.loads(json.dumps(dict(self._data)))
+        return json.loads(_json(self._data))
 
 
 class Report(View):
@@ -101,7 +102,7 @@ class Report(View):
 
     def to_json(self) -> str:
         """The report as JSON text."""
-        return json.dumps(dict(self._data), ensure_ascii=False, indent=2)
+        return _json(self._data, ensure_ascii=False, indent=2)
 
     def to_format(self, format: str, path: str | os.PathLike | None = None) -> str | bytes:
         """The report in a format of the command (`eco2 report --format`), also written to `path` if given.
@@ -205,11 +206,20 @@ def merge(reports: Iterable[str | bytes | Mapping]) -> Report:
 
 
 def _text(report: str | bytes | Mapping) -> bytes:
-    if isinstance(report, View):
-        report = report.to_dict()
     if isinstance(report, Mapping):
-        report = json.dumps(report)
+        report = _json(report)
     return report.encode("utf-8", "replace") if isinstance(report, str) else bytes(report)
+
+
+def _json(data: Mapping, **options: Any) -> str:
+    return json.dumps(dict(data), default=_as_dict, **options)
+
+
+def _as_dict(value: object) -> dict:
+    """A `View`, or another mapping that json does not know: a report may be made of another one's parts."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"JSON has no {type(value).__name__}")
 
 
 def _seen(value):  # type: ignore[no-untyped-def]

@@ -7,6 +7,8 @@ use crate::fixture::{bare, guest, report, server};
 
 const PLAIN: TextStyle = TextStyle { color: false, width: 80, ascii: false };
 
+const README: &str = include_str!("../../../README.md");
+
 fn next() -> Vec<String> {
     ["Run 8e2d", "eco2 show", "eco2 compare", "eco2 doctor"].map(str::to_owned).to_vec()
 }
@@ -21,6 +23,18 @@ fn virtual_machine_has_at_most_twelve_lines() {
     let text = shown(&guest(), PLAIN);
     assert!(text.lines().count() <= 12, "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn readme_shows_the_notices_as_they_are_printed() {
+    let next = next();
+    let style = ShortStyle { style: PLAIN, next: &next, ..ShortStyle::default() };
+    let text = short_text(&guest(), &style).text;
+    let notices: Vec<_> = README.lines().filter(|line| line.starts_with("  ! ")).collect();
+    assert_eq!(notices.len(), 2, "{notices:?}");
+    for notice in notices {
+        assert!(text.lines().any(|line| line == notice), "{notice} is not in:\n{text}");
+    }
 }
 
 #[test]
