@@ -273,7 +273,7 @@ pub(crate) struct ReportArgs {
     /// Sum the runs by the value of a label; without RUN all stored runs
     #[arg(long, value_name = "LABEL")]
     pub(crate) by: Option<String>,
-    /// Sum the energy of each hour, day or week (UTC); without RUN of all stored runs
+    /// Sum the energy of each hour, day, week or month (UTC); without RUN of all stored runs
     #[arg(long, value_enum, hide_possible_values = true)]
     pub(crate) period: Option<PeriodLength>,
     /// Add the compute resources that conferences ask for to --format methods
@@ -310,6 +310,7 @@ pub(crate) enum PeriodLength {
     Hour,
     Day,
     Week,
+    Month,
 }
 
 /// Formats of `eco2 report`.
@@ -353,6 +354,8 @@ pub(crate) enum Format {
     Scope2,
     /// The energy values of the EU AI Act's Annex XI
     AiAct,
+    /// Electricity and Scope 2 emissions by month and by site, which --by names [default: the grid zone]
+    Esg,
     /// Energy and computation for the EU model documentation of general-purpose AI, of one run or several
     Gpai,
     /// A paragraph for the methods section of a paper, about one run or several; with --by, runs of a group are repeats

@@ -1,6 +1,7 @@
 //! Runs `eco2 report`, which prints runs that have ended or were killed, in one of the formats of `--format`.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum as _;
@@ -25,13 +26,18 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     args.supplements.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
     let unrelated = if args.force { Unrelated::Summed } else { Unrelated::Refused };
-    let read = |run: &OsString| eco2::read_whole(run, &options, unrelated);
     let runs = if args.runs.is_empty() { stored_runs(&options)? } else { args.runs.clone() };
-    let mut reports = runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
-    if args.price.is_given() || args.supplements.is_given() {
-        let again =
-            |(report, run): (Report, &OsString)| eco2::reprice_of(report, eco2::record_hash(run, &options), &options);
-        reports = reports.into_iter().zip(&runs).map(again).collect::<Result<_, _>>()?;
+    let mut reports = Vec::new();
+    for run in &runs {
+        let read = match shared_summaries(run)? {
+            Some(summaries) => summaries,
+            None => vec![eco2::read_whole(run, &options, unrelated)?],
+        };
+        for report in read {
+            let is_priced_again = args.price.is_given() || args.supplements.is_given();
+            let hash = || eco2::record_hash(run, &options);
+            reports.push(if is_priced_again { eco2::reprice_of(report, hash(), &options)? } else { report });
+        }
     }
     if args.chosen() == Format::Pdf && args.by.is_none() && args.period.is_none() && !args.steady {
         let pdf = pdf::print(&eco2_report::html(single(&reports, Format::Pdf)?))?;
@@ -45,6 +51,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     let text = match (&args.by, args.period) {
         _ if args.steady => steady(&reports, args.chosen())?,
         (_, None) if args.chosen() == Format::Methods => statement(&reports, args, &options)?,
+        (label, None) if args.chosen() == Format::Esg => eco2_report::esg_csv(&reports, label.as_deref())?,
         (label, Some(period)) => by_period(&reports, label.as_deref(), period, args.chosen())?,
         (Some(label), None) => grouped(&reports, label, args.chosen())?,
         (None, None) => {
@@ -95,6 +102,13 @@ fn label_of_all<'a>(reports: &'a [Report], name: &str) -> Option<&'a String> {
     reports.iter().all(|report| report.run.labels.get(name) == Some(first)).then_some(first)
 }
 
+/// Returns the runs of a file of shared summaries; `None` for any other run.
+fn shared_summaries(run: &OsString) -> anyhow::Result<Option<Vec<Report>>> {
+    let path = Path::new(run);
+    let may_be_one = path.extension().is_some_and(|suffix| suffix == "json") && path.is_file();
+    Ok(if may_be_one { eco2_report::read_summaries(path)? } else { None })
+}
+
 /// Returns the ids of the stored runs that can be read.
 fn stored_runs(options: &Options) -> anyhow::Result<Vec<OsString>> {
     let ListedRuns { list, notice } =
@@ -116,6 +130,7 @@ fn by_period(reports: &[Report], label: Option<&str>, length: PeriodLength, form
         PeriodLength::Hour => Period::Hour,
         PeriodLength::Day => Period::Day,
         PeriodLength::Week => Period::Week,
+        PeriodLength::Month => Period::Month,
     };
     let sums = eco2_report::by_period(reports, label, period);
     Ok(match format {
@@ -184,6 +199,7 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         // Its bytes are no text; they are printed before this is called.
         Format::Html | Format::Pdf => Ok(eco2_report::html(single(reports, format)?)),
         Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),
+        Format::Esg => eco2_report::esg_csv(reports, None).map_err(Into::into),
         Format::Gpai => eco2_report::gpai(reports).map_err(Into::into),
         Format::Methods => eco2_report::methods_of(reports, None).map_err(Into::into),
         Format::Csv => tables(reports, eco2_report::csv),

@@ -30,7 +30,7 @@ SHOWN = {
     "prometheus_prefix": "hf_outputs", "save_report": "hf_outputs", "report_path": "hf_outputs", "export_csv": "hf_outputs",
     "csv_path": "hf_outputs", "output_dir": "hf_outputs", "budget_action": "hf_budget", "check_frequency": "hf_budget",
     "grace_period": "hf_budget", "mlflow_tracking": "hf_outputs", "wandb_tracking": "hf_outputs",
-    "tensorboard_tracking": "hf_outputs", "enable_recommendations": "hf_callback", "track_model_size": "hf_callback",
+    "tensorboard_tracking": "hf_outputs", "neptune_tracking": "hf_outputs", "enable_recommendations": "hf_callback", "track_model_size": "hf_callback",
     "track_dataset_size": "hf_callback", "per_gpu_metrics": "hf_callback", "aggregate_gpus": "hf_callback",
     "gpu_ids": "hf_callback", "carbon_price_per_tonne": "hf_callback", "use_real_time_carbon": "hf_live",
     "intensity_provider": "hf_live", "co2_signal_api_token": "hf_live", "latitude": "hf_live", "longitude": "hf_live",
@@ -239,7 +239,7 @@ class Environment(HfTest):
         self.assertEqual(meter_options.zones(made({"COUNTRY": "US", "REGION": "CA"}, country="FR")), ["FR", None])
         self.assertEqual(meter_options.zones(made({"COUNTRY": "US"}, region="CA")), ["US/CA", "US", None])
         self.assertEqual(meter_options.zones(made({"COUNTRY": "US"}, zone="DE")), ["DE", None])
-        for name in ("wandb", "mlflow", "tensorboard"):
+        for name in ("wandb", "mlflow", "tensorboard", "neptune"):
             self.assertIs(getattr(made({"INTEGRATIONS": name}, **{f"{name}_tracking": False}), f"{name}_tracking"), False)
             self.assertIs(getattr(made({f"{name.upper()}_TRACKING": "0"}, integrations=[name]), f"{name}_tracking"), True)
             self.assertIs(getattr(CarbonConfig(**{"integrations": [name], f"{name}_tracking": False}), f"{name}_tracking"), False)

@@ -23,7 +23,8 @@ import eco2
 from hf_rig import HfTest, Loop, until
 
 import hf_eco2ai as h
-from hf_eco2ai import CarbonReport, ConfigurationError, Eco2AICallback, PrometheusExporter, ReportExporter, errors, prometheus, trackers
+from hf_eco2ai import (CarbonReport, ConfigurationError, Eco2AICallback, PrometheusExporter, ReportExporter, errors, neptune, prometheus,
+                       trackers)
 from hf_eco2ai.report import COLUMNS
 
 SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps total_epochs
@@ -358,10 +359,10 @@ class Prometheus(HfTest):
 class Trackers(HfTest):
     """Experiment trackers, by stand-ins with their interface; the real ones run under `scripts/test --full`."""
 
-    def run_with(self, exporter, **options):
+    def run_with(self, exporter, module=trackers, **options):
         """A training whose tracker is a stand-in; what it was given."""
         stand_in = mock.Mock()
-        with mock.patch.object(trackers, exporter, lambda config: stand_in):
+        with mock.patch.object(module, exporter, lambda config: stand_in):
             loop = Loop(Eco2AICallback(**self.options(**options)))
             loop.begin()
             loop.batches(2)
@@ -390,6 +391,9 @@ class Trackers(HfTest):
 
     def test_effect_tensorboard_tracking(self) -> None:
         self.check(self.run_with("TensorBoardExporter", tensorboard_tracking=True))
+
+    def test_effect_neptune_tracking(self) -> None:
+        self.check(self.run_with("NeptuneExporter", neptune, neptune_tracking=True))
 
     def test_a_tracker_that_is_not_installed_costs_a_warning(self) -> None:
         with mock.patch.dict(sys.modules, {"mlflow": None}), self.warnings() as heard:

@@ -133,6 +133,20 @@ class Frameworks(HfTest):
         self.assertEqual(len(logs), 1)
         self.assertIn(b"carbon/grid_intensity", logs[0].read_bytes())
 
+    @unittest.skipUnless(installed("neptune"), "neptune is not installed")
+    def test_neptune_offline_has_a_run_with_the_figures_and_the_report(self) -> None:
+        self.set_env("NEPTUNE_MODE", "offline")
+        with self.warnings() as heard:
+            with h.track_training(**self.options(zone="DE", neptune_tracking=True)) as run:
+                for _ in range(3):
+                    run.step(samples=2)
+        self.assertEqual((heard, run.errors), ([], 0))
+        stored = list(Path(".neptune").glob("offline/run__*/data-*.log"))
+        self.assertEqual(len(stored), 1)
+        self.assertIn(b"total_steps", stored[0].read_bytes())
+        report = next(Path(".neptune").glob("offline/run__*/upload_path/carbon_report*.json"))
+        self.assertEqual(json.loads(report.read_text(encoding="utf-8"))["summary"]["total_steps"], 3)
+
 
 if __name__ == "__main__":
     unittest.main()

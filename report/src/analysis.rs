@@ -3,6 +3,7 @@
 pub mod advice;
 mod compare;
 mod failed;
+mod esg;
 mod footprint;
 mod increase_check;
 mod layers;
@@ -10,12 +11,14 @@ mod merge;
 mod periods;
 mod scope;
 mod sum;
+mod summaries;
 
 pub use compare::{
     Compared, Comparison, Difference, Figure, Grouping, Increase, LeftOut, Objective, Overlap, RunGroup, Spread,
     Verdict, compare, compare_by, comparison_json, comparison_text, increase,
 };
 pub(crate) use failed::{has_failed, wasted_uj};
+pub(crate) use esg::{SiteKey, SiteMonth, by_site};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};
@@ -26,3 +29,4 @@ pub use periods::{Period, PeriodSum, by_period};
 pub(crate) use scope::scope_of;
 pub use scope::{Scope, in_scope};
 pub(crate) use sum::{DeviceTime, RunSum, facility_of, sum_of_runs};
+pub use summaries::{read_summaries, read_summary_group};

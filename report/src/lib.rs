@@ -21,7 +21,7 @@ pub use analysis::{
     BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, Increase, IncreaseCheck,
     IncreaseVerdict, LeftOut, Objective, Overlap, Period, PeriodSum, RunEnergy, RunGroup, Scope, Spread, Verdict,
     advice, by_period, check_increase, compare, compare_by, comparison_json, comparison_text, in_scope, increase,
-    merge, merge_without, read_hf_footprint,
+    merge, merge_without, read_hf_footprint, read_summaries, read_summary_group,
 };
 pub use error::Error;
 pub use history::{
@@ -32,7 +32,7 @@ pub use history::{
 pub use history::{IndexFault, Reindexed, reindex, update_index};
 pub use render::{
     AbsentSource, Exporter, Group, LiveValues, MetricNames, Notice, SUMMARY_SCHEMA_JSON, ShortStyle, ShortText,
-    TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv, cyclonedx_json, gpai,
+    TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv, cyclonedx_json, esg_csv, gpai,
     groups_csv, groups_json, groups_text, hf_json, html, json, live_text, methods, methods_of, model_card, openmetrics,
     quality_text, sci_json, scope2_csv, short_text, spans_csv, spent_text, steady_json, steady_text, summary_json,
     text,

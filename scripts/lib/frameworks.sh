@@ -62,11 +62,11 @@ notebook() {
     (cd python && "$venv/bin/mypy" --strict --follow-imports=silent tests/typed_program.py)
 }
 
-# Lightning, Accelerate, MLflow on sqlite, Weights & Biases offline.
+# Lightning, Accelerate, MLflow on sqlite, Weights & Biases and Neptune offline.
 frameworks() {
     local venv
     system_torch || skip "no torch for $SYSTEM_PYTHON (Debian: python3-torch python3-venv)"
-    venv=$(framework_venv frameworks "${TRAINER[@]}" lightning==2.2.5 mlflow==3.17.2 wandb==0.31.0) || skip "they could not be installed"
+    venv=$(framework_venv frameworks "${TRAINER[@]}" lightning==2.2.5 mlflow==3.17.2 wandb==0.31.0 neptune==1.14.0.post2) || skip "they could not be installed"
     cargo build --locked --quiet -p eco2-ffi
     with_frameworks "$venv" -m unittest hf_real_frameworks
 }

@@ -68,3 +68,28 @@ fn checklist_counts_stored_runs_of_the_same_project_only() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn summaries_of_groups_are_summed_compared_and_not_merged() {
+    let rig = rig();
+    for (group, runs) in [("vision", "a.json"), ("speech", "c.json --pue 1.5")] {
+        assert_eq!(rig.eco2(&format!("report {runs} --format summary -o {group}.json")).code, Some(0));
+    }
+    let sums = rig.eco2("report vision.json speech.json --by group --format csv").out;
+    let rows: Vec<&str> = sums.lines().skip(1).collect();
+    assert_eq!(
+        rows.iter().map(|row| row.split(',').take(5).collect::<Vec<_>>()).collect::<Vec<_>>(),
+        [
+            ["group", "speech", "1", "3600000000000", "7200000000000"],
+            ["group", "vision", "1", "3600000000000", "7200000000000"],
+        ]
+    );
+    let text = rig.eco2("compare vision.json speech.json");
+    assert!(text.code == Some(0) && text.out.contains("vision") && text.out.contains("speech"), "{text:?}");
+    let merged = rig.eco2("merge vision.json speech.json");
+    assert_ne!(merged.code, Some(0), "groups are not the records of one run: {merged:?}");
+    let esg = rig.eco2("report a.json b.json c.json --format esg").out;
+    assert!(esg.lines().nth(1).is_some_and(|row| row.starts_with("2026-03,constant,3,6,")), "{esg}");
+    let month = rig.eco2("report a.json --period month").out;
+    assert!(month.contains("month (UTC)") && month.contains("2026-03 "), "{month}");
+}

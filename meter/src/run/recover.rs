@@ -46,7 +46,7 @@ pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
 }
 
 /// Reads the report of a run given as a file, a folder, a run id or `last`: that of its one record, or that of all records
-/// merged.
+/// merged. A file of shared summaries (`eco2 report --format summary`) is read as the sum of its runs.
 ///
 /// # Errors
 /// [`Error::NoRun`], [`Error::Unrelated`] for a folder with records of several runs unless those are to be summed, and for a
@@ -70,9 +70,19 @@ pub fn read_whole(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelate
     let run = run.as_ref();
     let records = runs::find_records(run, options)?;
     if let [one] = records.as_slice() {
-        return read_run(one, options);
+        return read_run(one, options).or_else(|error| read_group(one, error));
     }
     merge_read(records_of(run, &records, options, unrelated)?)
+}
+
+/// Reads a file of shared summaries, which is no report: the sum of its runs. `error` is returned for any other file.
+fn read_group(path: &Path, error: Error) -> Result<Report, Error> {
+    match eco2_report::read_summary_group(path) {
+        Ok(Some(group)) => Ok(group),
+        Ok(None) => Err(error),
+        Err(eco2_report::Error::TooLarge { .. } | eco2_report::Error::Io { .. }) => Err(error),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// SHA-256 of the file that [`read_whole`] reads for that run, as `sha256sum` writes it; `None` where it is several files, or

@@ -103,6 +103,7 @@ class CarbonConfig:
     intensity_provider: Optional[str] = None
     pue: Optional[float] = None
     tensorboard_tracking: Optional[bool] = None
+    neptune_tracking: Optional[bool] = None
     carbon_price_per_tonne: Optional[float] = None
     grace_period: int = 0
     track_cpu_energy: bool = True

@@ -44,7 +44,7 @@ _RANGES = {
     "max_cost_per_hour": (0, float("inf")), "email_smtp_port": (1, 65535), "max_overhead_percent": (0.01, 100),
 }
 _TRACKERS = {"mlflow": "mlflow_tracking", "wandb": "wandb_tracking", "tensorboard": "tensorboard_tracking",
-             "prometheus": "export_prometheus"}
+             "neptune": "neptune_tracking", "prometheus": "export_prometheus"}
 
 
 def layered(*layers: Mapping) -> Dict[str, Any]:
@@ -92,6 +92,8 @@ def settle(config: Any, environment: Mapping) -> None:
         config.mlflow_tracking = bool(environment.get("MLFLOW_TRACKING_URI"))
     if config.wandb_tracking is None:
         config.wandb_tracking = bool(environment.get("WANDB_PROJECT"))
+    if config.neptune_tracking is None:
+        config.neptune_tracking = bool(environment.get("NEPTUNE_PROJECT"))
     config.experiment_name = given or config.project_name
     config.run_id = config.run_id or environment.get("MLFLOW_RUN_ID") or environment.get("WANDB_RUN_ID") or None
     if louder:

@@ -36,9 +36,8 @@ ROWS: Tuple[Unused, ...] = (
     Unused("CUSTOM_*_PATH PLUGIN_*", "no code is loaded from a path; own sources and exports are traits and callbacks (docs/seed.md)", False),
     Unused("BENCHMARK_*", "benchmarks are commands of the repository", False),
     Unused("REDIS_* GRAFANA_*", "no service of that name is used; Grafana reads Prometheus", False),
-    Unused("NEPTUNE_*", "not built yet; MLflow, Weights & Biases and TensorBoard are", False),
-    Unused("MLFLOW_* WANDB_* TENSORBOARD_*", "the clients of the trackers read these; of eco2 `MLFLOW_TRACKING_URI`, `MLFLOW_RUN_ID`, "
-           "`WANDB_PROJECT`, `WANDB_RUN_ID` have an effect", False),
+    Unused("MLFLOW_* WANDB_* TENSORBOARD_* NEPTUNE_*", "the clients of the trackers read these; of eco2 `MLFLOW_TRACKING_URI`, "
+           "`MLFLOW_RUN_ID`, `WANDB_PROJECT`, `WANDB_RUN_ID`, `NEPTUNE_PROJECT` have an effect", False),
     Unused("AWS_* GCP_* AZURE_*", "credentials of a cloud are never read; `cloud` and `zone` name it", False),
     Unused("SSL_* LOG_* DEBUG_*", "other programs' names; `log_level`, `console_log_level` and `debug` are options", False),
 )

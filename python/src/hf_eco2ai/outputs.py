@@ -35,7 +35,8 @@ class Outputs:
         if self.config.export_prometheus:
             self._try("prometheus", lambda: self._serve(session))
         for name, wanted in (("MLflowExporter", self.config.mlflow_tracking), ("WandbExporter", self.config.wandb_tracking),
-                             ("TensorBoardExporter", self.config.tensorboard_tracking)):
+                             ("TensorBoardExporter", self.config.tensorboard_tracking),
+                             ("NeptuneExporter", self.config.neptune_tracking)):
             if wanted:
                 self._try(name, partial(self._follow, name))
 
@@ -98,9 +99,9 @@ class Outputs:
         LOGGER.info("metrics at %s", self.prometheus.get_metrics_url())
 
     def _follow(self, name: str) -> None:
-        from . import trackers
+        from . import neptune, trackers
 
-        self.trackers.append(getattr(trackers, name)(self.config))
+        self.trackers.append(getattr(neptune if name == "NeptuneExporter" else trackers, name)(self.config))
 
     def _try(self, what: str, action: Callable[[], Any]) -> None:
         try:

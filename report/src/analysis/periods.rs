@@ -1,10 +1,11 @@
-//! Sums of energy and emissions by hour, day or week ([`by_period`]): each run is divided by its energy curve, so that the parts
+//! Sums of energy and emissions by hour, day, week or month ([`by_period`]): each run is divided by its energy curve, so that the parts
 //! of a run add up to its total, and a counter that several runs read at the same time counts once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::schema::{Carbon, Report};
 use eco2_core::{Bounded, Quality, Ranged as _, RunCurve, worst_quality};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -27,6 +28,8 @@ pub enum Period {
     Day,
     /// From Monday on (ISO 8601).
     Week,
+    /// From the first day of a month on.
+    Month,
 }
 
 /// The energy and emissions of a group of runs in a period.
@@ -59,27 +62,39 @@ pub struct PeriodSum {
 }
 
 /// The part of a run in a period.
-struct Slice {
+pub(super) struct Slice {
     /// Start of the period, seconds since 1970; `None`: not known.
-    from_s: Option<i64>,
+    pub(super) from_s: Option<i64>,
     duration_ns: u64,
-    energy: Bounded<u64>,
-    grams: Option<f64>,
+    pub(super) energy: Bounded<u64>,
+    pub(super) grams: Option<f64>,
 }
 
 impl Period {
-    fn seconds(self) -> i64 {
+    /// Returns the start of the period that contains a time, in seconds since 1970.
+    fn start_s(self, at_s: i64) -> i64 {
+        let even = |seconds: i64, shift_s: i64| at_s - (at_s + shift_s).rem_euclid(seconds);
         match self {
-            Self::Hour => HOUR_S,
-            Self::Day => DAY_S,
-            Self::Week => 7 * DAY_S,
+            Self::Hour => even(HOUR_S, 0),
+            Self::Day => even(DAY_S, 0),
+            Self::Week => even(7 * DAY_S, DAYS_SINCE_MONDAY * DAY_S),
+            // The day of the month, counted from 0, is a whole number of days in UTC.
+            Self::Month => {
+                let day = Timestamp::from_second(at_s).map_or(0, |at| at.to_zoned(TimeZone::UTC).day() - 1);
+                even(DAY_S, 0) - i64::from(day) * DAY_S
+            }
         }
     }
 
-    /// Returns the start of the period that contains a time, in seconds since 1970.
-    fn start_s(self, at_s: i64) -> i64 {
-        let shift_s = if self == Self::Week { DAYS_SINCE_MONDAY * DAY_S } else { 0 };
-        at_s - (at_s + shift_s).rem_euclid(self.seconds())
+    /// Returns the start of the period after the one that starts at `from_s`.
+    fn next_s(self, from_s: i64) -> i64 {
+        match self {
+            Self::Hour => from_s + HOUR_S,
+            Self::Day => from_s + DAY_S,
+            Self::Week => from_s + 7 * DAY_S,
+            // 31 days later is a day of the next month, because the period starts at the first.
+            Self::Month => self.start_s(from_s + 31 * DAY_S),
+        }
     }
 
     /// Returns the name of the period.
@@ -89,6 +104,7 @@ impl Period {
             Self::Hour => "hour",
             Self::Day => "day",
             Self::Week => "week",
+            Self::Month => "month",
         }
     }
 }
@@ -192,7 +208,7 @@ fn edges(report: &Report, period: Period) -> Option<Vec<(i64, u64)>> {
     let mut from_s = period.start_s(started.as_second());
     let mut edges = vec![(from_s, 0)];
     while edges.len() < MAX_PERIODS {
-        from_s += period.seconds();
+        from_s = period.next_s(from_s);
         let edge = Timestamp::from_second(from_s).ok()?;
         if edge >= ended {
             break;
@@ -204,7 +220,7 @@ fn edges(report: &Report, period: Period) -> Option<Vec<(i64, u64)>> {
 }
 
 /// Divides a run by periods.
-fn slices(report: &Report, period: Period) -> Vec<Slice> {
+pub(super) fn slices(report: &Report, period: Period) -> Vec<Slice> {
     let grams = report.carbon.as_ref().and_then(|carbon| carbon.grams);
     let whole_ns = report.run.duration_ns;
     let Some(edges) = edges(report, period) else {

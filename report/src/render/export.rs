@@ -9,6 +9,7 @@ mod accounting;
 mod boamps;
 mod cyclonedx;
 mod documents;
+mod esg;
 mod gpai;
 mod methods;
 mod summary;
@@ -23,6 +24,7 @@ pub use accounting::{sci_json, scope2_csv};
 pub use boamps::boamps_json;
 pub use cyclonedx::cyclonedx_json;
 pub use documents::{ai_act_json, model_card};
+pub use esg::esg_csv;
 pub use gpai::gpai;
 pub use methods::{compute_checklist, methods, methods_of};
 pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
@@ -78,7 +80,8 @@ fn hardware_words_of(runs: &[Report]) -> String {
         let known = most.entry(name).or_default();
         *known = count.max(*known);
     }
-    most.iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
+    let words = most.iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ");
+    if words.is_empty() { "hardware that is not known".to_owned() } else { words }
 }
 
 /// Returns the sources of the devices in the total, each once: `nvml`, `rapl-perf`.

@@ -1,4 +1,4 @@
-//! Writes sums by hour, day or week (`eco2 report --period`) as text, JSON and CSV.
+//! Writes sums by hour, day, week or month (`eco2 report --period`) as text, JSON and CSV.
 
 use eco2_core::Bounded;
 use serde::Serialize;
@@ -93,8 +93,12 @@ pub fn periods_text(sums: &[PeriodSum], period: Period, key: Option<&str>, style
             None if sum.kinds.len() > 1 => "kinds differ".to_owned(),
             None => "not priced".to_owned(),
         };
-        // The hour: `2026-01-02 03:00`; the day, and the Monday of a week: `2026-01-02`.
-        let length = if period == Period::Hour { 16 } else { 10 };
+        // The hour: `2026-01-02 03:00`; the day, and the Monday of a week: `2026-01-02`; the month: `2026-01`.
+        let length = match period {
+            Period::Hour => 16,
+            Period::Day | Period::Week => 10,
+            Period::Month => 7,
+        };
         let from: String = sum.from.replace('T', " ").chars().take(length).collect();
         rows.push(vec![
             if from.is_empty() { "not known".to_owned() } else { from },

@@ -3,7 +3,7 @@
 
 use eco2_core::RangeKind;
 use eco2_core::schema::Report;
-use eco2_report::{Error, compute_checklist, gpai, methods, methods_of};
+use eco2_report::{Error, compute_checklist, esg_csv, gpai, methods, methods_of};
 
 use crate::fixture::{bare, kilowatt_hour};
 
@@ -140,5 +140,72 @@ fn gpai_has_megawatt_hours_days_and_operations_by_hand() {
     assert!(
         nothing.contains("| N/A: no energy was read or estimated |") && nothing.contains("| N/A: no run reported"),
         "{nothing}"
+    );
+}
+
+/// The rows of a table as maps.
+fn rows(table: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let head: Vec<String> =
+        reader.headers().unwrap().iter().map(|name| name.split(" (").next().unwrap().to_owned()).collect();
+    reader.records().map(|row| head.iter().cloned().zip(row.unwrap().iter().map(str::to_owned)).collect()).collect()
+}
+
+#[test]
+fn electricity_and_scope_2_by_month_and_site_are_by_hand() {
+    let market = |instrument: &str, grams: f64| eco2_core::schema::Market {
+        grams: Some(grams),
+        low: grams,
+        high: Some(grams),
+        g_per_kwh: grams,
+        instrument: instrument.into(),
+    };
+    let in_month = |id: &str, site: &str, day: &str, contract: Option<f64>| {
+        let mut report = run(id, "1", 1.0);
+        report.run.labels.insert("site".into(), site.into());
+        report.run.started_at = format!("{day}T03:00:00Z");
+        report.energy.facility_uj = report.energy.total_uj.map(|uj| uj / 10 * 15);
+        report.energy.pue = 1.5;
+        let beside = contract.map(|grams| {
+            Box::new(eco2_core::schema::Supplements { market: Some(market("PPA", grams)), ..Default::default() })
+        });
+        report.carbon.as_mut().unwrap().beside = beside;
+        report
+    };
+    let runs = [
+        in_month("a", "lyon", "2026-01-02", Some(3.0)),
+        in_month("b", "lyon", "2026-01-31", Some(6.0)),
+        in_month("c", "lyon", "2026-02-01", None),
+        in_month("d", "paris", "2026-01-02", None),
+    ];
+    let table = rows(&esg_csv(&runs, Some("site")).unwrap());
+    let keys: Vec<_> =
+        table.iter().map(|row| (row["month"].as_str(), row["site"].as_str(), row["runs"].as_str())).collect();
+    assert_eq!(keys, [("2026-01", "lyon", "2"), ("2026-01", "paris", "1"), ("2026-02", "lyon", "1")]);
+    let number = |row: usize, name: &str| table[row][name].parse::<f64>().ok();
+    let near =
+        |found: Option<f64>, expected: f64| assert!((found.unwrap() - expected).abs() < 1e-9, "{found:?} {expected}");
+    // Two runs of 1 kWh at PUE 1.5; 10 % below and above.
+    near(number(0, "electricity_kwh"), 3.0);
+    near(number(0, "electricity_low_kwh"), 2.7);
+    near(number(0, "electricity_high_kwh"), 3.3);
+    near(number(0, "measured_percent"), 100.0);
+    // The fixture's emissions are 56 g each; 3 g and 6 g by the contract.
+    near(number(0, "scope2_location_t"), 112e-6);
+    near(number(0, "location_factor_g_per_kwh"), 112.0 / 3.0);
+    near(number(0, "scope2_market_t"), 9e-6);
+    near(number(0, "market_factor_g_per_kwh"), 3.0);
+    assert_eq!((table[0]["market_instrument"].as_str(), table[0]["location_factor_year"].as_str()), ("PPA", "2024"));
+    assert_eq!((table[1]["scope2_market_t"].as_str(), table[1]["runs_without_contract"].as_str()), ("", "1"));
+    assert!(table.iter().all(|row| row["mapping"] == "not checked"));
+    let by_zone = rows(&esg_csv(&runs, None).unwrap());
+    assert_eq!(by_zone.iter().map(|row| row["site"].as_str()).collect::<Vec<_>>(), ["FR", "FR"]);
+    near(by_zone[0]["electricity_kwh"].parse().ok(), 4.5);
+    assert_eq!(by_zone[0]["scope2_market_t"], "", "one of three runs has no contract");
+    let nothing = rows(&esg_csv(&[bare()], None).unwrap());
+    assert_eq!(
+        (nothing[0]["electricity_kwh"].as_str(), nothing[0]["scope2_location_t"].as_str()),
+        ("", ""),
+        "not known is not zero"
     );
 }

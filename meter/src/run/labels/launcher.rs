@@ -206,7 +206,9 @@ fn launchers(environment: &HashMap<String, String>, found: &Found) -> Option<Str
     let text = |variable: &str| environment.get(variable).cloned();
     // Without `--rdzv-id` torchrun names every run "none".
     let elastic = text("TORCHELASTIC_RUN_ID").filter(|id| id != "none");
-    let ray = || text("RAY_JOB_ID").filter(|_| found.launch.launcher == Some("Ray")).map(|id| format!("ray-{id}"));
+    // Ray sets it in its workers: in those of Ray Train together with a rank, in actors and tasks without one.
+    let is_of_ray = matches!(found.launch.launcher, Some("Ray") | None);
+    let ray = || text("RAY_JOB_ID").filter(|_| is_of_ray).map(|id| format!("ray-{id}"));
     let launcher = elastic.or_else(ray).map(|id| match scheduled(environment, found) {
         Some(job) => format!("{job}-{id}"),
         None => id,

@@ -122,6 +122,10 @@ fn k11_job_of_the_scheduler_beats_a_reused_launcher_id() {
     assert_eq!(id(&[]), "456", "no scheduler distinguishes two launches");
     let ray = |job: &'static str| launch(&[("RANK", "1"), ("RAY_JOB_ID", "01000000"), ("SLURM_JOB_ID", job)]).run_id;
     assert_ne!(ray("7"), ray("8"), "every Ray cluster counts its jobs from 1");
+    let actor = launch(&[("RAY_JOB_ID", "02000000")]);
+    assert_eq!((actor.run_id.as_deref(), actor.rank), (Some("ray-02000000"), None), "an actor has no rank");
+    let torch = [("RANK", "0"), ("TORCHELASTIC_RUN_ID", "456"), ("RAY_JOB_ID", "02000000")];
+    assert_eq!(launch(&torch).run_id.as_deref(), Some("456"));
 }
 
 #[test]
