@@ -60,6 +60,21 @@ pub use run::{
     stored_calibration,
 };
 
+pub mod attribution {
+    //! Energy of requests that a server answers at the same time. `examples/rust/inference` is a server with continuous batching.
+    //!
+    //! ```
+    //! use eco2::attribution::{Bounded, Requests};
+    //!
+    //! let mut requests = Requests::default();
+    //! requests.step(Bounded::exact(900), &[(1, 200), (2, 100)]); // 900 µJ for 300 tokens
+    //! assert_eq!(requests.finish(1).map(|request| request.energy.value), Some(Some(600)));
+    //! ```
+
+    pub use eco2_core::Bounded;
+    pub use eco2_core::attribution::{RequestEnergy, RequestId, RequestTotals, Requests};
+}
+
 pub mod render {
     //! Reports as text and in the formats of other tools, and [`Exporter`] for a format of your own.
     //!

@@ -113,11 +113,17 @@ fn first_step(work: &Work) -> Option<u64> {
     Some(*step as u64)
 }
 
-/// Returns the work of one attempt: the largest record of each rank, with samples and tokens summed over the ranks.
+/// The label of processes that Ray started. Actors and tasks have it without a rank.
+const RAY_JOB: &str = "ray.job_id";
+
+/// Returns the work of one attempt: the largest record of each rank, with samples and tokens summed over the ranks. Each actor of
+/// Ray counts as a rank.
 fn attempt_work(parts: &[Report], attempt: &AttemptParts) -> Work {
-    let mut ranks: BTreeMap<Option<u32>, Work> = BTreeMap::new();
+    let mut ranks: BTreeMap<(Option<u32>, &str), Work> = BTreeMap::new();
     for part in attempt.members.iter().filter_map(|place| parts.get(*place)) {
-        let most = ranks.entry(part.run.rank).or_default();
+        let is_actor = part.run.rank.is_none() && part.run.labels.contains_key(RAY_JOB);
+        let actor = if is_actor { part.run.part.as_str() } else { "" };
+        let most = ranks.entry((part.run.rank, actor)).or_default();
         most.steps = most.steps.max(part.work.steps);
         most.samples = most.samples.max(part.work.samples);
         most.tokens = most.tokens.max(part.work.tokens);
