@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from dataclasses import dataclass, fields
-from typing import List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from .commands import command_output
 from .files import write_text
@@ -69,7 +69,7 @@ class ESGMetrics:
     def _of(cls, row: dict) -> ESGMetrics:
         # A column is named `electricity_kwh (ESRS E1-5, GRI 302-1)`.
         cells = {name.split(" (")[0]: text for name, text in row.items()}
-        values = {}
+        values: Dict[str, Any] = {}
         for one in fields(cls):
             text, kind = cells[one.name], str(one.type)
             values[one.name] = text if kind == "str" else int(text) if kind == "int" else float(text) if text else None

@@ -23,8 +23,9 @@ class NeptuneExporter:
         import neptune
 
         # The energy of the machine is measured by eco2: Neptune's own monitoring of hardware and output stays off.
-        self._run = neptune.init_run(name=getattr(config, "experiment_name", None), capture_hardware_metrics=False,
-                                     capture_stdout=False, capture_stderr=False, capture_traceback=False)
+        self._run: Any = neptune.init_run(
+            name=getattr(config, "experiment_name", None), capture_hardware_metrics=False, capture_stdout=False,
+            capture_stderr=False, capture_traceback=False)
 
     def log_metrics(self, figures: Dict[str, float], step: int) -> None:
         """Figures at a step."""
