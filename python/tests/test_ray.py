@@ -1,4 +1,4 @@
-"""Actors of Ray, which have a job but no rank, join one run; two processes stand in for them. The real Ray runs with the frameworks."""
+"""Actors of Ray, which have a job but no rank, join one run; two processes stand in for them."""
 
 import json
 import os

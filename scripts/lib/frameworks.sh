@@ -71,6 +71,14 @@ frameworks() {
     with_frameworks "$venv" -m unittest hf_real_frameworks
 }
 
+# JAX on the CPU.
+jax_example() {
+    local venv
+    venv=$(SYSTEM_PYTHON=$(command -v python3) framework_venv jax jax==0.10.2) || skip "jax could not be installed"
+    cargo build --locked --quiet -p eco2-ffi
+    with_frameworks "$venv" -m unittest real_frameworks
+}
+
 # The Trainer, Lightning, Accelerate, TensorBoard and torchrun of today, with PyPI's torch: 7 GB, built once.
 CURRENT=(torch==2.15.0 transformers==5.23.0 accelerate==1.15.0 lightning==2.6.6 tensorboard==2.21.0)
 current_torch() {

@@ -3,15 +3,17 @@
 //! Requests overlap, so that the energy from the start to the end of each would count the device several times. The steps of the
 //! engine do not overlap: the energy of a step is shared by the tokens that it computed, and what lies between steps is idle.
 
+#![allow(clippy::print_stdout, reason = "the example shows its values")]
+
 use std::collections::BTreeMap;
 
 use eco2::Meter;
 use eco2::attribution::{Bounded, RequestId, RequestTotals, Requests};
-use eco2::options::{Log, opt};
+use eco2::options::Log;
 
 /// A stand-in for one step of an engine: arithmetic for the tokens of all open requests.
 fn compute(tokens: u64) -> f64 {
-    (1..tokens * 20_000 + 1).map(|i| 1.0 / i as f64).sum()
+    (1..tokens * 3_000_000 + 1).map(|i| 1.0 / i as f64).sum()
 }
 
 /// The energy since the last call, so that all parts add up to the whole.
@@ -71,15 +73,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         totals.finished, totals.tokens, totals.energy.value, totals.idle.value
     );
     println!("median and 95 % quantile per token: {:?} µJ", totals.uj_per_token);
-    meter.close();
+    println!("{:?} µJ in total", meter.close().energy.total_uj);
     Ok(())
 }
 
 #[test]
 fn requests_and_idle_time_add_up_to_the_energy_of_the_device() {
-    let meter = Meter::builder().name("inference").log(Log::Off).set(&opt::SOURCES, "synthetic").open().unwrap();
+    let sources = &eco2::options::opt::SOURCES;
+    let meter = Meter::builder().name("inference").log(Log::Off).set(sources, "synthetic").open().unwrap();
     let (totals, whole_uj) = serve(&meter, &[4, 2, 6]);
-    meter.close();
+    let report = meter.close();
+    assert!(report.energy.total_uj.is_some());
     assert_eq!((totals.finished, totals.open, totals.tokens), (3, 0, 12));
     assert_eq!(totals.energy.value.unwrap() + totals.idle.value.unwrap(), whole_uj);
     assert!(whole_uj > 0);
