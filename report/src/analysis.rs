@@ -2,8 +2,8 @@
 
 pub mod advice;
 mod compare;
-mod failed;
 mod esg;
+mod failed;
 mod footprint;
 mod increase_check;
 mod layers;
@@ -17,8 +17,8 @@ pub use compare::{
     Compared, Comparison, Difference, Figure, Grouping, Increase, LeftOut, Objective, Overlap, RunGroup, Spread,
     Verdict, compare, compare_by, comparison_json, comparison_text, increase,
 };
-pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use esg::{SiteKey, SiteMonth, by_site};
+pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};
