@@ -55,7 +55,9 @@ fn serve(meter: &Meter, lengths: &[u64]) -> (RequestTotals, u64) {
         let tokens: Vec<(RequestId, u64)> = open.keys().map(|id| (*id, 1)).collect();
         requests.step(parts.next(), &tokens);
         open.values_mut().for_each(|left| *left -= 1);
-        for (id, _) in open.extract_if(.., |_, left| *left == 0) {
+        let done: Vec<RequestId> = open.iter().filter(|(_, left)| **left == 0).map(|(id, _)| *id).collect();
+        for id in done {
+            open.remove(&id);
             if let Some(request) = requests.finish(id) {
                 let joules = request.energy.value.map(|uj| uj as f64 / 1e6);
                 println!("request {id}: {} tokens, {joules:?} J", request.tokens);
