@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod advice;
 #[cfg(test)]
+mod boamps;
+#[cfg(test)]
 mod clean;
 #[cfg(test)]
 mod compare;
