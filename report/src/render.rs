@@ -31,8 +31,8 @@ pub use budget::{quality_text, spent_text};
 pub use codecarbon::codecarbon_csv;
 pub use csv::{csv, spans_csv};
 pub use export::{
-    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, compute_checklist, cyclonedx_json, esg_csv, gpai, methods, methods_of,
-    model_card, sci_json, scope2_csv, summary_json,
+    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, compute_checklist, cyclonedx_json, esg_csv, gpai, methods,
+    methods_of, model_card, sci_json, scope2_csv, summary_json,
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;
