@@ -249,7 +249,7 @@ pub(super) fn findings(report: &Report) -> Markup {
     if report.carbon.as_ref().is_some_and(|carbon| carbon.zone_source == "default-world") {
         notes.push((
             "No grid zone set, using the world average.".to_owned(),
-            "Set yours with --zone, e.g. --zone DE.".to_owned(),
+            "Set yours for all runs, e.g. eco2 config set zone DE.".to_owned(),
         ));
     }
     // What the machine does not have is in the table of sensors; here is what can be changed.
