@@ -6,7 +6,7 @@ use eco2::options::{Layer, Level, Options, Origin, Row, opt};
 use serde_json::json;
 
 use crate::args::{ConfigAction, ConfigArgs, ShowConfigArgs};
-use crate::failure::UsageError;
+use crate::failure::{self, UsageError};
 use crate::{out, settings};
 use file::UserFile;
 
@@ -27,7 +27,10 @@ pub(crate) fn config(args: &ConfigArgs) -> anyhow::Result<u8> {
             let row = file.set(name, value)?;
             file.write()?;
             out::page(&format!("{name} = {value} in {}\n", file.path().display()))?;
-            note_stronger(row, name)?;
+            // The value is stored all the same.
+            if let Err(error) = note_stronger(row, name) {
+                out::talk(&format!("eco2: another setting is wrong: {}\n", failure::in_one_line(&error)));
+            }
         }
         ConfigAction::Unset { name } => {
             let mut file = UserFile::read(user_file()?)?;

@@ -8,7 +8,9 @@ use anyhow::Error;
 use clap::error::ErrorKind;
 use eco2::options::OptionsError;
 use eco2_grid::request::RequestError;
+use eco2_report::LOG_EXTENSION;
 use eco2_report::advice::shell_word;
+use rustix::fs::{Access, access};
 
 use crate::out;
 
@@ -48,10 +50,10 @@ pub(crate) fn code(result: anyhow::Result<u8>) -> u8 {
 /// Prints an error of clap, or the help that was requested, and returns the exit code.
 pub(crate) fn print_clap(refusal: &clap::Error, words: &[OsString]) -> u8 {
     let typed = words.get(1..).unwrap_or_default();
-    match measurable(typed).filter(|_| refusal.kind() == ErrorKind::InvalidSubcommand) {
-        Some(line) => {
+    match remedy(typed).filter(|_| refusal.kind() == ErrorKind::InvalidSubcommand) {
+        Some(remedy) => {
             let word = typed.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-            out::talk(&format!("eco2: '{word}' is not a command of eco2; to measure it: eco2 run -- {line}\n"));
+            out::talk(&format!("eco2: '{word}' is not a command of eco2; {remedy}\n"));
         }
         // If the terminal is gone there is no place for another message.
         None => drop(refusal.print()),
@@ -63,21 +65,24 @@ pub(crate) fn print_clap(refusal: &clap::Error, words: &[OsString]) -> u8 {
     }
 }
 
-/// Returns what to type after `eco2 run --` if the words are a program or a script and its arguments.
-fn measurable(words: &[OsString]) -> Option<String> {
-    let (first, path) = (words.first()?, std::env::var_os("PATH").unwrap_or_default());
-    let is_file = Path::new(first).is_file();
-    if !is_file && !std::env::split_paths(&path).any(|folder| folder.join(first).is_file()) {
-        return None;
-    }
-    let is_python = Path::new(first).extension().is_some_and(|suffix| suffix == "py");
-    let before = match (is_file, Path::new(first).components().count()) {
-        (true, _) if is_python => "python ",
-        (true, 1) => "./",
-        _ => "",
+/// Returns what to type instead if the words are a program or a script with its arguments, or a file that can be a report.
+fn remedy(words: &[OsString]) -> Option<String> {
+    let (first, path) = (Path::new(words.first()?), std::env::var_os("PATH").unwrap_or_default());
+    let is_program = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    let has_suffix =
+        |suffixes: &[&str]| first.extension().is_some_and(|found| suffixes.iter().any(|one| found == *one));
+    let before = match first.is_file() {
+        true if has_suffix(&["py"]) => "python ",
+        true if is_program(first) && first.components().count() == 1 => "./",
+        true if is_program(first) => "",
+        true if has_suffix(&["json", LOG_EXTENSION]) => {
+            return Some(format!("if it is a report: eco2 show {}", shell_word(&first.to_string_lossy())));
+        }
+        _ if std::env::split_paths(&path).any(|folder| is_program(&folder.join(first))) => "",
+        _ => return None,
     };
     let line: Vec<String> = words.iter().map(|word| shell_word(&word.to_string_lossy())).collect();
-    Some(before.to_owned() + &line.join(" "))
+    Some(format!("to measure it: eco2 run -- {before}{}", line.join(" ")))
 }
 
 /// Prints an error and its causes on standard error.

@@ -21,12 +21,16 @@ use crate::{out, sink};
 /// # Errors
 /// If standard output cannot be written.
 pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<u8> {
-    let (mut definition, mut script) = (args::definition(), Vec::new());
-    let name = definition.get_name().to_owned();
+    // The shells' generators would offer hidden commands too.
+    let all = args::definition();
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut definition =
+        Command::new("eco2").version(env!("CARGO_PKG_VERSION")).args(all.get_arguments().cloned()).subcommands(shown);
+    let mut script = Vec::new();
     match args.shell {
-        Shell::Bash => generate(Bash, &mut definition, name, &mut script),
-        Shell::Zsh => generate(Zsh, &mut definition, name, &mut script),
-        Shell::Fish => generate(Fish, &mut definition, name, &mut script),
+        Shell::Bash => generate(Bash, &mut definition, "eco2", &mut script),
+        Shell::Zsh => generate(Zsh, &mut definition, "eco2", &mut script),
+        Shell::Fish => generate(Fish, &mut definition, "eco2", &mut script),
     }
     out::bytes(&script)?;
     Ok(0)

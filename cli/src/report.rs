@@ -26,18 +26,18 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     args.supplements.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
     let unrelated = if args.force { Unrelated::Summed } else { Unrelated::Refused };
-    let runs = if args.runs.is_empty() { stored_runs(&options)? } else { args.runs.clone() };
-    let mut reports = Vec::new();
-    for run in &runs {
-        let read = match shared_summaries(run)? {
-            Some(summaries) => summaries,
-            None => vec![eco2::read_whole(run, &options, unrelated)?],
-        };
-        for report in read {
-            let is_priced_again = args.price.is_given() || args.supplements.is_given();
-            let hash = || eco2::record_hash(run, &options);
-            reports.push(if is_priced_again { eco2::reprice_of(report, hash(), &options)? } else { report });
+    let mut read = if args.runs.is_empty() { stored_runs(&options, unrelated)? } else { Vec::new() };
+    for run in &args.runs {
+        match shared_summaries(run)? {
+            Some(summaries) => read.extend(summaries.into_iter().map(|report| (run.clone(), report))),
+            None => read.push((run.clone(), eco2::read_whole(run, &options, unrelated)?)),
         }
+    }
+    let mut reports = Vec::new();
+    for (run, report) in read {
+        let is_priced_again = args.price.is_given() || args.supplements.is_given();
+        let hash = || eco2::record_hash(&run, &options);
+        reports.push(if is_priced_again { eco2::reprice_of(report, hash(), &options)? } else { report });
     }
     if args.chosen() == Format::Pdf && args.by.is_none() && args.period.is_none() && !args.steady {
         let pdf = pdf::print(&eco2_report::html(single(&reports, Format::Pdf)?))?;
@@ -56,7 +56,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         (Some(label), None) => grouped(&reports, label, args.chosen())?,
         (None, None) => {
             let scoped = reports.iter().map(|report| eco2_report::in_scope(report, options.scope).into_owned());
-            let reports = if has_one_energy(args.chosen()) { scoped.collect() } else { reports };
+            let reports = if eco2_report::has_one_energy(&name(args.chosen())) { scoped.collect() } else { reports };
             each(&reports, args.chosen())?
         }
     };
@@ -76,9 +76,8 @@ fn statement(reports: &[Report], args: &ReportArgs, options: &Options) -> anyhow
     let mut text = eco2_report::methods_of(&reports, by)?;
     if args.checklist {
         let project = label_of_all(&reports, "project");
-        let ids = stored_runs(options)?;
-        let stored = ids.iter().map(|run| eco2::read_whole(run, options, Unrelated::Refused));
-        let stored = stored.collect::<Result<Vec<Report>, _>>()?;
+        let stored: Vec<Report> =
+            stored_runs(options, Unrelated::Refused)?.into_iter().map(|(_, report)| report).collect();
         let is_of_project = |report: &Report| project.is_none() || report.run.labels.get("project") == project;
         let mut all: Vec<Report> = scoped(&stored).into_iter().filter(is_of_project).collect();
         let is_stored = |report: &&Report| all.iter().any(|one| one.run.id == report.run.id);
@@ -109,19 +108,29 @@ fn shared_summaries(run: &OsString) -> anyhow::Result<Option<Vec<Report>>> {
     Ok(if may_be_one { eco2_report::read_summaries(path)? } else { None })
 }
 
-/// Returns the ids of the stored runs that can be read.
-fn stored_runs(options: &Options) -> anyhow::Result<Vec<OsString>> {
+/// Returns the stored runs that can be read, by their ids, and prints the number of the others.
+fn stored_runs(options: &Options, unrelated: Unrelated) -> anyhow::Result<Vec<(OsString, Report)>> {
     let ListedRuns { list, notice } =
         eco2_report::list_runs(&eco2::runs::runs_folder(options)?, &RunFilter::default(), None);
     notice.iter().for_each(|notice| out::talk(&format!("eco2: {notice}\n")));
-    let (unreadable, readable): (Vec<_>, Vec<_>) = list.runs.into_iter().partition(|run| run.end == RunEnd::Unreadable);
-    if !unreadable.is_empty() {
-        let count = unreadable.len();
+    let count = list.runs.len();
+    let mut stored = Vec::new();
+    for run in list.runs.into_iter().filter(|run| run.end != RunEnd::Unreadable) {
+        let id = OsString::from(run.summary.run_id);
+        match eco2::read_whole(&id, options, unrelated) {
+            Ok(report) => stored.push((id, report)),
+            // Damaged since it was listed.
+            Err(eco2::Error::Read(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let unreadable = count - stored.len();
+    if unreadable > 0 {
         out::talk(&format!(
-            "eco2: {count} stored runs cannot be read and are not in the sums; `eco2 runs` lists them\n"
+            "eco2: {unreadable} stored runs cannot be read and are not in the sums; `eco2 runs` lists them\n"
         ));
     }
-    Ok(readable.into_iter().map(|run| run.summary.run_id.into()).collect())
+    Ok(stored)
 }
 
 /// Returns the sums of the runs by time, for `--period`.
@@ -208,13 +217,6 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::Openmetrics => Ok(eco2_report::openmetrics(single(reports, format)?, MetricNames::Eco2)),
         Format::OpenmetricsHf => Ok(eco2_report::openmetrics(single(reports, format)?, MetricNames::HfTraining)),
     }
-}
-
-/// Whether a format states one energy, which `--scope` chooses. The others have the machine's energy and the command's part,
-/// or list devices.
-fn has_one_energy(format: Format) -> bool {
-    use Format::{AiAct, Boamps, Codecarbon, Cyclonedx, Gpai, Hf, HfJson, Methods, Scope2, Summary};
-    matches!(format, AiAct | Boamps | Codecarbon | Cyclonedx | Gpai | Hf | HfJson | Methods | Scope2 | Summary)
 }
 
 /// Returns the format as `--format` names it.

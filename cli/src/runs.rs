@@ -73,10 +73,9 @@ fn filter(args: &RunsArgs, now: Timestamp) -> Result<RunFilter, UsageError> {
 /// # Errors
 /// For an age that is none, and a log that cannot be removed.
 fn prune(folder: &Path, args: &PruneArgs) -> anyhow::Result<u8> {
-    let age = eco2_report::age_ago(&args.keep).map_err(|fault| UsageError(format!("--keep: {fault}")))?;
-    let before = Timestamp::now().checked_sub(age)?;
+    let age = eco2_report::kept_age(&args.keep).map_err(|fault| UsageError(format!("--keep: {fault}")))?;
     let ListedRuns { list, .. } = eco2_report::list_runs(folder, &RunFilter::default(), None);
-    let expired = eco2_report::expired_runs(folder, list.runs, before.as_millisecond());
+    let expired = eco2_report::expired_runs(folder, list.runs, age, Timestamp::now())?;
     if expired.runs.is_empty() {
         out::page(&format!("No run ended more than {} ago.\n", args.keep))?;
         return Ok(0);

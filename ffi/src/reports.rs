@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use std::path::Path;
 
 use eco2_core::schema::Report;
-use eco2_report::{MetricNames, Scope, in_scope};
+use eco2_report::{MetricNames, Scope, has_one_energy, in_scope};
 
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -42,52 +42,39 @@ pub unsafe extern "C" fn eco2_report(
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutText::new(buffer, size, needed) }?;
-        let render = renderer(format)?;
+        let (name, render) = renderer(format)?;
         let report = handle.meter.snapshot();
-        let scope = if has_one_energy(format) { handle.options.scope } else { Scope::Machine };
+        let scope = if has_one_energy(name) { handle.options.scope } else { Scope::Machine };
         let text = render(&in_scope(&report, scope));
         out.put(&text.map_err(|error| Failure::new(ECO2_ERR_RENDER, error.to_string()))?)
     })
 }
 
-/// Whether a format states one energy, which the option `scope` chooses, as in the command. The others have the machine's
-/// energy and the command's part, or list devices.
-fn has_one_energy(format: i32) -> bool {
-    matches!(
-        format,
-        ECO2_REPORT_AI_ACT
-            | ECO2_REPORT_BOAMPS
-            | ECO2_REPORT_CODECARBON
-            | ECO2_REPORT_HF
-            | ECO2_REPORT_HF_JSON
-            | ECO2_REPORT_METHODS
-            | ECO2_REPORT_SCOPE2
-            | ECO2_REPORT_SUMMARY
-    )
-}
-
 type Renderer = fn(&Report) -> Result<String, eco2_report::Error>;
 
-/// Returns the function that writes a report in a format, by the format's constant.
-fn renderer(format: i32) -> Result<Renderer, Failure> {
-    Ok(match format {
-        ECO2_REPORT_JSON => eco2_report::json,
-        ECO2_REPORT_TEXT => |report| Ok(eco2_report::text(report, &eco2_report::TextStyle::default())),
-        ECO2_REPORT_CSV => eco2_report::csv,
-        ECO2_REPORT_SPANS_CSV => eco2_report::spans_csv,
-        ECO2_REPORT_OPENMETRICS => |report| Ok(eco2_report::openmetrics(report, MetricNames::Eco2)),
-        ECO2_REPORT_OPENMETRICS_HF => |report| Ok(eco2_report::openmetrics(report, MetricNames::HfTraining)),
-        ECO2_REPORT_CODECARBON => eco2_report::codecarbon_csv,
-        ECO2_REPORT_HF_JSON => eco2_report::hf_json,
-        ECO2_REPORT_SCI => eco2_report::sci_json,
-        ECO2_REPORT_HF => eco2_report::model_card,
-        ECO2_REPORT_BOAMPS => eco2_report::boamps_json,
-        ECO2_REPORT_SCOPE2 => eco2_report::scope2_csv,
-        ECO2_REPORT_AI_ACT => eco2_report::ai_act_json,
-        ECO2_REPORT_METHODS => eco2_report::methods,
-        ECO2_REPORT_SUMMARY => eco2_report::summary_json,
+/// Returns a format's name in `eco2 report` and the function that writes it, by the format's constant.
+fn renderer(format: i32) -> Result<(&'static str, Renderer), Failure> {
+    let found: (&'static str, Renderer) = match format {
+        ECO2_REPORT_JSON => ("json", eco2_report::json),
+        ECO2_REPORT_TEXT => ("text", |report| Ok(eco2_report::text(report, &eco2_report::TextStyle::default()))),
+        ECO2_REPORT_CSV => ("csv", eco2_report::csv),
+        ECO2_REPORT_SPANS_CSV => ("spans-csv", eco2_report::spans_csv),
+        ECO2_REPORT_OPENMETRICS => ("openmetrics", |report| Ok(eco2_report::openmetrics(report, MetricNames::Eco2))),
+        ECO2_REPORT_OPENMETRICS_HF => {
+            ("openmetrics-hf", |report| Ok(eco2_report::openmetrics(report, MetricNames::HfTraining)))
+        }
+        ECO2_REPORT_CODECARBON => ("codecarbon", eco2_report::codecarbon_csv),
+        ECO2_REPORT_HF_JSON => ("hf-json", eco2_report::hf_json),
+        ECO2_REPORT_SCI => ("sci", eco2_report::sci_json),
+        ECO2_REPORT_HF => ("hf", eco2_report::model_card),
+        ECO2_REPORT_BOAMPS => ("boamps", eco2_report::boamps_json),
+        ECO2_REPORT_SCOPE2 => ("scope2", eco2_report::scope2_csv),
+        ECO2_REPORT_AI_ACT => ("ai-act", eco2_report::ai_act_json),
+        ECO2_REPORT_METHODS => ("methods", eco2_report::methods),
+        ECO2_REPORT_SUMMARY => ("summary", eco2_report::summary_json),
         other => return Err(Failure::argument(format!("format is {other}; allowed: ECO2_REPORT_... (0 to 14)"))),
-    })
+    };
+    Ok(found)
 }
 
 /// Merges JSON reports (schema eco2.report/1) of one run into one, as JSON. Every counter counts once, however many

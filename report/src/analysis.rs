@@ -27,6 +27,6 @@ pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
 pub use periods::{Period, PeriodSum, by_period};
 pub(crate) use scope::scope_of;
-pub use scope::{Scope, in_scope};
+pub use scope::{Scope, has_one_energy, in_scope};
 pub(crate) use sum::{DeviceTime, RunSum, facility_of, sum_of_runs};
 pub use summaries::{read_summaries, read_summary_group};

@@ -26,4 +26,4 @@ pub use prune::{ExpiredRuns, expired_runs, remove_runs};
 pub use scan::scan_runs;
 pub use stored_run::{RunEnd, StoredRun, short_id};
 pub use totals::{RunList, RunTotals};
-pub use when::{age_ago, moment};
+pub use when::{kept_age, moment};

@@ -20,13 +20,13 @@ mod store;
 pub use analysis::{
     BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, Increase, IncreaseCheck,
     IncreaseVerdict, LeftOut, Objective, Overlap, Period, PeriodSum, RunEnergy, RunGroup, Scope, Spread, Verdict,
-    advice, by_period, check_increase, compare, compare_by, comparison_json, comparison_text, in_scope, increase,
-    merge, merge_without, read_hf_footprint, read_summaries, read_summary_group,
+    advice, by_period, check_increase, compare, compare_by, comparison_json, comparison_text, has_one_energy, in_scope,
+    increase, merge, merge_without, read_hf_footprint, read_summaries, read_summary_group,
 };
 pub use error::Error;
 pub use history::{
     Candidates, ExpiredRuns, ListedRuns, PredictedAmount, Prediction, RunEnd, RunFilter, RunList, RunTotals, StoredRun,
-    age_ago, expired_runs, list_from_logs, list_runs, moment, predict, records_of, remove_runs, scan_runs, short_id,
+    expired_runs, kept_age, list_from_logs, list_runs, moment, predict, records_of, remove_runs, scan_runs, short_id,
 };
 #[cfg(feature = "history")]
 pub use history::{IndexFault, Reindexed, reindex, update_index};

@@ -24,7 +24,7 @@ Examples:
 
 const PRUNE: &str = "\
 Without --yes nothing is removed. A run that is not ended is removed only if its log did not change for
-that long; a run whose start is not known is never removed.
+that long and for a day; a run whose start is not known is never removed.
 
 Examples:
   eco2 runs prune --keep 90d

@@ -1,10 +1,13 @@
 //! Changes options in the user's configuration file ([`UserFile`]). Comments and the order of the file are kept, and the file is replaced
 //! as a whole. A value is stored in the notation of TOML that its option reads as what was typed.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use eco2::options::{Input, Layer, Options, Origin, Row, opt};
+use rustix::fs::{FlockOperation, flock};
 use toml_edit::{Array, Decor, DocumentMut, InlineTable, Item, TableLike, Value};
 
 use crate::failure::UsageError;
@@ -12,18 +15,34 @@ use crate::failure::UsageError;
 /// Place of errors about what was typed.
 const TYPED: &str = "config set";
 
+/// Options that describe one run: the file holds for all runs.
+static OF_ONE_RUN: [&Row; 9] = [
+    &opt::NAME,
+    &opt::RUN_ID,
+    &opt::ATTEMPT,
+    &opt::PID,
+    &opt::JSON,
+    &opt::TRACE,
+    &opt::STARTED_AT,
+    &opt::TOTAL_HOURS,
+    &opt::TOTAL_STEPS,
+];
+
 /// The user's configuration file as text that can be changed.
 pub(super) struct UserFile {
     path: PathBuf,
+    /// Locked until the change is written, so that changes of several processes are all kept.
+    _lock: File,
     document: DocumentMut,
 }
 
 impl UserFile {
-    /// Reads the file; one that does not exist is empty.
+    /// Reads the file, for this process alone; one that does not exist is empty.
     ///
     /// # Errors
-    /// If it cannot be read, and if it is not TOML.
+    /// If it cannot be read or changed, and if it is not TOML.
     pub(super) fn read(path: PathBuf) -> anyhow::Result<Self> {
+        let lock = lock(&path)?;
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -35,7 +54,7 @@ impl UserFile {
             Err(error) => anyhow::Error::from(error),
             Ok(_) => UsageError(format!("{} is not TOML: correct it first", path.display())).into(),
         })?;
-        Ok(Self { path, document })
+        Ok(Self { path, _lock: lock, document })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -52,6 +71,12 @@ impl UserFile {
             (Some(row), _) | (None, Some(row)) => row,
             (None, None) => Options::row(name, &Origin::code(TYPED))?,
         };
+        if OF_ONE_RUN.contains(&row) {
+            let flag = row.flag.map_or_else(String::new, |flag| format!("{} or ", flag.name));
+            let variable = row.variable;
+            let fault = format!("{name} describes one run, and would be set for all: use {flag}{variable}");
+            return Err(UsageError(fault).into());
+        }
         let input = if row.name == name { Input::from(text) } else { Input::pair(place.key, text) };
         let mut typed = Layer::default();
         typed.set(row, input, Origin::code(TYPED))?;
@@ -87,12 +112,20 @@ impl UserFile {
     /// # Errors
     /// If it cannot be written; the old file stays.
     pub(super) fn write(&self) -> anyhow::Result<()> {
-        if let Some(folder) = self.path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create the folder {}", folder.display()))?;
-        }
         Ok(eco2_report::write_file(&self.path, self.document.to_string().as_bytes())?)
     }
+}
+
+/// Creates the folder of a file and locks a file beside it. A file system that has no locks, as some networks', is used without.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
+    }
+    let beside = path.with_extension("lock");
+    let opened = File::options().write(true).create(true).truncate(false).mode(0o600).open(&beside);
+    let file = opened.with_context(|| format!("cannot open {}", beside.display()))?;
+    flock(&file, FlockOperation::LockExclusive).ok();
+    Ok(file)
 }
 
 fn origin(path: &Path) -> Origin {

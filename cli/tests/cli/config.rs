@@ -85,6 +85,8 @@ fn wrong_name_or_value_changes_nothing_and_names_the_remedy() {
         ("pue 0.9", "eco2: config set: pue is \"0.9\"; allowed: a finite number of at least 1, such as 1.2\n"),
         ("zone Germny", "nearest: Germany (DE)"),
         ("zone.x DE", "zone is a table"),
+        ("run_id a", "run_id describes one run, and would be set for all: use --run-id or ECO2_RUN_ID"),
+        ("budget.total_steps 5", "budget.total_steps describes one run, and would be set for all: use ECO2_"),
         ("budget.max_cost 5", "budget.max_cost needs budget.price_per_kwh; set it too"),
     ] {
         let refused = rig.eco2(&format!("config set {words}"));
@@ -110,4 +112,34 @@ fn stronger_origin_is_named_and_a_file_that_cannot_be_written_is_an_error() {
     assert!(refused.code == Some(1) && refused.err.contains("file/eco2"), "{refused:?}");
     let homeless = ran(rig.command("config path").env_remove("HOME").env_remove("XDG_CONFIG_HOME"));
     assert!(homeless.code == Some(2) && homeless.err.contains("set HOME or XDG_CONFIG_HOME"), "{homeless:?}");
+}
+
+#[test]
+fn wrong_setting_elsewhere_does_not_fail_a_change() {
+    let rig = Rig::bare();
+    let set = ran(rig.command("config set pue 1.3").env("ECO2_PUE", "abc"));
+    assert_eq!((set.code, file(&rig).as_str()), (Some(0), "pue = 1.3\n"), "{set:?}");
+    assert!(set.err.starts_with("eco2: another setting is wrong: ECO2_PUE: pue is \"abc\""), "{set:?}");
+}
+
+#[test]
+fn parallel_changes_are_all_kept() {
+    let rig = Rig::bare();
+    let start = |index: usize| crate::rig::started(&mut rig.command(&format!("config set labels.l{index} x")));
+    let children: Vec<_> = (0..24).map(start).collect();
+    for child in children {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    assert_eq!(file(&rig).lines().filter(|line| line.ends_with("= \"x\"")).count(), 24, "{}", file(&rig));
+}
+
+#[test]
+fn wrong_label_is_named() {
+    let rig = Rig::bare();
+    rig.put(FILE, "[labels]\nteam = \"nlp\"\nseed = 1\n");
+    let refused = rig.eco2("config show");
+    assert!(
+        refused.code == Some(2) && refused.err.contains("config.toml:3: labels is { seed = 1 }; allowed:"),
+        "{refused:?}"
+    );
 }

@@ -1,5 +1,7 @@
 //! One of each class of error: what, where, what to try; and its exit code.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use crate::rig::{Rig, ran, snapshots};
@@ -89,7 +91,7 @@ fn a_full_disk_is_reported() {
 fn program_or_script_in_place_of_a_command_is_a_hint_at_run() {
     let rig = Rig::bare();
     rig.put("train.py", "");
-    rig.put("job", "");
+    fs::set_permissions(rig.put("job", ""), fs::Permissions::from_mode(0o755)).unwrap();
     for (words, line) in [
         ("sh -c true", "sh -c true"),
         ("train.py --lr 1;2", "python train.py --lr '1;2'"),
@@ -101,5 +103,10 @@ fn program_or_script_in_place_of_a_command_is_a_hint_at_run() {
         let expected = format!("eco2: '{word}' is not a command of eco2; to measure it: eco2 run -- {line}\n");
         assert_eq!((ran.code, ran.err), (Some(2), expected));
     }
+    rig.put("data.json", "{}");
+    rig.put("data.txt", "");
+    let report = "eco2: 'data.json' is not a command of eco2; if it is a report: eco2 show data.json\n";
+    assert_eq!(rig.eco2("data.json").err, report);
+    assert!(rig.eco2("./data.txt").err.contains("unrecognized subcommand"));
     assert!(rig.eco2("no-such-program-anywhere").err.contains("unrecognized subcommand"));
 }

@@ -35,6 +35,7 @@ fn completions_are_scripts_that_complete_commands_and_flags() {
     for (shell, name) in [("zsh", "_eco2"), ("fish", "eco2.fish")] {
         let ran = rig.eco2(&format!("completions {shell}"));
         assert!(ran.code == Some(0) && ran.out.contains("check-budget"), "{shell}");
+        assert!(!ran.out.contains("manual page"), "{shell}: a hidden command");
         let path = rig.put(name, &ran.out);
         // Checked where the shell is installed.
         in_shell(shell, &format!("{shell} -n {}", path.display()));

@@ -121,12 +121,23 @@ fn prune_removes_nothing_without_yes() {
     let removed = rig.eco2("runs prune --keep 0d --yes");
     assert!(removed.out.starts_with("Removed 3 runs ("), "{removed:?}");
     assert_eq!((rig.logs().len(), rig.eco2("runs").out.as_str()), (0, "No runs match.\n"));
-    for wrong in ["90", "-1d", "soon"] {
+    for wrong in ["90", "-1d", "soon", "1ms", "30min", "1.5d", "0.5h"] {
         let ran = crate::rig::ran(rig.bin().args(["runs", "prune", "--yes"]).arg(format!("--keep={wrong}")));
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert!(ran.err.contains("--keep") && ran.err.contains("90d"), "{}", ran.err);
     }
     assert_eq!(rig.eco2("runs prune --yes").code, Some(2), "an age is required");
+}
+
+#[test]
+fn prune_keeps_the_log_of_a_run_that_may_go_on() {
+    let rig = Rig::measured();
+    rig.run("--quiet", "kill -9 $PPID");
+    assert_eq!(rig.run("--quiet", "true").code, Some(0));
+    let removed = rig.eco2("runs prune --keep 0d --yes");
+    assert!(removed.out.starts_with("Removed 1 run ("), "{removed:?}");
+    let listed = rig.eco2("runs --format csv").out;
+    assert_eq!((rig.logs().len(), listed.lines().count()), (1, 2), "{listed}");
 }
 
 #[test]

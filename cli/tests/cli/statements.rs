@@ -93,3 +93,22 @@ fn summaries_of_groups_are_summed_compared_and_not_merged() {
     let month = rig.eco2("report a.json --period month").out;
     assert!(month.contains("month (UTC)") && month.contains("2026-03 "), "{month}");
 }
+
+#[test]
+fn damaged_log_is_left_out_of_the_checklist_and_of_sums() {
+    let rig = Rig::measured();
+    for name in ["a", "b"] {
+        assert_eq!(rig.run(&format!("--quiet --name {name}"), "exit 0").code, Some(0));
+    }
+    rig.eco2("runs");
+    let first = rig.logs().into_iter().min().unwrap();
+    let text = fs::read(&first).unwrap();
+    fs::write(&first, &text[..40]).unwrap();
+    let left_out = "eco2: 1 stored runs cannot be read and are not in the sums; `eco2 runs` lists them\n";
+    let readable = if rig.eco2("show a").code == Some(0) { "a" } else { "b" };
+    let ran = rig.eco2(&format!("report {readable} --format methods --checklist"));
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), left_out));
+    assert!(plain(&ran.out).contains("1 stored on this machine, "), "{}", ran.out);
+    let ran = rig.eco2("report --by name");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), left_out));
+}

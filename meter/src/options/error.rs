@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::input::Input;
+use super::input::{Input, shorten};
 use super::origin::Origin;
 use super::row::Row;
 use super::rows::opt;
@@ -81,13 +81,14 @@ pub enum OptionsError {
 impl OptionsError {
     /// Returns the error of a value that the option does not take.
     pub(super) fn refused(row: &'static Row, found: &Input, origin: &Origin) -> Self {
-        Self::Value {
-            place: origin.to_string(),
-            key: row.name,
-            found: found.shown(),
-            allowed: row.allowed,
-            example: row.example,
-        }
+        let (found, origin) = match found.wrong_entry(row) {
+            Some(entry) => (
+                format!("{{ {} = {} }}", shorten(&entry.key), entry.value.shown()),
+                entry.line.map_or_else(|| origin.clone(), |line| origin.on(Some(line))),
+            ),
+            None => (found.shown(), origin.clone()),
+        };
+        Self::Value { place: origin.to_string(), key: row.name, found, allowed: row.allowed, example: row.example }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::row::Row;
+use super::rows::Options;
+
 /// Characters of a value that an error shows, so that its message stays on a line.
 const MAX_SHOWN: usize = 60;
 
@@ -72,6 +75,17 @@ impl Input {
     pub fn pair(name: &str, text: &str) -> Self {
         let value = Self::Text(text.to_owned());
         Self::Table(vec![Entry { key: name.to_owned(), line: None, value }])
+    }
+
+    /// Returns the first entry that an option refuses alone; `None`: the option takes no table, or each entry is allowed.
+    pub(super) fn wrong_entry(&self, row: &Row) -> Option<&Entry> {
+        let is_read = |entries: Vec<Entry>| Options::default().read(row, &Self::Table(entries)).is_some();
+        match self {
+            Self::Table(entries) if is_read(Vec::new()) => {
+                entries.iter().find(|entry| !is_read(vec![(*entry).clone()]))
+            }
+            _ => None,
+        }
     }
 
     /// Returns the value for an error message, shortened; of lists and tables only the kind.

@@ -195,6 +195,19 @@ fn supplements_of(all: &Supplements, part: Bounded<u64>, machine_uj: Option<u64>
     Supplements { market, water, cost, ..Supplements::default() }
 }
 
+/// Whether a format of `eco2 report`, by its name there, states one energy, which the option `scope` chooses. The others have
+/// the machine's energy and the command's part, or list devices.
+///
+/// ```
+/// assert!(eco2_report::has_one_energy("gpai") && !eco2_report::has_one_energy("json"));
+/// ```
+#[must_use]
+pub fn has_one_energy(format: &str) -> bool {
+    let formats =
+        ["ai-act", "boamps", "codecarbon", "cyclonedx", "gpai", "hf", "hf-json", "methods", "scope2", "summary"];
+    formats.contains(&format)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{RunEnd, StoredRun};
 use crate::Error;
+
+/// The least age of a run to remove that is not ended.
+const OPEN_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// Runs that are older than what is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,24 +21,35 @@ pub struct ExpiredRuns {
     pub bytes: u64,
 }
 
-/// Selects the runs whose end lies before a time, milliseconds since 1970.
+/// Selects the runs that ended more than `kept` ago.
 ///
-/// A run that is not ended is selected only if its logs did not change since. A run whose start is not known, such as one
-/// that cannot be read, is never selected.
-#[must_use]
-pub fn expired_runs(folder: &Path, runs: Vec<StoredRun>, before_ms: i64) -> ExpiredRuns {
+/// A run that is not ended may go on: it is selected only if its logs did not change for that long, and for a day. A run whose
+/// start is not known, such as one that cannot be read, is never selected.
+///
+/// # Errors
+/// A fault of jiff if the age lies before its first year.
+pub fn expired_runs(
+    folder: &Path,
+    runs: Vec<StoredRun>,
+    kept: SignedDuration,
+    now: Timestamp,
+) -> Result<ExpiredRuns, jiff::Error> {
+    let before = |kept: SignedDuration| now.checked_sub(kept).map(Timestamp::as_millisecond);
+    let (ended_ms, open_ms) = (before(kept)?, before(kept.max(OPEN_KEPT))?);
     let mut expired = ExpiredRuns::default();
     for run in runs {
         let files: Vec<fs::Metadata> =
             run.records.iter().filter_map(|log| fs::metadata(folder.join(log)).ok()).collect();
         let changed_ms = files.iter().filter_map(modified_ms).max();
-        let is_idle = run.end == RunEnd::Ended || changed_ms.is_some_and(|changed_ms| changed_ms < before_ms);
+        let is_ended = run.end == RunEnd::Ended;
+        let before_ms = if is_ended { ended_ms } else { open_ms };
+        let is_idle = is_ended || changed_ms.is_some_and(|changed_ms| changed_ms < before_ms);
         if is_idle && end_ms(&run).is_some_and(|end_ms| end_ms < before_ms) {
             expired.bytes += files.iter().map(fs::Metadata::len).sum::<u64>();
             expired.runs.push(run);
         }
     }
-    expired
+    Ok(expired)
 }
 
 /// Removes the logs of runs, and folders that become empty.

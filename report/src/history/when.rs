@@ -8,16 +8,25 @@ use jiff::{SignedDuration, Timestamp};
 /// Longest age, 200 years: every run is younger.
 const MAX_AGE_S: f64 = 200.0 * 366.0 * 86_400.0;
 
-/// Returns an age such as `90d` or `1.5h`. It has a unit, because a number alone would be days to one reader and hours to another.
+/// Returns the age of runs to keep: a whole number of hours, days or weeks, because what is younger than meant would be removed for good.
 ///
 /// # Errors
 /// A sentence for any other text, and for more than 200 years.
 ///
 /// ```
-/// assert_eq!(eco2_report::age_ago("90d").unwrap().as_hours(), 90 * 24);
-/// assert!(eco2_report::age_ago("90").is_err());
+/// assert_eq!(eco2_report::kept_age("90d").unwrap().as_hours(), 90 * 24);
+/// assert!(eco2_report::kept_age("90").is_err() && eco2_report::kept_age("90min").is_err());
 /// ```
-pub fn age_ago(text: &str) -> Result<SignedDuration, String> {
+pub fn kept_age(text: &str) -> Result<SignedDuration, String> {
+    let count = text.trim().strip_suffix(['h', 'd', 'w']).unwrap_or_default().trim_end();
+    if count.is_empty() || !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text:?} is no age of runs; allowed: a whole number of h, d or w, such as 90d"));
+    }
+    age_ago(text)
+}
+
+/// Returns an age such as `90d` or `1.5h`. It has a unit, because a number alone would be days to one reader and hours to another.
+fn age_ago(text: &str) -> Result<SignedDuration, String> {
     let has_unit = text.trim().parse::<f64>().is_err();
     let seconds = in_unit(text, "s").filter(|seconds| has_unit && *seconds >= 0.0);
     match seconds {

@@ -322,9 +322,9 @@ fn old_runs_are_selected_by_their_end_and_removed_with_their_folders() {
     use crate::history::{expired_runs, remove_runs};
     let folder = with_runs();
     fs::write(folder.path().join("20200101-000000-1-1.eco2log"), "damaged").unwrap();
-    let before: jiff::Timestamp = moment("2026-01-02T00:00:00Z", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let now: jiff::Timestamp = moment("2026-01-03T00:00:00Z", jiff::Timestamp::UNIX_EPOCH).unwrap();
     let list = list_runs(folder.path(), &RunFilter::default(), None).list;
-    let expired = expired_runs(folder.path(), list.runs, before.as_millisecond());
+    let expired = expired_runs(folder.path(), list.runs, jiff::SignedDuration::from_hours(24), now).unwrap();
     assert_eq!(expired.runs.len(), 15, "minutes 0 to 1 400 of 1 440");
     assert!(expired.bytes > 1_000);
     remove_runs(folder.path(), &expired).unwrap();
