@@ -116,7 +116,7 @@ impl UserFile {
     }
 }
 
-/// Creates the folder of a file and locks a file beside it. A file system that has no locks, as some networks', is used without.
+/// Creates the folder of a file and locks a file next to it. A file system that has no locks, as some networks', is used without.
 fn lock(path: &Path) -> anyhow::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::input::{Input, shorten};
 use super::origin::Origin;
 use super::row::Row;
-use super::rows::opt;
+use super::rows::{Options, opt};
 
 /// Options that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,7 @@ pub enum OptionsError {
 impl OptionsError {
     /// Returns the error of a value that the option does not take.
     pub(super) fn refused(row: &'static Row, found: &Input, origin: &Origin) -> Self {
-        let (found, origin) = match found.wrong_entry(row) {
+        let (found, origin) = match found.wrong_entry(|input| Options::default().read(row, input).is_some()) {
             Some(entry) => (
                 format!("{{ {} = {} }}", shorten(&entry.key), entry.value.shown()),
                 entry.line.map_or_else(|| origin.clone(), |line| origin.on(Some(line))),

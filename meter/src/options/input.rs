@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::row::Row;
-use super::rows::Options;
-
 /// Characters of a value that an error shows, so that its message stays on a line.
 const MAX_SHOWN: usize = 60;
 
@@ -78,11 +75,11 @@ impl Input {
     }
 
     /// Returns the first entry that an option refuses alone; `None`: the option takes no table, or each entry is allowed.
-    pub(super) fn wrong_entry(&self, row: &Row) -> Option<&Entry> {
-        let is_read = |entries: Vec<Entry>| Options::default().read(row, &Self::Table(entries)).is_some();
+    pub(super) fn wrong_entry(&self, is_read: impl Fn(&Self) -> bool) -> Option<&Entry> {
+        let is_allowed = |entries: Vec<Entry>| is_read(&Self::Table(entries));
         match self {
-            Self::Table(entries) if is_read(Vec::new()) => {
-                entries.iter().find(|entry| !is_read(vec![(*entry).clone()]))
+            Self::Table(entries) if is_allowed(Vec::new()) => {
+                entries.iter().find(|entry| !is_allowed(vec![(*entry).clone()]))
             }
             _ => None,
         }
