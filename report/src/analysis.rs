@@ -22,7 +22,7 @@ pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};
-pub(crate) use layers::{Layer, layers, thousandths};
+pub(crate) use layers::{declared_pue, layers};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
 pub use periods::{Period, PeriodSum, by_period};

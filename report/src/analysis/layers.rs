@@ -24,7 +24,9 @@ pub(crate) struct Layer {
 ///
 /// Device and host are the devices in the total, and add up to it. The facility's layer is its overhead only: the total times
 /// (PUE − 1).
-pub(crate) fn layers(report: &Report) -> Option<[Layer; 4]> {
+///
+/// `runs` are the runs whose sum the report is, or the report alone.
+pub(crate) fn layers(report: &Report, runs: &[Report]) -> Option<[Layer; 4]> {
     if scope_of(report) == Scope::Command || report.energy.total_uj.is_none() {
         return None;
     }
@@ -39,12 +41,18 @@ pub(crate) fn layers(report: &Report) -> Option<[Layer; 4]> {
         let basis = if energy.is_some() { names } else { missing.to_owned() };
         Layer { name, energy, basis }
     };
-    let overhead = report.merge.as_ref().and_then(|merge| merge.overhead_uj);
-    let idle = (overhead.map(Bounded::exact), "before, between and after the attempts".to_owned());
+    let overheads: Vec<u64> = runs.iter().filter_map(|run| run.merge.as_ref()?.overhead_uj).collect();
+    let of_runs = match overheads.len() {
+        known if known < runs.len() => format!(", known of {known} of {} runs", runs.len()),
+        _ => String::new(),
+    };
+    let overhead = overheads.into_iter().reduce(u64::saturating_add);
+    let idle = (overhead.map(Bounded::exact), format!("before, between and after the attempts{of_runs}"));
     let pue = report.energy.pue;
-    let is_declared = pue > 1.0 && report.energy.facility_uj.is_some();
+    let declared = declared_pue(runs).filter(|_| pue > 1.0 && report.energy.facility_uj.is_some());
     let added = report.energy.bounded().map(|uj| (uj as f64 * (pue - 1.0)).round() as u64);
-    let facility = (Some(added).filter(|_| is_declared), format!("PUE {} as declared", thousandths(pue)));
+    let basis = declared.as_ref().map(|values| format!("PUE {values} as declared")).unwrap_or_default();
+    let facility = (declared.map(|_| added), basis);
     Some([
         layer("device", of(|device| device.component == Component::Gpu), "no accelerator was read"),
         layer("host", of(|device| device.component != Component::Gpu), "no CPU or memory was read"),
@@ -53,8 +61,33 @@ pub(crate) fn layers(report: &Report) -> Option<[Layer; 4]> {
     ])
 }
 
+impl Layer {
+    /// Returns the layer in words: `device 3 J (gpu)`, `facility missing: no PUE was declared`.
+    pub(crate) fn words(&self, text: impl Fn(u64) -> String) -> String {
+        let Self { name, energy, basis } = self;
+        match energy {
+            Some(Bounded { value: Some(uj), high: Some(_), .. }) => format!("{name} {} ({basis})", text(*uj)),
+            Some(Bounded { low, high: None, .. }) => format!("{name} at least {} ({basis})", text(*low)),
+            Some(Bounded { low, .. }) => format!("{name} {} ({basis})", text(*low)),
+            None => format!("{name} missing: {basis}"),
+        }
+    }
+}
+
+/// Returns the declared PUE of the runs in words: `1.1 and 1.5`, `1.5 in 1 of 2 runs`; `None` if no run has one.
+pub(crate) fn declared_pue(runs: &[Report]) -> Option<String> {
+    let declared = || runs.iter().map(|run| run.energy.pue).filter(|pue| *pue > 1.0);
+    let values: BTreeSet<String> = declared().map(|pue| thousandths(pue).to_string()).collect();
+    let values = values.into_iter().collect::<Vec<_>>().join(" and ");
+    match declared().count() {
+        0 => None,
+        count if count < runs.len() => Some(format!("{values} in {count} of {} runs", runs.len())),
+        _ => Some(values),
+    }
+}
+
 /// Returns a factor rounded to three decimals: a mean of several is rarely a round number.
-pub(crate) fn thousandths(factor: f64) -> f64 {
+fn thousandths(factor: f64) -> f64 {
     (factor * 1e3).round() / 1e3
 }
 
@@ -89,15 +122,18 @@ mod tests {
             device(Component::Memory, Some(5)),
         ];
         let mut report = Report { energy, devices, ..Report::empty(Run::default()) };
-        let values =
-            |report: &Report| layers(report).unwrap().map(|layer| layer.energy.and_then(|energy| energy.value));
+        let values = |report: &Report| {
+            layers(report, std::slice::from_ref(report))
+                .unwrap()
+                .map(|layer| layer.energy.and_then(|energy| energy.value))
+        };
         assert_eq!(values(&report), [Some(70), Some(30), None, Some(50)]);
         report.merge = Some(Merge { overhead_uj: Some(7), ..Merge::default() });
         assert_eq!(values(&report), [Some(70), Some(30), Some(7), Some(50)], "device and host are the total");
         report.energy.pue = 1.0;
         report.devices = vec![device(Component::Gpu, None), device(Component::Cpu, Some(100))];
         report.merge = None;
-        let all = layers(&report).unwrap();
+        let all = layers(&report, std::slice::from_ref(&report)).unwrap();
         assert_eq!(
             all.each_ref().map(|layer| layer.energy.is_some()),
             [false, true, false, false],
@@ -105,6 +141,6 @@ mod tests {
         );
         assert_eq!((all[0].basis.as_str(), all[3].basis.as_str()), ("no accelerator was read", "no PUE was declared"));
         report.energy.total_uj = None;
-        assert_eq!(layers(&report), None);
+        assert_eq!(layers(&report, &[]), None);
     }
 }

@@ -35,6 +35,7 @@ use crate::Error;
 use attempts::Attempts;
 pub(crate) use once::{measured_once, whole_runs};
 use parts::Parts;
+pub(super) use parts::{hull, joined, length_ns, machine, window};
 
 /// Merges reports of one run; merged reports may be among them.
 ///

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use eco2_core::schema::{Attribution, Carbon, Cost, Device, Energy, Market, Report, Supplements, Water};
-use eco2_core::{Bounded, RangeKind, Ranged, units};
+use eco2_core::{Bounded, Quality, RangeKind, Ranged, units};
 
 /// Whose energy is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -89,9 +89,12 @@ pub fn in_scope(report: &Report, scope: Scope) -> Cow<'_, Report> {
     })
 }
 
-/// Returns the scope of a report that [`in_scope`] returned: that of the command has devices, and none with an energy.
+/// Returns the scope of a report that [`in_scope`] returned: that of the command has devices, and none with an energy. If the
+/// command's part is not known, the devices still have the quality of their readings.
 pub(crate) fn scope_of(report: &Report) -> Scope {
-    let is_command = report.attribution.as_ref().map(|job| Some(job.command_uj)) == Some(report.energy.total_uj);
+    let is_part = report.attribution.as_ref().map(|job| Some(job.command_uj)) == Some(report.energy.total_uj);
+    let was_read = report.devices.iter().any(|device| device.quality != Quality::Missing);
+    let is_command = is_part || (report.energy.total_uj.is_none() && was_read);
     let has_device_energy = report.devices.iter().any(|device| device.energy_uj.is_some());
     if is_command && !report.devices.is_empty() && !has_device_energy { Scope::Command } else { Scope::Machine }
 }

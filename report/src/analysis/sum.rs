@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::schema::{Attribution, Carbon, Device, Embodied, Energy, Market, Report, Run, State, Supplements, Work};
-use eco2_core::{Bounded, Component, RangeKind, Ranged as _};
+use eco2_core::{Bounded, Component, RangeKind, Ranged as _, Window};
 
-use super::merge::{measured_once, whole_runs};
+use super::merge::{hull, joined as united, length_ns, machine, measured_once, whole_runs, window};
 use super::scope::{Scope, scope_of};
 
 /// Several runs, and their sum.
@@ -22,6 +22,8 @@ pub(crate) struct RunSum {
     pub(crate) mixed_kinds: Vec<String>,
     /// Number of runs without emissions.
     pub(crate) unpriced: usize,
+    /// Whether some runs were on one machine at the same time.
+    pub(crate) overlapped: bool,
 }
 
 /// Returns the runs of these reports and their sum; `None` without a report.
@@ -30,16 +32,18 @@ pub(crate) fn sum_of_runs(reports: &[Report]) -> Option<RunSum> {
     let unpriced = runs.iter().filter(|run| grams_of(run).value.is_none()).count();
     if let [only] = runs.as_slice() {
         let sum = only.clone();
-        return Some(RunSum { runs, sum, mixed_kinds: Vec::new(), unpriced });
+        return Some(RunSum { runs, sum, mixed_kinds: Vec::new(), unpriced, overlapped: false });
     }
     // The commands' parts are different energies, also of runs at the same time.
-    let is_command = runs.first().is_some_and(|run| scope_of(run) == Scope::Command);
-    let once = if is_command { runs.clone() } else { measured_once(&runs.iter().collect::<Vec<_>>()) };
+    let of_command = runs.iter().find(|run| scope_of(run) == Scope::Command);
+    let once = measured_once(&runs.iter().collect::<Vec<_>>());
+    let overlapped = once.len() < runs.len();
+    let once = if of_command.is_some() { runs.clone() } else { once };
     let segments = || once.iter().filter_map(|run| run.carbon.as_ref()).flat_map(|carbon| &carbon.segments);
     let kinds: BTreeSet<&str> = segments().map(|segment| segment.kind.as_deref().unwrap_or("unknown")).collect();
     let mixed_kinds: Vec<String> = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| (*kind).to_owned()).collect();
     let energy = energy_of(&once);
-    let attribution = runs.first().filter(|_| is_command).and_then(|run| run.attribution.clone());
+    let attribution = of_command.and_then(|run| run.attribution.clone());
     let sum = Report {
         devices: once.iter().flat_map(|run| run.devices.iter().cloned()).collect(),
         work: work_of(&runs),
@@ -48,7 +52,7 @@ pub(crate) fn sum_of_runs(reports: &[Report]) -> Option<RunSum> {
         energy,
         ..Report::empty(run_of(&runs)?)
     };
-    Some(RunSum { runs, sum, mixed_kinds, unpriced })
+    Some(RunSum { runs, sum, mixed_kinds, unpriced, overlapped })
 }
 
 /// Returns the distinct texts, joined by commas.
@@ -222,9 +226,12 @@ impl DeviceTime {
     /// Returns the time of these runs; `None` without a GPU or CPU.
     ///
     /// A device counts from the first start to the last end of the processes on its machine in an attempt, also while it is idle.
+    /// Time in which several runs had the device counts once.
     pub(crate) fn of(runs: &[Report]) -> Option<Self> {
         let of = |component| {
-            let ns = runs.iter().map(|run| time_of(run, component)).sum();
+            let mut devices = Occupied::new();
+            runs.iter().for_each(|run| occupy(run, component, &mut devices));
+            let ns = devices.into_values().map(|windows| u128::from(length_ns(&united(windows)))).sum();
             Some(Self { component, ns }).filter(|time| time.ns > 0)
         };
         of(Component::Gpu).or_else(|| of(Component::Cpu))
@@ -240,30 +247,25 @@ impl DeviceTime {
     }
 }
 
-/// The devices of one kind on one machine in one attempt, and when its processes ran.
-#[derive(Default)]
-struct Occupied<'a> {
-    devices: BTreeSet<&'a str>,
-    from_ns: Option<u64>,
-    to_ns: u64,
-}
+/// The windows in which runs had a device, by machine and device.
+type Occupied = BTreeMap<(String, String), Vec<Window>>;
 
-fn time_of(run: &Report, component: Component) -> u128 {
+/// Adds the windows of a run's devices of one kind: one per attempt and machine.
+fn occupy(run: &Report, component: Component, devices: &mut Occupied) {
     let parts = run.merge.as_ref().map(|merge| &merge.parts[..]).filter(|parts| !parts.is_empty());
-    let mut attempts: BTreeMap<(u32, u32, &str), Occupied> = BTreeMap::new();
+    let mut attempts: BTreeMap<(u32, u32, String), (Window, BTreeSet<&str>)> = BTreeMap::new();
     for part in parts.unwrap_or(std::slice::from_ref(run)) {
-        let [from_ns, to_ns] = part.run.boot_ns.unwrap_or([0, part.run.duration_ns]);
-        let occupied = attempts.entry((part.run.requeue, part.run.attempt, &part.run.host.boot_id)).or_default();
+        let key = (part.run.requeue, part.run.attempt, machine(part));
+        let (whole, ids) = attempts.entry(key).or_insert_with(|| (window(part), BTreeSet::new()));
+        *whole = hull(*whole, window(part));
         let is_counted = |device: &&Device| device.component == component && device.is_summed();
-        occupied.devices.extend(part.devices.iter().filter(is_counted).map(|device| device.id.as_str()));
-        occupied.from_ns = Some(occupied.from_ns.map_or(from_ns, |earlier| earlier.min(from_ns)));
-        occupied.to_ns = occupied.to_ns.max(to_ns);
+        ids.extend(part.devices.iter().filter(is_counted).map(|device| device.id.as_str()));
     }
-    let time = |occupied: &Occupied| {
-        let ns = occupied.to_ns.saturating_sub(occupied.from_ns.unwrap_or(0));
-        u128::from(ns) * occupied.devices.len() as u128
-    };
-    attempts.values().map(time).sum()
+    for ((.., machine), (whole, ids)) in attempts {
+        for id in ids {
+            devices.entry((machine.clone(), id.to_owned())).or_default().push(whole);
+        }
+    }
 }
 
 #[cfg(test)]

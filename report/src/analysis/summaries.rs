@@ -217,7 +217,8 @@ mod tests {
         serde_json::json!({
             "schema": "eco2.summary/1", "tool": "eco2 0.1.0", "month": "2026-01", "state": "final", "duration_s": 3600.0,
             "machines": 1, "hardware": [], "sensors": ["nvml"],
-            "energy": {"kwh": kwh, "low_kwh": kwh * 0.9, "high_kwh": kwh * 1.1, "facility_kwh": kwh, "pue": 1.0, "basis": "measured"},
+            "energy": {"kwh": kwh, "low_kwh": kwh * 0.9, "high_kwh": kwh * 1.1, "facility_kwh": kwh, "pue": 1.0, "scope": "machine",
+                "basis": "measured"},
             "carbon": {"grams": kwh * 56.0, "low": kwh * 50.0, "high": null, "country": "FR", "g_per_kwh": 56.0,
                 "kinds": ["lifecycle"], "sources": ["Ember"], "embodied_grams": null},
             "carbon_withheld": null, "work": {"steps": 10, "samples": 100, "tokens": null},

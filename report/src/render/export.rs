@@ -16,7 +16,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, Device, Report};
+use eco2_core::schema::{Carbon, Device, Report, State};
 use eco2_core::{Component, Quality};
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub use methods::{compute_checklist, methods, methods_of};
 pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
 
 use crate::Error;
-use crate::analysis::is_measured;
+use crate::analysis::{RunSum, is_measured};
 
 /// Returns the carbon section and the grams of a run.
 ///
@@ -50,13 +50,52 @@ fn document(what: &'static str, value: &Value) -> Result<String, Error> {
 /// Returns how the energy was determined: `measured`, `partly estimated`, `estimated`, `synthetic` or `not known`.
 fn basis(report: &Report) -> &'static str {
     let energy = &report.energy;
-    match (energy.estimated_uj, energy.measured_uj + energy.derived_uj) {
+    match (energy.estimated_uj, energy.measured_uj.saturating_add(energy.derived_uj)) {
         _ if !is_measured(report) => "not known",
         _ if energy.synthetic_uj > 0 => Quality::Synthetic.name(),
+        // An energy of 0 has no parts: then the quality is that of the devices.
+        (0, 0) => match worst_read(report) {
+            Some(Quality::Derived) => Quality::Measured.name(),
+            Some(quality) => quality.name(),
+            None => "not known",
+        },
         (0, _) => Quality::Measured.name(),
         (_, 0) => Quality::Estimated.name(),
         _ => "partly estimated",
     }
+}
+
+/// Returns the worst quality of the devices in the total; `None` if none was read.
+fn worst_read(report: &Report) -> Option<Quality> {
+    let read = |device: &&Device| device.is_summed() && device.quality != Quality::Missing;
+    report.devices.iter().filter(read).map(|device| device.quality).max()
+}
+
+/// Returns the warning about generated energy; `None` for other energy.
+fn synthetic_warning(report: &Report) -> Option<String> {
+    (basis(report) == Quality::Synthetic.name())
+        .then(|| "SYNTHETIC: this energy was generated, not measured.".to_owned())
+}
+
+/// Whether the run's record is provisional: its end was not written, for example because it was killed.
+fn is_open(run: &Report) -> bool {
+    run.run.state == State::Provisional
+}
+
+/// Returns the sentence about runs with a provisional record; `None` if there are none.
+fn open_runs(runs: &[Report]) -> Option<String> {
+    match (runs.iter().filter(|run| is_open(run)).count(), runs.len()) {
+        (0, _) => None,
+        (_, 1) => Some("The end of the run is not recorded: its values are those until its last record.".to_owned()),
+        (open, all) => Some(format!(
+            "The end of {open} of the {all} runs is not recorded: their values are those until the last record."
+        )),
+    }
+}
+
+/// Returns the sentence about runs at the same time on one machine; `None` if there are none.
+fn overlap(all: &RunSum) -> Option<&'static str> {
+    all.overlapped.then_some("Some runs were on one machine at the same time; a device's hours count once.")
 }
 
 /// Returns the models of the devices in the total, each with its number: `2 × NVIDIA H200`.

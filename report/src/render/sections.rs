@@ -4,7 +4,7 @@
 use super::figures::{self, Spelling, counted, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, word};
-use crate::analysis::{Layer, layers};
+use crate::analysis::layers;
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
@@ -48,17 +48,10 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
 /// Adds the layers of the energy, and the totals with the facility's overhead by both methods. A layer that was not measured
 /// is missing.
 pub(super) fn by_layer(report: &Report, page: &mut Page) {
-    let Some(all) = layers(report) else { return };
+    let Some(all) = layers(report, std::slice::from_ref(report)) else { return };
     let spelling = page.spelling();
-    let layer = |layer: &Layer| match &layer.energy {
-        Some(energy) => {
-            let uj = energy.value.filter(|_| energy.high.is_some()).unwrap_or(energy.low);
-            let at_least = if energy.high.is_none() { "at least " } else { "" };
-            format!("{} {at_least}{} ({})", layer.name, spelling.energy_only(uj), layer.basis)
-        }
-        None => format!("{} missing: {}", layer.name, layer.basis),
-    };
-    page.row("Layers", Tone::Normal, &all.iter().map(layer).collect::<Vec<_>>().join(spelling.dot()));
+    let words = all.map(|layer| layer.words(|uj| spelling.energy_only(uj)));
+    page.row("Layers", Tone::Normal, &words.join(spelling.dot()));
     let Some(carbon) = &report.carbon else { return };
     let market = carbon.beside.as_deref().and_then(|beside| beside.market.as_ref());
     let market = market.map_or_else(|| "missing: no contract was named".to_owned(), |one| spelling.mass(one.bounded()));

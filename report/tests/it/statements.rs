@@ -1,9 +1,9 @@
 //! Statements about several runs: the methods paragraph, the checklist of compute resources, and the EU model documentation.
 //! Values are calculated by hand.
 
-use eco2_core::RangeKind;
-use eco2_core::schema::Report;
-use eco2_report::{Error, compute_checklist, esg_csv, gpai, methods, methods_of};
+use eco2_core::schema::{Embodied, Merge, Report, State, Supplements};
+use eco2_core::{Quality, RangeKind};
+use eco2_report::{Error, Scope, compute_checklist, esg_csv, gpai, in_scope, methods, methods_of, model_card};
 
 use crate::fixture::{bare, kilowatt_hour};
 
@@ -141,6 +141,163 @@ fn gpai_has_megawatt_hours_days_and_operations_by_hand() {
         nothing.contains("| N/A: no energy was read or estimated |") && nothing.contains("| N/A: no run reported"),
         "{nothing}"
     );
+}
+
+/// The run with a PUE.
+fn with_pue(run: Report, pue: f64) -> Report {
+    let mut run = run;
+    run.energy.facility_uj = run.energy.total_uj.map(|uj| (uj as f64 * pue) as u64);
+    run.energy.pue = pue;
+    run
+}
+
+#[test]
+fn an_energy_of_zero_has_the_quality_of_its_devices() {
+    let of = |quality: Quality| {
+        let mut report = run("a", "1", 0.0);
+        report.devices.iter_mut().for_each(|device| device.quality = quality);
+        report
+    };
+    let basis = |report: &Report| {
+        ["measured", "not known", "estimated", "synthetic"]
+            .into_iter()
+            .find(|word| gpai(std::slice::from_ref(report)).unwrap().contains(&format!("; {word}) |")))
+    };
+    assert_eq!(
+        [Quality::Measured, Quality::Derived, Quality::Estimated, Quality::Synthetic]
+            .map(|quality| basis(&of(quality))),
+        [Some("measured"), Some("measured"), Some("estimated"), Some("synthetic")]
+    );
+    let text = methods(&of(Quality::Estimated)).unwrap();
+    assert!(text.contains("No energy sensor was available"), "{text}");
+    let text = methods(&of(Quality::Measured)).unwrap();
+    assert!(!text.contains(": .") && !text.contains("an estimated"), "{text}");
+}
+
+#[test]
+fn runs_without_a_recorded_end_are_stated_and_are_in_no_mean() {
+    let mut killed = run("k", "1e-3", 9.0);
+    (killed.run.state, killed.run.exit_code) = (State::Provisional, None);
+    let mut raised = run("r", "1e-3", 2.0);
+    raised.run.exit_code = None;
+    let runs = [run("a", "1e-3", 1.0), raised, killed];
+    let text = compute_checklist(&runs, None, &runs, "3 runs");
+    assert!(text.contains("; of these 1 not ended; 1 without a known end\n"), "{text}");
+    let text = plain(&methods_of(&runs, None).unwrap());
+    assert!(text.contains("The end of 1 of the 3 runs is not recorded"), "{text}");
+    assert!(text.contains("One run used 1.00–2.00 kWh, 1.50 kWh on average (2 of 3 runs;"), "{text}");
+    let text = plain(&methods_of(&runs, Some("lr")).unwrap());
+    assert!(text.contains("2 runs). One run is in no mean (its end is not recorded)."), "{text}");
+    for text in [gpai(&runs[2..]), methods(&runs[2]), model_card(&runs[2])].map(Result::unwrap) {
+        assert!(text.contains("end of the run is not recorded"), "{text}");
+    }
+    assert!(!model_card(&runs[0]).unwrap().contains("recorded"));
+}
+
+#[test]
+fn a_mean_of_known_runs_has_their_number_and_equal_runs_have_no_range() {
+    let mut unknown = run("b", "1", 1.0);
+    unknown.energy.total_uj = None;
+    let text = plain(&methods_of(&[run("a", "1", 1.0), unknown], None).unwrap());
+    assert!(text.contains("One run used 1.00 kWh (1 of 2 runs;"), "{text}");
+    let text = plain(&methods_of(&[run("a", "1", 1.0), run("b", "1", 1.0)], None).unwrap());
+    assert!(text.contains("One run used 1.00 kWh."), "{text}");
+}
+
+#[test]
+fn the_part_of_the_command_is_stated_if_that_of_the_first_run_is_not_known() {
+    let of_command = |id: &str, is_known: bool| {
+        let mut report = run(id, "1", 2.0);
+        let job = report.attribution.as_mut().unwrap();
+        (job.command_uj, job.idle_uj, job.others_uj) = (3_600_000_000_000, 3_600_000_000_000, 0);
+        job.unattributed_uj = 0;
+        if !is_known {
+            (job.command_uj, job.idle_uj, job.unattributed_uj) = (0, 0, 7_200_000_000_000);
+        }
+        in_scope(&report, Scope::Command).into_owned()
+    };
+    let runs = [of_command("a", false), of_command("b", true)];
+    for text in [methods_of(&runs, None), gpai(&runs)].map(Result::unwrap) {
+        assert!(text.contains("part of the machine's energy that is attributed to the training"), "{text}");
+    }
+}
+
+#[test]
+fn hours_of_a_device_that_runs_had_at_the_same_time_count_once() {
+    let at = |id: &str, from_h: u64| {
+        let mut report = run(id, "1", 1.0);
+        report.run.host.boot_id = "boot".into();
+        let from_ns = from_h * 3_600_000_000_000;
+        report.run.boot_ns = Some([from_ns, from_ns + 7_200_000_000_000]);
+        report
+    };
+    // 0–2 h and 1–3 h on one GPU.
+    let text = plain(&methods_of(&[at("a", 0), at("b", 1)], None).unwrap());
+    assert!(text.contains("(3.00 GPU-hours)") && text.contains("on one machine at the same time"), "{text}");
+    let text = plain(&methods_of(&[at("a", 0), at("b", 2)], None).unwrap());
+    assert!(text.contains("(4.00 GPU-hours)") && !text.contains("at the same time"), "{text}");
+}
+
+#[test]
+fn declared_pues_are_listed_and_cooling_is_left_out_if_one_run_has_none() {
+    let runs = [with_pue(run("a", "1", 1.0), 1.5), with_pue(run("b", "1", 1.0), 1.2)];
+    let text = plain(&methods_of(&runs, None).unwrap());
+    assert!(text.contains("(PUE 1.2 and 1.5 as declared)") && text.contains("a PUE of 1.2 and 1.5 ("), "{text}");
+    assert!(!text.contains("cooling"), "{text}");
+    assert!(gpai(&runs).unwrap().contains("declared PUE of 1.2 and 1.5."));
+    let runs = [with_pue(run("a", "1", 1.0), 1.5), run("b", "1", 1.0)];
+    let text = plain(&methods_of(&runs, None).unwrap());
+    assert!(text.contains("(PUE 1.5 in 1 of 2 runs as declared)") && text.contains("and cooling"), "{text}");
+}
+
+#[test]
+fn idle_energy_of_several_runs_is_that_of_the_runs_that_know_it() {
+    let mut restarted = run("a", "1", 1.0);
+    let parts = vec![restarted.clone()];
+    restarted.merge = Some(Merge { overhead_uj: Some(3_600_000_000_000), parts, ..Merge::default() });
+    let text = plain(&methods_of(&[restarted, run("b", "1", 1.0)], None).unwrap());
+    assert!(
+        text.contains("idle provisioned 1.00 kWh (before, between and after the attempts, known of 1 of 2 runs)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn different_service_lives_are_listed() {
+    let of = |id: &str, life_years: f64| {
+        let mut report = run(id, "1", 1.0);
+        let embodied = Embodied { life_years, ..report_embodied() };
+        let beside = Supplements { embodied: Some(embodied), ..Supplements::default() };
+        report.carbon.as_mut().unwrap().beside = Some(Box::new(beside));
+        report
+    };
+    let text = methods_of(&[of("a", 4.0), of("b", 6.0)], None).unwrap();
+    assert!(text.contains("4 and 6 years"), "{text}");
+}
+
+#[test]
+fn an_unknown_part_of_the_command_is_not_the_whole_machine() {
+    let report = Report { attribution: None, ..run("a", "1", 1.0) };
+    let text = gpai(&[in_scope(&report, Scope::Command).into_owned()]).unwrap();
+    assert!(text.contains("attributed to the training is not known.") && !text.contains("whole machine"), "{text}");
+    let text = gpai(&[report]).unwrap();
+    assert!(text.contains("energy of the whole machine"), "{text}");
+}
+
+/// The embodied emissions of the full fixture.
+fn report_embodied() -> Embodied {
+    crate::fixture::report().carbon.unwrap().beside.unwrap().embodied.unwrap()
+}
+
+#[test]
+fn gpai_warns_of_generated_energy_has_no_day_of_1970_and_one_order_of_magnitude() {
+    let mut report = run("a", "1", 1.0);
+    (report.energy.synthetic_uj, report.energy.measured_uj) = (report.energy.measured_uj, 0);
+    (report.run.started_at, report.run.ended_at) = ("1970-01-01T00:00:00Z".into(), "1970-01-01T02:00:00Z".into());
+    report.work.extra.insert("total_flos".into(), 9.96e18);
+    let text = gpai(&[report]).unwrap();
+    assert!(text.starts_with("SYNTHETIC: ") && !text.contains("1970"), "{text}");
+    assert!(text.contains("1.0x10^19 FLOP (order of magnitude 10^19;"), "{text}");
 }
 
 /// The rows of a table as maps.

@@ -122,6 +122,7 @@ fn group(label: String, places: &[usize], reports: &[Report], runs: &[Compared],
     let reason = |place: usize| match &runs[place] {
         run if run.energy_kwh.is_none() && run.units.is_none() => Some("its work was not counted"),
         run if run.energy_kwh.is_none() => Some("its energy is not known"),
+        run if run.state == "provisional" => Some("its end is not recorded"),
         run if some_measured && !is_measured(run) => {
             Some("it is estimated or synthetic: not comparable with measured runs")
         }

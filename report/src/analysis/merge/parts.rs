@@ -85,7 +85,7 @@ pub(super) fn version(part: &Report) -> (bool, u64, String) {
 
 /// Returns the machine that a part ran on: its boot id if known, else a unique name. The prefix `wall:` marks a part
 /// without a time on the boot's clock.
-pub(super) fn machine(part: &Report) -> String {
+pub(in crate::analysis) fn machine(part: &Report) -> String {
     match (part.run.boot_ns, part.run.host.boot_id.as_str()) {
         (_, "") => format!("unknown:{}", if part.run.part.is_empty() { unnamed(part) } else { part.run.part.clone() }),
         (Some(_), boot_id) => boot_id.to_owned(),
@@ -94,7 +94,7 @@ pub(super) fn machine(part: &Report) -> String {
 }
 
 /// Returns the time of a part on the clock of its machine.
-pub(super) fn window(part: &Report) -> Window {
+pub(in crate::analysis) fn window(part: &Report) -> Window {
     match part.run.boot_ns {
         Some([from_ns, to_ns]) if !part.run.host.boot_id.is_empty() => Window { from_ns, to_ns },
         _ => wall(part),
@@ -161,7 +161,7 @@ fn even(device: &Device, whole_uj: u64, piece: Window, uj: u64) -> Stretch {
 }
 
 /// Returns the same time as sorted, disjoint windows.
-pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
+pub(in crate::analysis) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
     windows.retain(|window| window.from_ns < window.to_ns);
     windows.sort_unstable();
     let mut out: Vec<Window> = Vec::with_capacity(windows.len());
@@ -175,7 +175,7 @@ pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
 }
 
 /// Returns the shortest window that contains both.
-pub(super) fn hull(one: Window, other: Window) -> Window {
+pub(in crate::analysis) fn hull(one: Window, other: Window) -> Window {
     Window { from_ns: one.from_ns.min(other.from_ns), to_ns: one.to_ns.max(other.to_ns) }
 }
 
@@ -196,7 +196,7 @@ pub(super) fn without(windows: &[Window], holes: &[Window]) -> Vec<Window> {
 }
 
 /// Returns the length of disjoint windows, nanoseconds.
-pub(super) fn length_ns(windows: &[Window]) -> u64 {
+pub(in crate::analysis) fn length_ns(windows: &[Window]) -> u64 {
     windows.iter().fold(0, |sum: u64, window| sum.saturating_add(window.to_ns - window.from_ns))
 }
 

@@ -2,7 +2,7 @@
 //! 2024/1689 (AI Act) requires.
 
 use super::super::{finite, presentable};
-use super::{basis, document, grams_of, hardware, hardware_words, kinds, sensors};
+use super::{basis, document, grams_of, hardware, hardware_words, is_open, kinds, sensors};
 use crate::Error;
 use crate::analysis::{is_measured, scope_of};
 use eco2_core::Component;
@@ -22,12 +22,13 @@ pub fn model_card(report: &Report) -> Result<String, Error> {
     let (carbon, grams) = grams_of(&report)?;
     let kinds = kinds(carbon).join(", ");
     let source = format!(
-        "eco2 {}, energy {} {}, location-based{}{kinds}, PUE {}",
+        "eco2 {}, energy {} {}, location-based{}{kinds}, PUE {}{}",
         report.run.tool.version,
         scope_of(&report).words(),
         basis(&report),
         if kinds.is_empty() { "" } else { ", " },
         report.energy.pue,
+        if is_open(&report) { ", until the last record: the end of the run is not recorded" } else { "" },
     );
     let mut lines = vec!["co2_eq_emissions:".to_owned(), format!("  emissions: {}", plain(grams))];
     lines.push(format!("  source: {}", quoted(&source)));

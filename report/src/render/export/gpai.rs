@@ -7,8 +7,8 @@
 use super::super::numbers::digits;
 use super::super::presentable;
 use super::methods::{how, whose};
-use super::{basis, hardware_words_of};
-use crate::analysis::{DeviceTime, RunSum, facility_of, sum_of_runs, thousandths};
+use super::{basis, hardware_words_of, open_runs, overlap, synthetic_warning};
+use crate::analysis::{DeviceTime, RunSum, declared_pue, facility_of, sum_of_runs};
 use crate::{Error, clean};
 use eco2_core::units::{joules, kwh};
 use eco2_core::{Bounded, Ranged as _};
@@ -37,11 +37,14 @@ pub fn gpai(reports: &[eco2_core::schema::Report]) -> Result<String, Error> {
     ];
     let count = all.runs.len();
     let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
-    let day = |at: &str| clean::markdown(at.get(..10).unwrap_or("an unknown day"));
+    // A trace without a wall clock starts at 1970.
+    let is_known = |day: &&str| !day.starts_with("1970-");
+    let day = |at: &str| clean::markdown(at.get(..10).filter(is_known).unwrap_or("an unknown day"));
+    let warning = synthetic_warning(&all.sum).map_or_else(String::new, |warning| warning + "\n\n");
     let (from, to) = (day(&all.sum.run.started_at), day(&all.sum.run.ended_at));
     let rows: String = rows.iter().map(|(name, value)| format!("| {name} | {} |\n", clean::markdown(value))).collect();
     Ok(format!(
-        "Energy and computation of a training, for {FORM} (EU code of practice for general-purpose AI models).\n\
+        "{warning}Energy and computation of a training, for {FORM} (EU code of practice for general-purpose AI models).\n\
          As of {to}; not checked against the form. Values of {runs}, {from} to {to}.\n\n\
          | field | value |\n|---|---|\n{rows}"
     ))
@@ -90,15 +93,14 @@ fn energy(all: &RunSum) -> String {
 }
 
 fn methodology(all: &RunSum) -> String {
-    let energy = &all.sum.energy;
-    let facility = if energy.pue == 1.0 {
-        "No facility overhead is included (PUE 1.0).".to_owned()
-    } else {
-        format!("The energy of the devices was multiplied by a declared PUE of {}.", thousandths(energy.pue))
+    let facility = match declared_pue(&all.runs) {
+        None => "No facility overhead is included (PUE 1.0).".to_owned(),
+        Some(pue) => format!("The energy of the devices was multiplied by a declared PUE of {pue}."),
     };
     let boundary =
         "CPU packages, memory and GPU boards that were read; storage, network and idle machines are not included.";
-    [how(&all.sum), vec![whose(&all.sum), facility, boundary.to_owned()]].concat().join(" ")
+    let noted = open_runs(&all.runs).into_iter().chain(overlap(all).map(str::to_owned)).collect();
+    [how(&all.sum), noted, vec![whose(&all.sum), facility, boundary.to_owned()]].concat().join(" ")
 }
 
 /// Returns the wall-clock time in which at least one run went on, and the device-days.
@@ -134,11 +136,13 @@ fn wall_s(all: &RunSum) -> f64 {
 
 fn computation(all: &RunSum) -> String {
     match all.sum.work.flop() {
-        Some(flop) => format!(
-            "{} FLOP (order of magnitude 10^{}; the trainer's own estimate from model size and tokens, total_flos)",
-            scientific(flop, Rounding::Nearest),
-            flop.log10().floor(),
-        ),
+        Some(flop) => {
+            let number = scientific(flop, Rounding::Nearest);
+            let order = number.split_once('x').map_or("0", |(_, order)| order);
+            format!(
+                "{number} FLOP (order of magnitude {order}; the trainer's own estimate from model size and tokens, total_flos)"
+            )
+        }
         None => "N/A: no run reported its floating-point operations (total_flos)".to_owned(),
     }
 }

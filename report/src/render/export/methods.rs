@@ -7,15 +7,18 @@
 use super::super::figures::{counted, number};
 use super::super::numbers::{Amount, EN, NB, digits, duration, share};
 use super::super::presentable;
-use super::{factor_sources, hardware_words_of, kinds, mean_intensity, sensors};
+use super::{
+    basis, distinct, factor_sources, hardware_words_of, is_open, kinds, mean_intensity, open_runs, overlap, sensors,
+    synthetic_warning,
+};
 use crate::analysis::{
-    DeviceTime, Grouping, Layer, RunGroup, RunSum, Scope, Spread, compare_by, layers, scope_of, sum_of_runs,
-    thousandths,
+    DeviceTime, Grouping, RunGroup, RunSum, Scope, Spread, compare_by, declared_pue, has_failed, layers, scope_of,
+    sum_of_runs,
 };
 use crate::{Error, clean};
 use eco2_core::schema::{Carbon, Energy, Report, Supplements};
 use eco2_core::units::UJ_PER_KWH;
-use eco2_core::{Bounded, Component, RangeKind, Ranged};
+use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
 use eco2_grid::carbon::FunctionalUnit;
 
 /// Returns the methods paragraph of a paper about one run, as one line.
@@ -39,28 +42,33 @@ pub fn methods_of(reports: &[Report], by: Option<&str>) -> Result<String, Error>
     let Some(carbon) = all.sum.carbon.as_ref().filter(|_| all.unpriced < all.runs.len()) else {
         return Err(Error::NoGrams { run: all.runs.first().map(|run| run.run.id.clone()).unwrap_or_default() });
     };
-    let mut sentences = vec![used(&all)];
+    let mut sentences: Vec<String> = synthetic_warning(&all.sum).into_iter().chain([used(&all)]).collect();
+    sentences.extend(open_runs(&all.runs));
+    sentences.extend(overlap(&all).map(str::to_owned));
     sentences.extend(per_run(&all.runs, by));
     sentences.extend(how(&all.sum));
     sentences.push(whose(&all.sum));
     sentences.extend(gain(&all.sum));
     sentences.push(emitted(&all, carbon));
-    sentences.extend(carbon.beside.as_deref().map(supplements).unwrap_or_default());
+    sentences.extend(carbon.beside.as_deref().map(|one| supplements(one, &all.runs)).unwrap_or_default());
     sentences.extend(by_layer(&all));
-    sentences.push(left_out(&all.sum));
+    sentences.push(left_out(&all));
     sentences.extend(meters(&all.sum));
-    if all.sum.energy.synthetic_uj > 0 {
-        sentences.insert(0, "SYNTHETIC: this energy was generated, not measured.".to_owned());
-    }
     Ok(sentences.join(" ").replace(EN, "–") + "\n")
 }
 
 /// Returns an energy with its range: `10.6 kWh (± 1.2 %)`, `an estimated 2.34 J (plausible range 0.05–16.1 J)`.
-fn energy_words(energy: &Energy, prefix: bool) -> String {
-    let is_estimate = energy.measured_uj == 0 && energy.derived_uj == 0;
-    let range = energy.bounded().map(|uj| uj as f64);
+fn energy_words(report: &Report, prefix: bool) -> String {
+    let is_estimate = is_estimate(report);
+    let range = report.energy.bounded().map(|uj| uj as f64);
     let estimated = if is_estimate && prefix && range.is_known() { "an estimated " } else { "" };
     format!("{estimated}{}", amount_words(Amount::Energy, &range, is_estimate))
+}
+
+/// Whether no part of the energy was read from sensors.
+fn is_estimate(report: &Report) -> bool {
+    let energy = &report.energy;
+    energy.measured_uj == 0 && energy.derived_uj == 0 && basis(report) != Quality::Measured.name()
 }
 
 /// Returns an amount with its range in parentheses.
@@ -80,7 +88,7 @@ fn amount_words(amount: Amount, range: &Bounded<f64>, is_estimate: bool) -> Stri
 
 /// Returns the sentence about duration, hardware and energy.
 fn used(all: &RunSum) -> String {
-    let energy = energy_words(&all.sum.energy, true);
+    let energy = energy_words(&all.sum, true);
     let time = duration(all.sum.run.duration_ns);
     let hardware = hardware_words_of(&all.runs);
     let device_time = DeviceTime::of(&all.runs).filter(|time| time.component == Component::Gpu);
@@ -97,12 +105,26 @@ fn per_run(runs: &[Report], by: Option<&str>) -> Option<String> {
         (Some(label), _) => Some(by_group(&groups(runs, label)?)),
         (None, [_]) => None,
         (None, _) => {
-            let known = runs.iter().filter_map(|run| run.energy.total_uj);
-            let (least, most) = (known.clone().min()?, known.clone().max()?);
-            let mean = known.clone().map(|uj| uj as f64).sum::<f64>() / known.count() as f64;
-            let range = Amount::Energy.bounds_text(&Bounded::hard(mean, least as f64, Some(most as f64)));
-            Some(format!("One run used {range}, {} on average.", Amount::Energy.text(mean)))
+            let ended = runs.iter().filter(|run| !is_open(run));
+            let known: Vec<f64> = ended.filter_map(|run| run.energy.total_uj).map(|uj| uj as f64).collect();
+            let (least, most) = (known.iter().copied().reduce(f64::min)?, known.iter().copied().reduce(f64::max)?);
+            let mean = Amount::Energy.text(known.iter().sum::<f64>() / known.len() as f64);
+            let of_runs = known_of(known.len(), runs.len());
+            if least == most {
+                return Some(format!("One run used {mean}{of_runs}."));
+            }
+            let range = Amount::Energy.bounds_text(&Bounded::hard(most, least, Some(most)));
+            Some(format!("One run used {range}, {mean} on average{of_runs}."))
         }
+    }
+}
+
+/// Returns of how many runs a value is known, if not of all.
+fn known_of(known: usize, all: usize) -> String {
+    if known < all {
+        format!(" ({known} of {all} runs; of the others the energy or the end is not known)")
+    } else {
+        String::new()
     }
 }
 
@@ -146,7 +168,7 @@ pub(super) fn how(report: &Report) -> Vec<String> {
     let energy = &report.energy;
     let tool = format!("eco2\u{a0}{}", report.run.tool.version);
     let mut sentences = Vec::new();
-    if energy.measured_uj == 0 && energy.derived_uj == 0 && energy.estimated_uj > 0 {
+    if basis(report) == Quality::Estimated.name() {
         sentences.push(format!("No energy sensor was available, so energy was modelled from utilisation ({tool})."));
     } else {
         let total = energy.total_uj.unwrap_or(0) as f64;
@@ -161,7 +183,9 @@ pub(super) fn how(report: &Report) -> Vec<String> {
             .filter(|(uj, _)| *uj > 0)
             .map(|(uj, what)| format!("{}{NB}% {what}", share(*uj as f64, total)));
         let words = words.collect::<Vec<_>>().join(", ");
-        sentences.push(format!("It was recorded with {tool} ({}): {words}.", sensors(report).join(", ")));
+        // An energy of 0 has no parts.
+        let words = if words.is_empty() { words } else { format!(": {words}") };
+        sentences.push(format!("It was recorded with {tool} ({}){words}.", sensors(report).join(", ")));
     }
     let missing = match energy.missing_ns {
         0 => String::new(),
@@ -206,6 +230,9 @@ fn gain(report: &Report) -> Option<String> {
 pub(super) fn whose(report: &Report) -> String {
     let method = report.attribution.as_ref().map_or("", |attribution| &attribution.method);
     match scope_of(report) {
+        Scope::Command if report.energy.total_uj.is_none() => {
+            "The part of the machine's energy that is attributed to the training is not known.".to_owned()
+        }
         Scope::Command => {
             format!("It is the part of the machine's energy that is attributed to the training ({method}).")
         }
@@ -225,8 +252,7 @@ fn emitted(all: &RunSum, carbon: &Carbon) -> String {
         );
     }
     let energy = &all.sum.energy;
-    let is_estimate = energy.measured_uj == 0 && energy.derived_uj == 0;
-    let grams = amount_words(Amount::Mass, &carbon.bounded(), is_estimate);
+    let grams = amount_words(Amount::Mass, &carbon.bounded(), is_estimate(&all.sum));
     let intensity = mean_intensity(carbon)
         .map_or_else(|| "varying intensity".to_owned(), |g| format!("{}{NB}gCO₂e/kWh", digits(g, 3)));
     let origin = [
@@ -245,7 +271,7 @@ fn emitted(all: &RunSum, carbon: &Carbon) -> String {
         Some(uj) => format!(" ({} with the facility's overhead)", Amount::Energy.text(uj as f64)),
         None => String::new(),
     };
-    let pue = if energy.pue == 1.0 { "1.0".to_owned() } else { thousandths(energy.pue).to_string() };
+    let pue = declared_pue(&all.runs).unwrap_or_else(|| "1.0".to_owned());
     let unpriced = match all.unpriced {
         0 => String::new(),
         count => format!(" {} without emissions and not in this sum.", are(count)),
@@ -257,17 +283,18 @@ fn emitted(all: &RunSum, carbon: &Carbon) -> String {
 }
 
 /// Returns one sentence for each value in addition to the location-based emissions.
-fn supplements(supplements: &Supplements) -> Vec<String> {
+fn supplements(supplements: &Supplements, runs: &[Report]) -> Vec<String> {
     let mass = |range: Bounded<f64>| amount_words(Amount::Mass, &range, false);
     let market = supplements
         .market
         .as_ref()
         .map(|one| format!("Market-based emissions ({}) were {}.", one.instrument, mass(one.bounded())));
+    let lives = runs.iter().filter_map(|run| run.carbon.as_ref()?.beside.as_ref()?.embodied.as_ref());
+    let lives = distinct(lives.map(|embodied| embodied.life_years.to_string())).join(" and ");
     let embodied = supplements.embodied.as_ref().map(|embodied| {
         format!(
-            "The share of the embodied emissions of the hardware ({}, {} years) was {}.",
+            "The share of the embodied emissions of the hardware ({}, {lives} years) was {}.",
             embodied.source,
-            embodied.life_years,
             mass(embodied.bounded())
         )
     });
@@ -280,22 +307,15 @@ fn supplements(supplements: &Supplements) -> Vec<String> {
 
 /// Returns the sentence about the layers of the energy; those of several runs are added layer by layer.
 fn by_layer(all: &RunSum) -> Option<String> {
-    let of = |layer: &Layer| match &layer.energy {
-        Some(energy) => {
-            let uj = energy.value.filter(|_| energy.high.is_some()).unwrap_or(energy.low);
-            let at_least = if energy.high.is_none() { "at least " } else { "" };
-            format!("{} {at_least}{} ({})", layer.name, Amount::Energy.text(uj as f64), layer.basis)
-        }
-        None => format!("{} missing ({})", layer.name, layer.basis),
-    };
-    let words = layers(&all.sum)?.iter().map(of).collect::<Vec<_>>().join(", ");
-    Some(format!("By layer: {words}."))
+    let words = layers(&all.sum, &all.runs)?.map(|layer| layer.words(|uj| Amount::Energy.text(uj as f64)));
+    Some(format!("By layer: {}.", words.join(", ")))
 }
 
 /// Returns the sentence about what is not in the energy.
-fn left_out(report: &Report) -> String {
-    let has_memory = report.devices.iter().any(|one| one.is_summed() && one.component == Component::Memory);
-    let parts = [(!has_memory, "memory"), (true, "storage"), (true, "network"), (report.energy.pue == 1.0, "cooling")];
+fn left_out(all: &RunSum) -> String {
+    let no_cooling = all.runs.iter().any(|run| run.energy.pue <= 1.0);
+    let has_memory = all.sum.devices.iter().any(|one| one.is_summed() && one.component == Component::Memory);
+    let parts = [(!has_memory, "memory"), (true, "storage"), (true, "network"), (no_cooling, "cooling")];
     let mut names: Vec<&str> = parts.iter().filter(|(is_out, _)| *is_out).map(|(_, name)| *name).collect();
     let last = names.pop().unwrap_or_default();
     let list = format!("{} and {last} are not included, nor is energy outside the runs.", names.join(", "));
@@ -314,12 +334,6 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
         return String::new();
     };
     let energy = &reported.sum.energy;
-    let failed = all.runs.iter().filter(|run| run.run.exit_code.is_some_and(|code| code != 0));
-    let failed: Vec<Report> = failed.cloned().collect();
-    let failed_words = match sum_of_runs(&failed) {
-        Some(sum) => format!("; of these {} failed: {}", failed.len(), resources(&sum)),
-        None => "; none of them failed".to_owned(),
-    };
     let kind = match energy.range_kind {
         Some(RangeKind::Hard) => "hard: contains the true value whatever the load did",
         Some(RangeKind::Plausible) => "plausible: contains the true value with 90 %",
@@ -354,7 +368,7 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
         format!("- Runs in the paper: {}, {}", counted(reported.runs.len() as u64, "run"), resources(&reported)),
         format!("- One run: {each}"),
         format!("- Repeats: {repeats}"),
-        format!("- All runs, with preliminary ones: {whose}, {}{failed_words}", resources(&all)),
+        format!("- All runs, with preliminary ones: {whose}, {}; {}", resources(&all), ends(&all.runs)),
         format!("- Range of the energy: {kind}"),
         format!("- Basis of the energy: {}", if basis.is_empty() { "not known".to_owned() } else { basis.join(", ") }),
     ];
@@ -363,11 +377,26 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
     lines.join("\n") + "\n"
 }
 
+/// Returns how the runs ended: `of these 1 failed: 2 h, 3.00 kWh; 1 not ended`.
+fn ends(runs: &[Report]) -> String {
+    let failed: Vec<Report> = runs.iter().filter(|run| has_failed(run)).cloned().collect();
+    let open = runs.iter().filter(|run| is_open(run) && !has_failed(run)).count();
+    let unknown = runs.iter().filter(|run| !is_open(run) && run.run.exit_code.is_none()).count();
+    let parts = [
+        sum_of_runs(&failed).map(|sum| format!("{} failed: {}", failed.len(), resources(&sum))),
+        Some(format!("{open} not ended")).filter(|_| open > 0),
+        Some(format!("{unknown} without a known end")).filter(|_| unknown > 0),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "none of them failed".to_owned() } else { format!("of these {}", parts.join("; ")) }
+}
+
 /// Returns time and energy of runs: `11 h 10 min, 89.3 GPU-hours, 53.1 kWh (± 0.7 %)`.
 fn resources(all: &RunSum) -> String {
     let hours = DeviceTime::of(&all.runs)
         .map_or_else(String::new, |time| format!("{}{NB}{}-hours, ", digits(time.hours(), 3), time.device()));
-    format!("{}, {hours}{}", duration(all.sum.run.duration_ns), energy_words(&all.sum.energy, false))
+    let overlapped = if all.overlapped { " (some at the same time)" } else { "" };
+    format!("{}{overlapped}, {hours}{}", duration(all.sum.run.duration_ns), energy_words(&all.sum, false))
 }
 
 /// Returns the least and the most that one run took.
