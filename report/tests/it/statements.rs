@@ -172,6 +172,8 @@ fn an_energy_of_zero_has_the_quality_of_its_devices() {
     assert!(text.contains("No energy sensor was available"), "{text}");
     let text = methods(&of(Quality::Measured)).unwrap();
     assert!(!text.contains(": .") && !text.contains("an estimated"), "{text}");
+    let list = [of(Quality::Measured)];
+    assert!(compute_checklist(&list, None, &list, "1 run").contains("- Basis of the energy: measured\n"));
 }
 
 #[test]
@@ -183,6 +185,7 @@ fn runs_without_a_recorded_end_are_stated_and_are_in_no_mean() {
     let runs = [run("a", "1e-3", 1.0), raised, killed];
     let text = compute_checklist(&runs, None, &runs, "3 runs");
     assert!(text.contains("; of these 1 not ended; 1 without a known end\n"), "{text}");
+    assert!(plain(&text).contains("1.00–2.00 kWh (2 of 3 runs;"), "{text}");
     let text = plain(&methods_of(&runs, None).unwrap());
     assert!(text.contains("The end of 1 of the 3 runs is not recorded"), "{text}");
     assert!(text.contains("One run used 1.00–2.00 kWh, 1.50 kWh on average (2 of 3 runs;"), "{text}");

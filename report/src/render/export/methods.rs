@@ -105,8 +105,7 @@ fn per_run(runs: &[Report], by: Option<&str>) -> Option<String> {
         (Some(label), _) => Some(by_group(&groups(runs, label)?)),
         (None, [_]) => None,
         (None, _) => {
-            let ended = runs.iter().filter(|run| !is_open(run));
-            let known: Vec<f64> = ended.filter_map(|run| run.energy.total_uj).map(|uj| uj as f64).collect();
+            let known = known_uj(runs);
             let (least, most) = (known.iter().copied().reduce(f64::min)?, known.iter().copied().reduce(f64::max)?);
             let mean = Amount::Energy.text(known.iter().sum::<f64>() / known.len() as f64);
             let of_runs = known_of(known.len(), runs.len());
@@ -117,6 +116,12 @@ fn per_run(runs: &[Report], by: Option<&str>) -> Option<String> {
             Some(format!("One run used {range}, {mean} on average{of_runs}."))
         }
     }
+}
+
+/// Returns the known energies of the runs that ended, microjoules.
+fn known_uj(runs: &[Report]) -> Vec<f64> {
+    let ended = runs.iter().filter(|run| !is_open(run));
+    ended.filter_map(|run| run.energy.total_uj).map(|uj| uj as f64).collect()
 }
 
 /// Returns of how many runs a value is known, if not of all.
@@ -356,7 +361,7 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
         (energy.synthetic_uj, "synthetic"),
     ];
     let total = energy.total_uj.unwrap_or(0) as f64;
-    let basis: Vec<String> = energy_parts
+    let parts: Vec<String> = energy_parts
         .iter()
         .filter(|(uj, _)| *uj > 0)
         .map(|(uj, what)| format!("{}{NB}% {what}", share(*uj as f64, total)))
@@ -370,7 +375,10 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
         format!("- Repeats: {repeats}"),
         format!("- All runs, with preliminary ones: {whose}, {}; {}", resources(&all), ends(&all.runs)),
         format!("- Range of the energy: {kind}"),
-        format!("- Basis of the energy: {}", if basis.is_empty() { "not known".to_owned() } else { basis.join(", ") }),
+        format!(
+            "- Basis of the energy: {}",
+            if parts.is_empty() { basis(&reported.sum).to_owned() } else { parts.join(", ") }
+        ),
     ];
     // A label and its values are the user's text.
     let lines: Vec<String> = lines.iter().map(|line| clean::terminal(line).replace(EN, "–")).collect();
@@ -411,8 +419,9 @@ fn spread_words(runs: &[Report]) -> String {
         }
     };
     let time = between(Amount::Time, runs.iter().map(|run| run.run.duration_ns as f64 / 1e9).collect());
-    let energy =
-        between(Amount::Energy, runs.iter().filter_map(|run| run.energy.total_uj).map(|uj| uj as f64).collect());
+    let known = known_uj(runs);
+    let of_runs = known_of(known.len(), runs.len());
+    let energy = between(Amount::Energy, known) + &of_runs;
     let hours = |run: &Report| DeviceTime::of(std::slice::from_ref(run)).map(DeviceTime::hours);
     let hours: Vec<f64> = runs.iter().filter_map(hours).collect();
     let device = DeviceTime::of(runs).map(DeviceTime::device);
