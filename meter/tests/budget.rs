@@ -29,13 +29,17 @@ fn steps(meter: &Meter, count: u32) {
 }
 
 /// Works for 300 ms, and on a busy machine until there is a forecast.
-fn work_until_forecast(meter: &Meter) {
-    for tenth in 0..100 {
+/// Works until there is a forecast, and returns the budget that has it: a later one may have none for a moment.
+fn work_until_forecast(meter: &Meter) -> eco2_core::schema::BudgetRecord {
+    work(200);
+    for _ in 0..100 {
         work(100);
-        if tenth >= 2 && meter.snapshot().budget.is_some_and(|budget| budget.forecast.is_some()) {
-            break;
+        let budget = meter.snapshot().budget.filter(|budget| budget.forecast.is_some());
+        if let Some(budget) = budget {
+            return budget;
         }
     }
+    panic!("no forecast in ten seconds");
 }
 
 #[test]
@@ -115,8 +119,7 @@ fn a_run_of_given_hours_needs_no_steps() {
     let mut options = options(folder.path());
     options.budget.total_hours = Some(0.001);
     let meter = open(options);
-    work_until_forecast(&meter);
-    let forecast = meter.close().budget.unwrap().forecast.unwrap();
+    let forecast = work_until_forecast(&meter).forecast.unwrap();
     // 3.6 s at 0.1 W.
     assert_eq!((forecast.progress.as_str(), forecast.total), ("milliseconds", 3_600));
     assert!((forecast.energy_uj.mean / 360e3 - 1.0).abs() < 0.3, "{forecast:?}");
@@ -138,15 +141,13 @@ fn d17_without_a_forecast_the_rest_is_priced_with_the_same_hour_before_and_its_e
     options.budget.total_hours = Some(24.0);
     options.budget.max_co2_kg = Some(1.0);
     let meter = open(options);
-    work_until_forecast(&meter);
-    let limits = meter.budget();
-    let budget = meter.close().budget.unwrap();
+    let budget = work_until_forecast(&meter);
     let forecast = budget.forecast.unwrap();
     // Twelve hours of each, whenever it is now, to a quarter of an hour.
     assert!((forecast.g_per_kwh - 250.0).abs() < 3.2, "{forecast:?}");
     assert_eq!(forecast.intensity, "the same hour 24 h before (back-test error 0.0 %)");
     // 0.1 W for a day: 2.4 Wh of 250 g each.
-    let grams = limits[0].finish.unwrap().mean;
+    let grams = budget.limits[0].finish.unwrap().mean;
     assert!((grams / 0.6 - 1.0).abs() < 0.1, "{grams}");
 }
 

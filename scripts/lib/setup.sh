@@ -53,14 +53,14 @@ cargo_tool() {
         cargo install --locked "${@:2}"
 }
 
-# axe: brings the script that checks pages for accessibility, and names it in ECO2_AXE; tests skip without it.
+# axe: brings the script that checks pages for accessibility, and names it in AXE_CORE; tests skip without it.
 axe() {
     local version=4.14.1 folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/axe
-    export ECO2_AXE=$folder/package/axe.min.js
-    [[ -s $ECO2_AXE ]] && return
+    export AXE_CORE=$folder/package/axe.min.js
+    [[ -s $AXE_CORE ]] && return
     if [[ -n ${NO_SETUP:-} ]] || ! have npm || ! mkdir -p "$folder" || ! (cd "$folder" && npm pack --silent "axe-core@$version" && tar xzf axe-core-*.tgz) >/dev/null 2>&1; then
         echo "setup: axe-core $version could not be fetched; its test is skipped" >&2
-        unset ECO2_AXE
+        unset AXE_CORE
     fi
 }
 

@@ -1,4 +1,4 @@
-//! The HTML pages of a run and of a comparison in a real browser, and as PDF. Without Chromium or Chrome, and without axe-core (`ECO2_AXE`, the file of its script),
+//! The HTML pages of a run and of a comparison in a real browser, and as PDF. Without Chromium or Chrome, and without axe-core (`AXE_CORE`, the file of its script),
 //! these tests print that they were skipped.
 
 use std::fs;
@@ -91,7 +91,7 @@ fn pages_load_without_a_console_message() {
 #[test]
 fn pages_have_no_violation_of_wcag_that_axe_finds() {
     let Some(browser) = chromium() else { return println!("{SKIPPED}") };
-    let Some(axe) = std::env::var_os("ECO2_AXE") else { return println!("skipped: ECO2_AXE does not name axe.min.js") };
+    let Some(axe) = std::env::var_os("AXE_CORE") else { return println!("skipped: AXE_CORE does not name axe.min.js") };
     let script = fs::read_to_string(axe).unwrap().replace("</script", "<\\/script");
     let run = "axe.run({runOnly:['wcag2a','wcag2aa','wcag21aa','wcag22aa']}).then(r=>document.title='axe '+r.passes.length+' '+\
                JSON.stringify(r.violations.map(v=>[v.id,v.nodes.map(n=>n.html)])))";

@@ -19,7 +19,7 @@ FORMATS = {"json": c.ECO2_REPORT_JSON, "text": c.ECO2_REPORT_TEXT, "csv": c.ECO2
            "methods": c.ECO2_REPORT_METHODS, "summary": c.ECO2_REPORT_SUMMARY}
 """Formats that the library renders, by the command's names (`eco2 report --format`)."""
 
-BY_COMMAND = ("html", "markdown", "latex", "firefox", "esg", "gpai", "pdf")
+BY_COMMAND = ("html", "markdown", "latex", "firefox", "esg", "gpai", "cyclonedx", "pdf")
 """Formats that only the command renders."""
 
 SYNCS = {c.ECO2_SYNC_NONE: "none", c.ECO2_SYNC_SYNCHRONIZE: "synchronize", c.ECO2_SYNC_EVENT: "event"}

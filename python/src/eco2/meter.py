@@ -295,7 +295,7 @@ class Meter:
 
         Args:
             format: one of `report_formats()` but `pdf`, which is not text: see `Report.to_pdf`. The command renders `html`,
-                `markdown`, `latex`, `firefox`, `esg` and `gpai`, the library all others.
+                `markdown`, `latex`, `firefox`, `esg`, `gpai` and `cyclonedx`, the library all others.
 
         Raises:
             Error: ECO2_ERR_ARGUMENT for another; ECO2_ERR_FORKED; ECO2_ERR_NO_DATA where there is no library, or no command.
