@@ -5,10 +5,10 @@ VERSION=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Carg
 SONAME=libeco2.so.${VERSION%.*}
 
 # built_library CARGO...: builds libeco2 with this command and prints the libraries that the static one needs, as rustc names
-# them; cargo repeats that when nothing has changed.
+# them; cargo repeats that when nothing has changed. PROFILE is cargo's profile, release where it is not set.
 built_library() {
     local output native
-    if ! output=$("$@" --release --locked -p eco2-ffi --lib -- --print native-static-libs 2>&1); then
+    if ! output=$("$@" --profile "${PROFILE:-release}" --locked -p eco2-ffi --lib -- --print native-static-libs 2>&1); then
         printf '%s\n' "$output" >&2
         return 1
     fi

@@ -22,23 +22,23 @@ release_tools() {
 
 # build_release: builds library and command. Sets BUILT, NATIVE (libraries that the static one needs), FLOOR (oldest glibc).
 build_release() {
-    local target=${CARGO_TARGET_DIR:-target} cargo=(cargo)
+    local target=${CARGO_TARGET_DIR:-target} cargo=(cargo) profile=release
     if [[ $LINKER == zig ]] && ! release_tools; then
         echo "dist: zig could not be installed: the files will need the glibc of this machine" >&2
         LINKER=host
     fi
     BUILT=$target/release FLOOR=$(host_glibc)
     if [[ $LINKER == zig ]]; then
-        cargo=(cargo-zigbuild) BUILT=$target/$TRIPLE/release FLOOR=$GLIBC
+        cargo=(cargo-zigbuild) profile=dist BUILT=$target/$TRIPLE/dist FLOOR=$GLIBC
         set -- --target "$TRIPLE.$GLIBC"
         # Binaries name their sources relative to the checkout and to cargo's folder, wherever both are.
         export RUSTFLAGS="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
     else
         set --
     fi
-    NATIVE=$(built_library "${cargo[@]}" rustc "$@")
+    NATIVE=$(PROFILE=$profile built_library "${cargo[@]}" rustc "$@")
     if [[ $LINKER == zig ]]; then cargo=(cargo-zigbuild zigbuild); else cargo=(cargo build); fi
-    "${cargo[@]}" "$@" --release --locked -p eco2-cli
+    "${cargo[@]}" "$@" --profile "$profile" --locked -p eco2-cli
 }
 
 host_glibc() { getconf GNU_LIBC_VERSION | cut -d' ' -f2; }
