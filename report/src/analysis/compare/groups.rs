@@ -119,10 +119,11 @@ fn is_measured(run: &Compared) -> bool {
 }
 
 fn group(label: String, places: &[usize], reports: &[Report], runs: &[Compared], some_measured: bool) -> RunGroup {
+    let some_final = places.iter().any(|place| runs[*place].state != "provisional");
     let reason = |place: usize| match &runs[place] {
         run if run.energy_kwh.is_none() && run.units.is_none() => Some("its work was not counted"),
         run if run.energy_kwh.is_none() => Some("its energy is not known"),
-        run if run.state == "provisional" => Some("its end is not recorded"),
+        run if some_final && run.state == "provisional" => Some("it is provisional: its values may still grow"),
         run if some_measured && !is_measured(run) => {
             Some("it is estimated or synthetic: not comparable with measured runs")
         }
