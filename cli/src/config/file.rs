@@ -121,9 +121,9 @@ fn lock(path: &Path) -> anyhow::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     }
-    let beside = path.with_extension("lock");
-    let opened = File::options().write(true).create(true).truncate(false).mode(0o600).open(&beside);
-    let file = opened.with_context(|| format!("cannot open {}", beside.display()))?;
+    let lock_path = path.with_extension("lock");
+    let opened = File::options().write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
+    let file = opened.with_context(|| format!("cannot open {}", lock_path.display()))?;
     flock(&file, FlockOperation::LockExclusive).ok();
     Ok(file)
 }

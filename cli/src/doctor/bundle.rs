@@ -59,10 +59,13 @@ impl Secrets {
         let hosts = hosts.map(|path| fs::read_to_string(path).unwrap_or_default().trim().to_owned());
         let names = [(variable("HOME"), "~")];
         let names = names.into_iter().chain(hosts.map(|host| (host, "HOST")));
+        // The address of the BMC names a machine of the user's network; the scheme is no secret.
+        let bmc = options.redfish.as_deref().unwrap_or_default().trim();
+        let bmc = bmc.split_once("://").map_or(bmc, |(_, rest)| rest).trim_end_matches('/').to_owned();
         let users = ["USER", "LOGNAME", "SUDO_USER"].map(|name| (variable(name), "USER"));
         // `root` is no name of a person, and a word of remedies; `/` as a home would replace every path.
         let is_private = |(text, _): &(String, &str)| !["", "/", "root", "localhost"].contains(&text.as_str());
-        Self(names.chain(users).filter(is_private).collect())
+        Self([(bmc, "BMC")].into_iter().chain(names).chain(users).filter(is_private).collect())
     }
 
     /// Returns a text with every private name replaced, where it is a word of its own.
@@ -90,6 +93,13 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn address_of_the_bmc_is_private() {
+        let options = Options { redfish: Some("https://bmc7.lab.example.org/".to_owned()), ..Options::default() };
+        let text = "redfish: https://bmc7.lab.example.org: no answer";
+        assert_eq!(Secrets::of(&options).redacted(text), "redfish: https://BMC: no answer");
+    }
 
     #[test]
     fn private_names_are_replaced_where_they_are_words() {
