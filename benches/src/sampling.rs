@@ -50,13 +50,13 @@ pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
 
 /// CPU time of a read of one GPU, microseconds: of a driver that asks the board, and of one that keeps the value.
 const READS_US: [u64; 2] = [10, 2];
-/// Length of a window on demand, and number of windows.
-const LONG_WINDOW: Duration = Duration::from_secs(20);
+/// Meters of each kind on demand, each observed in a window of its own thread.
 const LONG_WINDOWS: usize = 3;
-/// Length of a window without spans, and the age of the run at its start: gauges and the process table are read every ten
-/// seconds by then.
+/// Length of a window without spans and with them, and the age of the run at its start: gauges and the process table are read
+/// every ten seconds by then.
 const QUIET_WINDOW: Duration = Duration::from_secs(300);
-const QUIET_AGE: Duration = Duration::from_secs(100);
+const STEPPED_WINDOW: Duration = Duration::from_secs(60);
+const AGE: Duration = Duration::from_secs(100);
 /// Steps of 0.5 s are as common as any, and shorter than the idle interval.
 const STEP_MS: u64 = 500;
 
@@ -65,57 +65,80 @@ const STEP_MS: u64 = 500;
 /// # Errors
 /// Where no meter can be opened, or its thread not be found.
 pub(crate) fn measure_on_demand(_: &Place) -> Result<Vec<Row>, Failure> {
+    let quiet = observe(&READS_US.map(|read_us| Observed { read_us, interval: None, stepping: false }), QUIET_WINDOW)?;
+    // Both paces in the same minutes.
+    let stepping = READS_US.into_iter().flat_map(|read_us| {
+        [None, Some(Duration::from_millis(10))].map(|interval| Observed { read_us, interval, stepping: true })
+    });
+    let stepped = observe(&stepping.collect::<Vec<_>>(), STEPPED_WINDOW)?;
     let mut rows = Vec::new();
-    for (read_us, quiet) in READS_US.into_iter().zip(quiet_windows()?) {
-        let (mut stepped, mut fixed) = (Samples::default(), Samples::default());
-        for window in 0..LONG_WINDOWS {
-            stepped.push(on_demand_window(read_us, None, window as u64)?.percent);
-            fixed.push(on_demand_window(read_us, Some(Duration::from_millis(10)), window as u64)?.percent);
-        }
+    for (at, read_us) in READS_US.into_iter().enumerate() {
+        let (quiet, stepped, fixed) = (&quiet[at], &stepped[2 * at], &stepped[2 * at + 1]);
         let name = format!("8 GPUs at {read_us} us a read and 4 RAPL domains");
-        let (mut percent, mut wakes) = (Samples::default(), Samples::default());
-        for window in &quiet {
-            percent.push(window.percent);
-            wakes.push(window.per_s * 60.0);
-        }
-        rows.push(
-            Row::of(format!("sampling on demand without spans, {name}, of a core"), &percent, "%", Limit::AtMost(0.02))
-                .noting(format!("{:.0} wake-ups a minute, over 300 s", wakes.median())),
-        );
+        let percent = |windows: &[Window]| Samples::new(windows.iter().map(|window| window.percent).collect());
+        let wakes = |windows: &[Window]| Samples::new(windows.iter().map(|window| window.per_s).collect()).median();
         rows.push(
             Row::of(
-                "a span per step of 0.5 s with 5 % jitter, of fixed 100 Hz",
-                &stepped.over(&fixed),
+                format!("sampling on demand without spans, {name}, of a core"),
+                &percent(quiet),
+                "%",
+                Limit::AtMost(0.02),
+            )
+            .noting(format!("{:.0} wake-ups a minute, over 300 s", wakes(quiet) * 60.0)),
+        );
+        let (on_demand, every_10_ms) = (percent(stepped), percent(fixed));
+        rows.push(
+            Row::of(
+                format!("a span per step of 0.5 s with 5 % jitter, {name}, of fixed 100 Hz"),
+                &on_demand.over(&every_10_ms),
                 "x",
                 Limit::AtMost(0.125),
             )
-            .noting(format!("{:.3} % of {:.3} % of a core", stepped.median(), fixed.median())),
+            .noting(format!(
+                "{:.3} % of {:.3} % of a core; {:.1} and {:.1} wake-ups/s",
+                on_demand.median(),
+                every_10_ms.median(),
+                wakes(stepped),
+                wakes(fixed)
+            )),
         );
     }
     Ok(rows)
 }
 
-/// Observes the sampling threads of meters without spans, three for each cost of a read, all in the same time.
-fn quiet_windows() -> Result<Vec<Vec<Window>>, Failure> {
-    let (mut meters, mut paths): (Vec<Meter>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
-    for read_us in READS_US {
-        let mut of_cost = Vec::new();
+/// A meter whose sampling thread is observed.
+struct Observed {
+    read_us: u64,
+    interval: Option<Duration>,
+    stepping: bool,
+}
+
+/// Observes the sampling threads of meters, [`LONG_WINDOWS`] of each kind, all in the same time, once they are old enough.
+fn observe(kinds: &[Observed], length: Duration) -> Result<Vec<Vec<Window>>, Failure> {
+    let (mut meters, mut paths): (Vec<(Meter, bool)>, Vec<String>) = (Vec::new(), Vec::new());
+    for kind in kinds {
         for _ in 0..LONG_WINDOWS {
-            meters.push(on_demand_meter(read_us, None)?);
-            let known: Vec<&String> = paths.iter().flatten().chain(&of_cost).collect();
-            let new = schedstats_of("eco2-sampler").into_iter().find(|path| !known.contains(&path));
-            of_cost.push(new.ok_or("no sampling thread")?);
+            meters.push((on_demand_meter(kind.read_us, kind.interval)?, kind.stepping));
+            let new = schedstats_of("eco2-sampler").into_iter().find(|path| !paths.contains(path));
+            paths.push(new.ok_or("no sampling thread")?);
         }
-        paths.push(of_cost);
     }
-    thread::sleep(QUIET_AGE);
-    let read = |paths: &Vec<String>| paths.iter().map(|path| Ok((ran(path)?, monotonic_ns()))).collect();
-    let from: Vec<Vec<_>> = paths.iter().map(read).collect::<Result<_, Failure>>()?;
-    thread::sleep(QUIET_WINDOW);
-    let to: Vec<Vec<_>> = paths.iter().map(read).collect::<Result<_, Failure>>()?;
-    drop(meters);
-    let window = |(from, to): (_, _)| Window::between(from, to);
-    Ok(from.into_iter().zip(to).map(|(from, to)| from.into_iter().zip(to).map(window).collect()).collect())
+    let over = AtomicBool::new(false);
+    let read = || paths.iter().map(|path| Ok((ran(path)?, monotonic_ns()))).collect::<Result<Vec<_>, Failure>>();
+    let (from, to) = thread::scope(|scope| {
+        for (seed, (meter, _)) in meters.iter().enumerate().filter(|(_, (_, stepping))| *stepping) {
+            let over = &over;
+            scope.spawn(move || steps(meter, seed as u64, over));
+        }
+        thread::sleep(AGE);
+        let from = read();
+        thread::sleep(length);
+        let to = read();
+        over.store(true, Ordering::Relaxed);
+        (from, to)
+    });
+    let windows: Vec<Window> = from?.into_iter().zip(to?).map(|(from, to)| Window::between(from, to)).collect();
+    Ok(windows.chunks(LONG_WINDOWS).map(<[Window]>::to_vec).collect())
 }
 
 /// Opens a meter on the simulated machine.
@@ -154,21 +177,6 @@ pub(crate) fn measure_limits(_: &Place) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// Observes the sampling thread of a meter while steps are recorded.
-fn on_demand_window(read_us: u64, interval: Option<Duration>, seed: u64) -> Result<Window, Failure> {
-    let meter = on_demand_meter(read_us, interval)?;
-    let over = AtomicBool::new(false);
-    let (meter, stop) = (&meter, &over);
-    thread::scope(|scope| {
-        scope.spawn(move || steps(meter, seed, stop));
-        // Periods and gaps are learned by then.
-        thread::sleep(LEARNED);
-        let window = window(LONG_WINDOW);
-        over.store(true, Ordering::Relaxed);
-        window
-    })
-}
-
 /// Records steps of about [`STEP_MS`] until `over`.
 fn steps(meter: &Meter, seed: u64, over: &AtomicBool) {
     let name = meter.name("step");
@@ -184,9 +192,6 @@ fn steps(meter: &Meter, seed: u64, over: &AtomicBool) {
         thread::sleep(Duration::from_secs_f64(STEP_MS as f64 / 1e3 * (1.0 + 0.05 * normal)));
     }
 }
-
-/// Time in which the schedule learns: 2.6 s from the first edge, and five steps.
-const LEARNED: Duration = Duration::from_secs(6);
 
 /// Percent of a core, window by window, and wake-ups.
 #[derive(Default)]
@@ -228,6 +233,7 @@ fn shares(interval: Duration) -> Result<Shares, Failure> {
 }
 
 /// CPU share and wake-ups of the sampling thread in one window.
+#[derive(Clone, Copy)]
 struct Window {
     percent: f64,
     per_s: f64,

@@ -219,19 +219,29 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
 }
 
 impl Discovery {
+    /// Looks for the counters of CPUs in the power PMU, and in powercap where the PMU shows no package: guests, for one, may
+    /// show psys alone.
     fn rapl(&mut self, roots: &Roots, selection: &Selection) {
         let before = self.sources.len();
         self.look(selection, rapl_perf::NAME, |_| rapl_perf::discover(roots));
-        if self.sources.len() > before {
+        if self.domains().iter().any(is_whole_cpu) {
             self.statuses.push(status(rapl_sysfs::NAME, Status::Off, "rapl-perf reads the same counters", ""));
             self.cpus =
                 sysfs::read_cpulist(&roots.sysfs.join("bus/event_source/devices/power/cpumask")).unwrap_or_default();
             return;
         }
+        let rest = self.sources.split_off(before);
         self.look(selection, rapl_sysfs::NAME, |_| rapl_sysfs::discover(roots));
         if self.sources.len() > before {
+            if let Some(perf) =
+                self.statuses.iter_mut().find(|status| status.name == rapl_perf::NAME && !rest.is_empty())
+            {
+                *perf = status(rapl_perf::NAME, Status::Off, "it shows no package; rapl-sysfs does", "");
+            }
             let first = topology::online(&roots.sysfs).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
             self.cpus = topology::place(&roots.sysfs, first).map(|place| place.siblings).unwrap_or_default();
+        } else {
+            self.sources.extend(rest);
         }
     }
 

@@ -43,8 +43,8 @@ pub use on_demand::{Demand, ScheduleState, VIEWED_NS};
 use on_demand::{OnDemand, POLL_NS, QUIET_NS, Tick};
 pub use spans::SpanEdge;
 
-/// Time between two readings of gauges (utilisation and other values that are not energy): a tenth of the run so far,
-/// within these limits.
+/// Time between two readings of gauges (utilisation and other values that are not energy) and of the process table: a tenth
+/// of the run so far, and as many times the least as a limit of CPU time makes polls slower, within these limits.
 const GAUGES_NS: (u64, u64) = (1_000_000_000, 10_000_000_000);
 /// Interval of power that no counter has: within these limits, the time so far divided by [`RANDOM_READS`]. That many
 /// random instants give the mean of a load that switches between two powers to about 1 %.
@@ -100,6 +100,8 @@ pub struct Schedule {
     reported: Vec<Reported>,
     /// Time between two polls: the fixed interval, or what the limit of CPU time allows.
     poll_ns: u64,
+    /// Time between two polls without that limit.
+    fastest_ns: u64,
     gauges_ns: u64,
     /// When the last tick began.
     ticked_ns: u64,
@@ -132,6 +134,7 @@ impl Schedule {
             lanes: Vec::new(),
             reported: Vec::new(),
             poll_ns: pace.poll_ns(),
+            fastest_ns: pace.poll_ns(),
             gauges_ns: start_ns,
             ticked_ns: start_ns,
             has_begun: false,
@@ -311,10 +314,13 @@ impl Schedule {
         let due = self.gauges_ns <= now_ns;
         if due {
             let (least_ns, most_ns) = GAUGES_NS;
-            let seldom = self.on_demand.as_ref().is_some_and(|on_demand| !on_demand.is_viewed(now_ns))
-                && !self.lanes.iter().any(Lane::estimates_from_gauges);
-            let since_ns = now_ns.saturating_sub(self.start_ns);
-            let every_ns = if seldom { (since_ns / 10).clamp(least_ns, most_ns) } else { least_ns };
+            let aged_ns = match &self.on_demand {
+                Some(on_demand) if !on_demand.is_viewed(now_ns) => now_ns.saturating_sub(self.start_ns) / 10,
+                _ => least_ns,
+            };
+            let slowed_ns = least_ns.saturating_mul(self.poll_ns / self.fastest_ns.max(1));
+            let estimates = self.lanes.iter().any(Lane::estimates_from_gauges);
+            let every_ns = if estimates { least_ns } else { aged_ns.max(slowed_ns).clamp(least_ns, most_ns) };
             self.gauges_ns += ((now_ns - self.gauges_ns) / every_ns + 1) * every_ns;
             // Sources on threads of their own read gauges along with domains.
             self.round.whole |= self.on_demand.is_some();
@@ -386,4 +392,31 @@ fn random_below(limit: u64, seed: u64, place: u64) -> u64 {
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^= bits >> 31;
     u64::try_from((u128::from(bits) * u128::from(limit)) >> 64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    /// Seconds at which gauges are read in a minute of polling every 10 ms, and of polling `slower` times less often.
+    fn gauges(slower: u64) -> Vec<u64> {
+        let mut schedule = Schedule::new(Pace::Fixed(S / 100), 0);
+        let looked = (0..60 * 100).filter(|tick| {
+            if *tick == 100 {
+                schedule.pace(slower * S / 100);
+            }
+            schedule.wake(tick * S / 100, &Demand::default());
+            schedule.gauges_due()
+        });
+        looked.map(|tick| tick / 100).collect()
+    }
+
+    #[test]
+    fn a_limit_of_cpu_time_slows_gauges_as_it_slows_polls() {
+        assert_eq!(gauges(1).len(), 60);
+        assert_eq!(gauges(3), [[0].as_slice(), &(0..60).skip(1).step_by(3).collect::<Vec<_>>()].concat());
+        assert_eq!(gauges(100), [0, 1, 11, 21, 31, 41, 51], "every ten seconds at most");
+    }
 }

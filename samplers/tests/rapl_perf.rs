@@ -12,6 +12,8 @@ mod tree;
 
 use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Fault, Scale};
+use eco2_samplers::discover::Selection;
+use eco2_samplers::model::ModelOptions;
 use eco2_samplers::rapl_perf::{discover, local_cpus};
 use eco2_samplers::{Batch, Source};
 use fake_pmu::{FakePmu, TYPE};
@@ -427,4 +429,22 @@ fn k06_an_event_that_was_refused_for_a_moment_is_opened_later() {
         assert_eq!(later.iter().any(Result::is_ok), comes, "errno {errno}");
         assert_eq!(pmu.opened().len() - opened, usize::from(comes), "opened once, or not tried");
     }
+}
+
+/// As some guests show it: the PMU has psys, which never counts, and nothing of the packages.
+#[test]
+fn packages_that_the_pmu_does_not_show_are_read_from_powercap() {
+    let _pmu = FakePmu::install();
+    let tree = one_package(&[PSYS]);
+    let chosen = || {
+        let all = Selection::parse("rapl-perf,rapl-sysfs").unwrap();
+        let options = ModelOptions { enabled: false, ..ModelOptions::default() };
+        let found = eco2_samplers::discover::discover(&tree.roots(), &all, &options);
+        let status = |name| found.statuses.iter().find(|status| status.name == name).unwrap().status;
+        let names: Vec<String> = found.sources.iter().map(|source| source.name().to_owned()).collect();
+        (names, status("rapl-perf"), status("rapl-sysfs"))
+    };
+    assert_eq!(chosen(), (vec!["rapl-perf".to_owned()], Status::Ok, Status::Absent));
+    tree.zone("intel-rapl:0", "package-0", 123_456);
+    assert_eq!(chosen(), (vec!["rapl-sysfs".to_owned()], Status::Off, Status::Ok));
 }

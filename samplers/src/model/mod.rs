@@ -10,6 +10,8 @@
 //! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them
 //! is estimated from this process's and its children's own CPU time.
 
+#[cfg(test)]
+mod back_test;
 pub(crate) mod boards;
 pub(crate) mod cpu;
 pub(crate) mod cpu_name;
