@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import json
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,16 @@ class CodeCarbon(unittest.TestCase):
         record = next(node for node in data.body if getattr(node, "name", "") == "EmissionsData")
         fields = {node.target.id: node.annotation.id for node in record.body if isinstance(node, ast.AnnAssign)}
         self.assertEqual({name for name, kind in fields.items() if kind == "str"}, set(_TEXTS))
+
+    def test_boamps_documents_have_the_fields_of_codecarbons_data_model(self):
+        with tempfile.TemporaryDirectory() as folder, downloaded(folder) as wheel:
+            source = wheel.read("codecarbon/output_methods/boamps/models.py")
+        model = {"__name__": "boamps_models"}
+        exec(compile(source, "models.py", "exec"), model)  # Data classes of the format's five schemas; it imports nothing of CodeCarbon.
+        document = json.loads((ROOT / "cli/tests/golden/files/export_boamps.json").read_text(encoding="utf-8"))
+        self.assertEqual(model["BoAmpsReport"].from_dict(document).to_dict(), document)
+        document["measures"][0]["measureDuration"] = 4.0
+        self.assertRaises(TypeError, model["BoAmpsReport"].from_dict, document)
 
 
 if __name__ == "__main__":

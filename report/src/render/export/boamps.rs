@@ -34,11 +34,7 @@ pub fn boamps_json(report: &Report) -> Result<String, Error> {
         return Err(Error::NoEnergy { run: report.run.id.clone(), format: "BoAmps", field: "powerConsumption" });
     }
     let mut value = json!({
-        "header": {
-            "reportId": report.run.id,
-            "reportDatetime": written(&report.run.ended_at),
-            "reportStatus": "draft",
-        },
+        "header": header(&report),
         "task": task(&report),
         "measures": [measure(&report)],
         "system": {"os": "linux"},
@@ -50,9 +46,15 @@ pub fn boamps_json(report: &Report) -> Result<String, Error> {
     document("the BoAmps report", &value)
 }
 
-/// Returns a time as the format requires it: `2026-01-02 03:04:05`.
-fn written(at: &str) -> String {
-    at.get(..19).unwrap_or(at).replace('T', " ")
+/// Returns the header; `None` without a date, which the format requires.
+fn header(report: &Report) -> Option<Value> {
+    let at = written(&report.run.ended_at)?;
+    Some(json!({"reportId": report.run.id, "reportDatetime": at, "reportStatus": "draft"}))
+}
+
+/// Returns a time as the format requires it: `2026-01-02 03:04:05`; `None` if it is not known.
+fn written(at: &str) -> Option<String> {
+    Some(at.get(..19)?.replace('T', " "))
 }
 
 /// Returns the value of the run's label of this name; `None` if it is not set.
@@ -101,10 +103,14 @@ fn measure(report: &Report) -> Value {
 
 /// Returns the section about the infrastructure: its type, the cloud and the hardware.
 fn infrastructure(report: &Report) -> Value {
-    let components: Vec<Value> = super::hardware_by_type(report)
+    let mut components: Vec<Value> = super::hardware_by_type(report)
         .into_iter()
         .map(|((kind, name), count)| json!({"componentName": name, "componentType": kind, "nbComponent": count}))
         .collect();
+    // The format requires one; a summary that was shared has no devices.
+    if components.is_empty() {
+        components.push(json!({"componentType": NOT_STATED, "nbComponent": 1}));
+    }
     let in_cloud = label(report, "cloud_provider").map(|_| "publicCloud");
     json!({
         "infraType": listed(report, "infra_type", &INFRASTRUCTURES).or(in_cloud).unwrap_or("other"),
