@@ -2,7 +2,8 @@
 //! general-purpose AI models, as a Markdown table: megawatt-hours with two significant figures, the method, wall-clock days,
 //! device-days and floating-point operations (FLOP).
 //!
-//! The names of the fields follow the form of July 2025 from memory; they were not checked against it, and the text states that.
+//! The form of July 2025 was not at hand. Its items are those of two public descriptions of it: the data set
+//! `AdrianGonzalezSanchez/GPAI` on the Hugging Face Hub, and notes on the form's PDF of 2026. The text states that.
 
 use super::super::numbers::digits;
 use super::super::presentable;
@@ -18,6 +19,10 @@ use jiff::Timestamp;
 const FORM: &str = "the model documentation form of July 2025";
 /// Seconds of a day.
 const DAY_S: f64 = 86_400.0;
+/// Days of a mean month.
+const MONTH_DAYS: f64 = 365.25 / 12.0;
+/// The value of an item about inference.
+const NOT_INFERENCE: &str = "N/A: eco2 measured the training only";
 
 /// Returns the energy and computation of a training, which may be several runs. A value that is not known is `N/A` with the reason.
 ///
@@ -27,13 +32,15 @@ pub fn gpai(reports: &[eco2_core::schema::Report]) -> Result<String, Error> {
     let reports: Vec<_> = reports.iter().map(|report| presentable(report).into_owned()).collect();
     let all = sum_of_runs(&reports).ok_or(Error::NothingToMerge)?;
     let rows = [
-        ("Amount of energy used for training", energy(&all)),
-        ("Methodology of the energy", methodology(&all)),
         ("Training time", time(&all)),
-        ("Hardware", hardware_words_of(&all.runs)),
         ("Amount of computation used for training", computation(&all)),
-        ("Energy per computation", per_flop(&all)),
-        ("Computation used for inference", "N/A: eco2 measured the training only".to_owned()),
+        ("Measurement methodology (computation for training)", computation_method(&all)),
+        ("Amount of energy used for training", energy(&all)),
+        ("Measurement methodology (energy)", methodology(&all)),
+        ("Benchmarked amount of computation used for inference", NOT_INFERENCE.to_owned()),
+        ("Measurement methodology (computation for inference)", NOT_INFERENCE.to_owned()),
+        ("Hardware (no item of the form)", hardware_words_of(&all.runs)),
+        ("Energy per computation (no item of the form)", per_flop(&all)),
     ];
     let count = all.runs.len();
     let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
@@ -45,8 +52,8 @@ pub fn gpai(reports: &[eco2_core::schema::Report]) -> Result<String, Error> {
     let rows: String = rows.iter().map(|(name, value)| format!("| {name} | {} |\n", clean::markdown(value))).collect();
     Ok(format!(
         "{warning}Energy and computation of a training, for {FORM} (EU code of practice for general-purpose AI models).\n\
-         As of {to}; not checked against the form. Values of {runs}, {from} to {to}.\n\n\
-         | field | value |\n|---|---|\n{rows}"
+         As of {to}; not checked against the form itself: its items are those of public descriptions. Values of {runs}, {from} to {to}.\n\n\
+         | item | value |\n|---|---|\n{rows}"
     ))
 }
 
@@ -103,15 +110,26 @@ fn methodology(all: &RunSum) -> String {
     [how(&all.sum), noted, vec![whose(&all.sum), facility, boundary.to_owned()]].concat().join(" ")
 }
 
-/// Returns the wall-clock time in which at least one run went on, and the device-days.
+/// Returns the range of the training time, the wall-clock time in which at least one run went on, and the device-days.
 fn time(all: &RunSum) -> String {
     let days = |days: f64| scientific(days, Rounding::Nearest);
-    let wall = days(wall_s(all) / DAY_S);
+    let wall_days = wall_s(all) / DAY_S;
+    let (range, wall) = (time_range(wall_days), days(wall_days));
     let devices = DeviceTime::of(&all.runs).map_or_else(
         || "device-days not known".to_owned(),
         |time| format!("{} {}-days", days(time.hours() / 24.0), time.device()),
     );
-    format!("{wall} wall-clock days, {devices}")
+    format!("{range}; {wall} wall-clock days, {devices}")
+}
+
+/// Returns the range of a training time that the form offers.
+fn time_range(days: f64) -> &'static str {
+    match days / MONTH_DAYS {
+        months if months < 1.0 => "less than 1 month",
+        months if months < 3.0 => "1 to 3 months",
+        months if months < 6.0 => "3 to 6 months",
+        _ => "more than 6 months",
+    }
 }
 
 /// Returns the seconds in which at least one run went on; without wall clocks the sum of the durations.
@@ -139,11 +157,16 @@ fn computation(all: &RunSum) -> String {
         Some(flop) => {
             let number = scientific(flop, Rounding::Nearest);
             let order = number.split_once('x').map_or("0", |(_, order)| order);
-            format!(
-                "{number} FLOP (order of magnitude {order}; the trainer's own estimate from model size and tokens, total_flos)"
-            )
+            format!("{number} FLOP (order of magnitude {order})")
         }
         None => "N/A: no run reported its floating-point operations (total_flos)".to_owned(),
+    }
+}
+
+fn computation_method(all: &RunSum) -> String {
+    match all.sum.work.flop() {
+        Some(_) => "The trainer's own estimate from model size and tokens (total_flos).".to_owned(),
+        None => "N/A".to_owned(),
     }
 }
 
@@ -174,5 +197,13 @@ mod tests {
             ("1.2x10^0".into(), "1.2x10^0".into())
         );
         assert_eq!(scientific(9.91, Rounding::Up), "1.0x10^1");
+    }
+
+    #[test]
+    fn training_times_have_the_ranges_of_the_form() {
+        assert_eq!(
+            [0.0, 30.4, 30.5, 91.4, 182.7].map(time_range),
+            ["less than 1 month", "less than 1 month", "1 to 3 months", "3 to 6 months", "more than 6 months"]
+        );
     }
 }
