@@ -10,6 +10,7 @@ import stat
 import subprocess
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import eco2
 from hf_rig import HfTest
@@ -111,6 +112,10 @@ class History(HfTest):
         self.assertEqual(len(Path(self.storage.export_data("all.csv", "csv")).read_text(encoding="utf-8").splitlines()), 3)
         removed = {"carbon_metrics": 1, "carbon_reports": 1}
         self.assertEqual(self.storage.cleanup_old_data(30, dry_run=True), removed)
+        with mock.patch.dict(os.environ, {"DATA_RETENTION_DAYS": "30"}):
+            self.assertEqual(self.storage.cleanup_old_data(dry_run=True), removed)
+        with mock.patch.dict(os.environ, {"DATA_RETENTION_DAYS": "a month"}), self.assertRaisesRegex(ConfigurationError, "DATA_RETENTION_DAYS is a month"):
+            self.storage.cleanup_old_data()
         self.assertEqual(len(self.storage.get_reports()), 2)
         self.assertEqual(self.storage.cleanup_old_data(30), removed)
         self.assertEqual([report.report_id for report in self.storage.get_reports()], ["new"])
@@ -128,7 +133,7 @@ class History(HfTest):
                 self.storage.store_metric({"energy_kwh": energy})
         with self.assertRaisesRegex(ConfigurationError, "report of eco2"):
             self.storage.store_report({"summary": {}})
-        for wrong in (lambda: CarbonDataAggregator(self.storage).aggregate_by_time("month"),
+        for wrong in (lambda: CarbonDataAggregator(self.storage).aggregate_by_time("year"),
                       lambda: self.storage.export_data("a.xml", "xml"), lambda: self.storage.cleanup_old_data(-1)):
             self.assertRaises(ConfigurationError, wrong)
 

@@ -35,7 +35,10 @@ DAY_MS = 86_400_000
 KWH_UJ = 3_600_000_000_000
 """Microjoules of a kilowatt-hour."""
 
-PERIODS = ("hour", "day", "week")
+RETENTION = "DATA_RETENTION_DAYS"
+"""Variable with the age of records and reports to keep, in days."""
+
+PERIODS = ("hour", "day", "week", "month")
 """Periods of `aggregate_by_time`, in UTC; weeks begin on Monday."""
 
 _TABLES = f"""
@@ -198,14 +201,18 @@ class CarbonDataStorage:
         rows = self._select("carbon_reports", columns, "started_ms", {"project": project}, start, None, None)
         return [{**row, "started_at": _text(row["started_ms"])} for row in rows]
 
-    def cleanup_old_data(self, days: int = 90, dry_run: bool = False) -> Dict[str, int]:
-        """Removes records and reports that are older than `days` days; with `dry_run` only counts them.
+    def cleanup_old_data(self, days: Optional[int] = None, dry_run: bool = False) -> Dict[str, int]:
+        """Removes records and reports that are older than `days` days [default: `DATA_RETENTION_DAYS`, else 90]; with `dry_run` only
+        counts them.
 
         Raises:
-            ConfigurationError: `days` is negative.
+            ConfigurationError: `days` or the variable is negative or no whole number.
         """
-        if days < 0:
-            raise ConfigurationError(f"days is {days}; allowed: 0 or more")
+        text = str(days) if days is not None else os.environ.get(RETENTION) or "90"
+        if not text.isdecimal():
+            name = "days" if days is not None else RETENTION
+            raise ConfigurationError(f"{name} is {text}; allowed: a whole number, 0 or more")
+        days = int(text)
         before_ms, found = int(time.time() * 1000) - days * DAY_MS, {}
         with self._open() as db, db:
             for table, column in (("carbon_metrics", "at_ms"), ("carbon_reports", "started_ms")):

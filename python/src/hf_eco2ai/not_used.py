@@ -28,8 +28,9 @@ ROWS: Tuple[Unused, ...] = (
     Unused("CACHE_ENABLED CACHE_TTL CACHE_SIZE CACHE_MAX_SIZE", "an intensity is kept until its slot is over; nothing else is cached", True),
     Unused("PERFORMANCE_MONITORING_ENABLED PERFORMANCE_SAMPLING_RATE",
            "the cost of measuring is always measured and limited, by `PERFORMANCE_MAX_OVERHEAD_PERCENT`", True),
-    Unused("DATA_ANONYMIZATION_ENABLED DATA_RETENTION_DAYS DATA_ENCRYPTION_*",
-           "no effect; `eco2 runs prune --keep` removes old runs, and `meter_options={'redact': True}` hides the command line", True),
+    Unused("DATA_ANONYMIZATION_ENABLED DATA_ENCRYPTION_*",
+           "nothing is encrypted here; `meter_options={'redact': True}` hides the command line, `eco2 report --format summary` shares a "
+           "run without names", True),
     Unused("API_RATE_LIMITING_ENABLED API_RATE_LIMIT API_AUTH_TOKEN", "`serve` is not built yet", True),
     Unused("TEST_MOCK_EXTERNAL_APIS", "nothing is simulated: without a provider the yearly table is used", True),
     Unused("EXPERIMENTAL_* FEATURE_*", "there are no experimental parts to switch", False),
