@@ -14,18 +14,7 @@ system_torch() {
 }
 
 # framework_venv NAME PACKAGE...: prints the folder of an environment over the system's packages that has these too.
-framework_venv() {
-    local name=$1 folder
-    shift
-    folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/$name-$(printf '%s\n' "$@" | cksum | cut -d' ' -f1)
-    if [[ ! -f $folder/complete ]]; then
-        [[ -z ${NO_SETUP:-} ]] || return 1
-        rm -rf "$folder"
-        "$SYSTEM_PYTHON" -m venv --system-site-packages "$folder" &&
-            timeout 900 "$folder/bin/pip" install --quiet "$@" >&2 && touch "$folder/complete" || return 1
-    fi
-    printf '%s\n' "$folder"
-}
+framework_venv() { PYTHON=$SYSTEM_PYTHON SYSTEM_SITE=1 python_venv "$@"; }
 
 # with_frameworks VENV ARGUMENT...: runs its Python on this tree's modules and built library, with no network to a hub.
 with_frameworks() {
@@ -71,10 +60,21 @@ frameworks() {
     with_frameworks "$venv" -m unittest hf_real_frameworks
 }
 
+# A bill of materials by the schema of CycloneDX.
+bill_of_materials() {
+    local venv
+    python3_venv || skip "python3 has no venv (Debian: python3-venv)"
+    venv=$(python_venv cyclonedx 'cyclonedx-python-lib[json-validation]==11.12.0') ||
+        skip "cyclonedx-python-lib could not be installed"
+    cargo build --locked --quiet -p eco2-ffi
+    with_frameworks "$venv" -m unittest hf_modality
+}
+
 # JAX on the CPU.
 jax_example() {
     local venv
-    venv=$(SYSTEM_PYTHON=$(command -v python3) framework_venv jax jax==0.10.2) || skip "jax could not be installed"
+    python3_venv || skip "python3 has no venv (Debian: python3-venv)"
+    venv=$(python_venv jax jax==0.10.2) || skip "jax could not be installed"
     cargo build --locked --quiet -p eco2-ffi
     with_frameworks "$venv" -m unittest real_frameworks
 }

@@ -87,12 +87,13 @@ announce() {
     echo "setup: environments are kept in ${XDG_CACHE_HOME:-$HOME/.cache}/eco2; scripts/test --no-setup installs nothing"
 }
 
-# gate_installs: what gates of this mode install.
+# gate_installs: what gates of this mode install: with --full the packages that the scripts name.
 gate_installs() {
-    printf 'cargo-deny (cargo), python3-venv and python3-torch (Debian), transformers and accelerate (PyPI)'
-    [[ ${MODE:-} != --full ]] || printf '; %s' 'mdbook (cargo)' \
-        'abigail-tools, libtorch-dev, openmpi-bin, slurm-wlm, munge, prometheus, mandoc, lintian, debootstrap (Debian)' \
-        'zig, cargo-zigbuild, auditwheel, twine, Lightning, MLflow, Weights & Biases, torch, CodeCarbon, Zeus, checkers (PyPI)'
+    local files=(scripts/test scripts/metrics scripts/redfish scripts/lib/*.sh benches/peers/requirements-*.txt)
+    printf 'cargo-deny (cargo), python3-venv python3-torch (Debian), %s (PyPI)' "${TRAINER[*]} ${NOTEBOOK[*]}"
+    [[ ${MODE:-} != --full ]] || printf '; %s (cargo), %s(Debian), %s(PyPI)' mdbook \
+        "$(grep -ohE 'install_missing( [a-z0-9-]+=[a-z0-9-]+)+' "${files[@]}" | grep -oE '=[a-z0-9-]+' | tr -d = | sort -u | tr '\n' ' ')" \
+        "$(grep -ohE '[a-zA-Z][a-zA-Z0-9_.-]*(\[[a-z-]+\])?==[0-9][0-9a-z.]*' "${files[@]}" | sort -u | tr '\n' ' ')"
 }
 
 setup() {
