@@ -67,7 +67,9 @@ could give each rank its GPU; the package would still be counted by every rank.)
 INTRO = """
 # Benchmark against CodeCarbon and Zeus
 
-**Question.** What do eco2, CodeCarbon and Zeus report on a machine of known energy, and what do the calls cost?
+Compare eco2 with CodeCarbon and Zeus by what they report and what they cost, and repeat the benchmark.
+
+**Question.** What do eco2, CodeCarbon and Zeus report on a machine whose energy is known, and what does measuring cost?
 
 **Answer, of this run.** {answer}
 

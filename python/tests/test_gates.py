@@ -4,6 +4,7 @@ import contextlib
 import importlib.machinery
 import importlib.util
 import io
+import os
 import re
 import subprocess
 import tempfile
@@ -57,7 +58,7 @@ class Gates(unittest.TestCase):
         self.assertEqual(snippets.BLOCK.search(page).group(4), "Energy Emissions")
         for printed, ended in (("Emissions, Energy", True), ("Energy", False)):
             with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-                self.assertEqual(snippets.run("here", "sh", [], f"echo '{printed}'", "Energy Emissions", folder), ended)
+                self.assertEqual(snippets.run("here", "sh", [], f"echo '{printed}'", "Energy Emissions", Path(folder)), ended)
 
     def test_every_gate_that_a_workflow_names_exists(self):
         text = (ROOT / ".github/workflows/checks.yml").read_text(encoding="utf-8")
@@ -65,6 +66,27 @@ class Gates(unittest.TestCase):
         names = set(re.findall(r'^ *gate "([^"]+)"', (ROOT / "scripts/test").read_text(encoding="utf-8"), re.MULTILINE))
         self.assertGreater(len(named), 10)
         self.assertEqual(named - names, set())
+        # And every gate that a change must pass is named.
+        every_change = re.findall(r'^gate "([^"]+)"', (ROOT / "scripts/test").read_text(encoding="utf-8"), re.MULTILINE)
+        self.assertEqual(set(every_change) - named, set())
+
+    def test_setup_names_what_it_installs_and_installs_nothing_where_that_is_asked(self):
+        def setup(words: str) -> str:
+            parts = "gates setup venv frameworks".split()
+            lines = ["set -euo pipefail", "SCRATCH=$(mktemp -d)", *(f"source scripts/lib/{part}.sh" for part in parts), words]
+            with tempfile.TemporaryDirectory() as cache:
+                environment = {**os.environ, "XDG_CACHE_HOME": cache}
+                done = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, env=environment)
+                self.assertEqual(list(Path(cache).iterdir()), [])
+                return done.stdout
+
+        full = setup("MODE=--full; announce none-such=package-of-it")
+        for name in ("Debian packages to install now: package-of-it", "libtorch-dev", "sushy-tools==", "jax==", "mdbook", "cffconvert=="):
+            self.assertIn(name, full)
+        self.assertNotIn("libtorch-dev", setup("announce"))
+        self.assertIn("nothing is installed", setup("NO_SETUP=1; announce none-such=package-of-it; install_missing none-such=package-of-it"))
+        for step in ("python_venv none-such none-such==1", "jax_example", "cargo_tool none-such none-such@1"):
+            self.assertIn("not", setup(f"NO_SETUP=1; ({step}) || echo not"))
 
     def test_d42_every_check_of_the_files_finds_what_it_looks_for(self):
         tidy = script("tidy")
@@ -73,6 +95,12 @@ class Gates(unittest.TestCase):
         self.assertEqual(len(list(tidy.links(place, "[a](gone.md) [b](architecture.md)"))), 1)
         self.assertEqual(len(list(tidy.links(place, "[a](architecture.md#crates) [b](architecture.md#gone)"))), 1)
         self.assertEqual(len(list(tidy.links(place, "# One `x`: two\n[a](#one-x-two) [b](#one)"))), 1)
+        for fence in ("sh", "python", "", "text run", "sh untested"):
+            self.assertEqual(len(list(tidy.blocks(place, f"```{fence}\nls\n```\n"))), 1, fence)
+        for fence in ("sh run", "python run exit=1", "text", "text shown a b", "rust", "sh untested: needs root"):
+            self.assertEqual(list(tidy.blocks(place, f"```{fence}\nls\n```\n")), [], fence)
+        self.assertEqual(len(list(tidy.tasks(place, "# New\n\nThe page is about this."))), 1)
+        self.assertEqual(list(tidy.tasks(place, "# New\n\nMeasure this.")), [])
         self.assertEqual(len(list(tidy.length(tidy.ROOT / "core/src/new.rs", "\n" * 451))), 1)
         self.assertEqual(len(list(tidy.syntax(tidy.ROOT / "new.py", "def"))), 1)
         for chain in ("if a && let Some(b) = c {", "if let Some(b) = c\n        && b > 1\n    {"):
