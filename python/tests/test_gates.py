@@ -126,6 +126,13 @@ class Gates(unittest.TestCase):
             self.assertEqual(list(book.faults(site)), [
                 "a.html: b.html#two has no such heading", "b.html: gone.html does not exist", "b.html: gone.png does not exist"])
 
+    def test_links_out_of_the_site_name_the_file_or_lead_to_the_repository(self):
+        rewritten = script("lib/book_links.py").rewritten
+        page = "[`eco2.h`](../include/eco2.h#one) [tables](../a/b.rs) [rust](rust.md) [up](../rust.md#x)"
+        self.assertEqual(rewritten(page, Path("measured"), "https://x.y"), "[`eco2.h`](../include/eco2.h#one) [tables](../a/b.rs) [rust](rust.md) [up](../rust.md#x)")
+        self.assertEqual(rewritten(page, Path("."), None), "`eco2.h` tables (`a/b.rs`) [rust](rust.md) up (`rust.md`)")
+        self.assertEqual(rewritten("[h](../a/b.h#one)", Path("."), "https://x.y"), "[h](https://x.y/blob/main/a/b.h#one)")
+
     def test_d38_a_stored_secret_is_found_and_not_repeated(self):
         tidy = script("tidy")
         stored = [

@@ -1,4 +1,5 @@
-"""Preprocessor of mdBook: links of docs/ to files outside it lead to the repository's page of that file."""
+"""Preprocessor of mdBook: links of docs/ to files outside it lead to the repository's page of that file, or name the file where
+Cargo.toml has no `repository`."""
 
 import json
 import re
@@ -10,16 +11,20 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def rewritten(text, folder, address):
-    """Returns a page with its links that leave docs/ as addresses."""
+    """Returns a page with its links that leave docs/ as addresses; without an address of the repository as the names of the files."""
     def link(found):
         parts = []
-        for part in (PurePosixPath("docs") / folder / found[1]).parts:
+        for part in (PurePosixPath("docs") / folder / found[2]).parts:
             if part == ".." and parts:
                 parts.pop()
             else:
                 parts.append(part)
-        return found[0] if parts[0] == "docs" else f"]({address}/blob/main/{'/'.join(parts)}"
-    return re.sub(r"\]\((\.\./[^)#\s]*)", link, text)
+        if parts[0] == "docs":
+            return found[0]
+        if address:
+            return f"[{found[1]}]({address}/blob/main/{'/'.join(parts)}{found[3] or ''})"
+        return found[1] if parts[-1] in found[1] else f"{found[1]} (`{'/'.join(parts)}`)"
+    return re.sub(r"\[([^]]*)\]\((\.\./[^)#\s]*)(#[^)\s]*)?\)", link, text)
 
 
 def visit(items, address):
@@ -36,7 +41,7 @@ def main():
     if sys.argv[1:2] == ["supports"]:
         return
     _, book = json.load(sys.stdin)
-    address = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["repository"]
+    address = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"].get("repository")
     visit(book.get("items", book.get("sections", [])), address)
     json.dump(book, sys.stdout)
 

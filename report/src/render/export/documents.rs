@@ -4,9 +4,9 @@
 use super::super::{finite, presentable};
 use super::{basis, document, grams_of, hardware, hardware_words, is_open, kinds, sensors};
 use crate::Error;
-use crate::analysis::{is_measured, scope_of};
+use crate::analysis::{DeviceTime, is_measured, scope_of};
 use eco2_core::Component;
-use eco2_core::schema::{Carbon, Device, Report};
+use eco2_core::schema::{Carbon, Report};
 use eco2_core::units::kwh;
 use serde_json::json;
 
@@ -91,15 +91,14 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
             "estimated": share(energy.estimated_uj), "synthetic": share(energy.synthetic_uj),
         },
         "method": {"tool": format!("eco2 {}", report.run.tool.version), "sensors": sensors(&report)},
-        "computational_resources": {"hardware": hardware(&report), "device_hours": device_hours(&report, hours)},
+        "computational_resources": {"hardware": hardware(&report), "device_hours": gpu_hours(&report)},
         "boundary": "CPU packages, memory and GPU boards of the machines that were read; facility overhead by PUE only",
     });
     document("the energy block", &value)
 }
 
-/// Returns the duration in hours times the number of GPUs; `None` without GPUs.
-fn device_hours(report: &Report, hours: f64) -> Option<f64> {
-    let is_gpu = |device: &&Device| device.is_summed() && device.component == Component::Gpu;
-    let gpus = report.devices.iter().filter(is_gpu).count();
-    (gpus > 0).then_some(gpus as f64 * hours)
+/// Returns the hours for which the run had GPUs, summed over them; `None` without GPUs.
+fn gpu_hours(report: &Report) -> Option<f64> {
+    let time = DeviceTime::of(std::slice::from_ref(report)).filter(|time| time.component == Component::Gpu);
+    time.map(DeviceTime::hours)
 }
