@@ -108,7 +108,8 @@ fn ai_act_block_has_megawatt_hours_and_their_basis() {
     assert_eq!(value(ai_act_json(&report()))["energy_basis"], "partly estimated");
     let gone = value(ai_act_json(&bare()));
     assert_eq!((gone["energy_basis"].as_str(), gone["energy_mwh"].is_null()), (Some("not known"), true));
-    let hours = |report: &Report| value(ai_act_json(report))["computational_resources"]["device_hours"].as_f64().unwrap();
+    let hours =
+        |report: &Report| value(ai_act_json(report))["computational_resources"]["device_hours"].as_f64().unwrap();
     assert!((hours(&plain()) - 61.0 / 3600.0).abs() < 1e-12);
     // Two starts of half an hour, with an hour between them in which the run had no device.
     let start = |attempt: u32, half_hours: [u64; 2]| {

@@ -129,9 +129,12 @@ fn gpai_has_megawatt_hours_days_and_operations_by_hand() {
     // Both ran from 03:00 to 05:00: 2 h on the clock, 2 × 2 h of a GPU.
     assert_eq!(row("Training time"), "less than 1 month; 8.3x10^-2 wall-clock days, 1.7x10^-1 GPU-days");
     assert_eq!(row("Amount of computation used for training"), "1.2x10^21 FLOP (order of magnitude 10^21)");
-    assert!(row("Measurement methodology (computation for training)").contains("total_flos"), "{text}");
+    assert!(row("Measurement methodology (computation for training)").contains("model size and tokens"), "{text}");
     // 1200 kWh × 3.6e6 J / 1.2e21 = 3.6e-12 J.
-    assert_eq!(row("Energy per computation (no item of the form)"), "3.60 pJ per FLOP, without the facility's overhead");
+    assert_eq!(
+        row("Energy per computation (no item of the form)"),
+        "3.60 pJ per FLOP, without the facility's overhead"
+    );
     assert!(row("Measurement methodology (energy)").contains("declared PUE of 1.1"), "{text}");
     assert!(text.contains("As of 2026-01-02; not checked against the form itself: "), "{text}");
     let nothing = gpai(&[bare()]).unwrap();
