@@ -19,6 +19,8 @@ const COMMANDS: [&str; 15] = [
     "config",
     "completions",
 ];
+/// The commands within commands, as they are typed.
+const INNER: [&str; 6] = ["runs prune", "runs reindex", "config set", "config unset", "config show", "config path"];
 const README: &str = include_str!("../../../README.md");
 /// Lines and columns of a small terminal.
 const SCREEN: (usize, usize) = (36, 100);
@@ -31,9 +33,9 @@ fn help_of_every_command() {
         insta::assert_snapshot!("help_short", rig.eco2("-h").shown());
         insta::assert_snapshot!("help_nothing", crate::rig::ran(&mut rig.bin()).shown());
         insta::assert_snapshot!("version", rig.eco2("--version").shown());
-        for command in COMMANDS {
-            let help = crate::rig::ran(rig.bin().args([command, "--help"]));
-            insta::assert_snapshot!(format!("help_{}", command.replace('-', "_")), help.shown());
+        for command in COMMANDS.iter().chain(&INNER) {
+            let help = rig.eco2(&format!("{command} --help"));
+            insta::assert_snapshot!(format!("help_{}", command.replace('-', "_").replace(' ', ".")), help.shown());
         }
     });
 }
