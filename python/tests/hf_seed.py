@@ -13,6 +13,7 @@ from hf_rig import HfTest
 
 from hf_eco2ai import CarbonConfig, not_used
 from hf_eco2ai.environment import MORE
+from hf_eco2ai.history import RETENTION
 
 LISTED = Path(__file__).with_name("seed_names.tsv")
 PAGE = Path(__file__).parents[2] / "docs" / "seed.md"
@@ -70,7 +71,7 @@ class Seed(HfTest):
     def test_options_and_variables_that_a_row_names_exist(self) -> None:
         import hf_eco2ai
 
-        known = {*CarbonConfig.names(), *MORE, *hf_eco2ai.__all__, "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", "Exporter",
+        known = {*CarbonConfig.names(), *MORE, *hf_eco2ai.__all__, "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", RETENTION, "Exporter",
                  "NotBuilt", "Source"}
         for number, _, state, text in table("Features"):
             for name in re.findall(r"`([A-Za-z_0-9]+)`", text):
