@@ -258,8 +258,16 @@ impl Domain {
 
     /// Returns the hardware's model: `AMD EPYC 7763` of `AMD EPYC 7763, package 0`. `None` for parts other than
     /// processors and GPUs, and where the name is only the domain's.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain};
+    ///
+    /// let name = "AMD EPYC 7763, package 0".to_owned();
+    /// let package = Domain { name, ..Domain::counter("package-0", Component::Cpu, "package", "rapl-perf") };
+    /// assert_eq!(package.model(), Some("AMD EPYC 7763"));
+    /// ```
     #[must_use]
-    pub(crate) fn model(&self) -> Option<&str> {
+    pub fn model(&self) -> Option<&str> {
         model_in(self.component, &self.id, &self.domain, &self.name)
     }
 

@@ -39,6 +39,7 @@ mod host_total;
 mod interleavings;
 mod knot;
 mod ledger;
+mod live_points;
 mod merge;
 mod model_range;
 mod names;
@@ -72,6 +73,7 @@ pub use forecast::{Backtest, Forecaster, Projection, SteadyPart, backtest as for
 pub use histogram::Histogram;
 pub use knot::{Bounds, Edge, Knot};
 pub use ledger::{Ledger, Mark};
+pub use live_points::LivePoints;
 pub use merge::{CounterKey, Merged, Stretch, Union, Window};
 pub use model_range::ModelRange;
 pub use names::{NameId, Names, cut_text};

@@ -7,7 +7,6 @@ pub(crate) mod gauges;
 pub(crate) mod journal;
 pub(crate) mod publish;
 pub(crate) mod sharing;
-pub(crate) mod source_states;
 mod spool;
 pub(crate) mod stored_test;
 pub(crate) mod thread_rings;

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::schema::{DeviceSync, EventKind, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, Ledger, NameId, Names, SpanEventKind};
+use eco2_samplers::SourceStates;
 use eco2_samplers::schedule::SpanEdge;
 use eco2_samplers::tsc::{HotClock, Ticks};
 
@@ -25,7 +26,6 @@ use crate::live::episodes::{Begun, RunEpisodes};
 use crate::live::gauges::GaugeSums;
 use crate::live::journal::Journal;
 use crate::live::publish::Publisher;
-use crate::live::source_states::SourceStates;
 use crate::live::stored_test::StoredTest;
 use crate::live::wall::{BootAxis, WallWatch};
 
@@ -266,7 +266,7 @@ impl Engine {
             self.report_episodes(now_ns);
         }
         self.ledger.give_up(now_ns.saturating_sub(SILENT_NS));
-        self.publisher.choose(&self.ledger, now_ns);
+        self.publisher.live.choose(&self.ledger, now_ns);
         self.report_frozen(now_ns);
     }
 

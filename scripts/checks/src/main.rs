@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The crates' folders with their root files.
-const CRATES: [(&str, &str); 9] = [
+const CRATES: [(&str, &str); 10] = [
     ("core", "lib.rs"),
     ("samplers", "lib.rs"),
     ("net", "lib.rs"),
     ("grid", "lib.rs"),
     ("report", "lib.rs"),
     ("meter", "lib.rs"),
+    ("agent", "lib.rs"),
     ("ffi", "lib.rs"),
     ("cli", "main.rs"),
     ("benches", "lib.rs"),

@@ -23,7 +23,7 @@ fn libeco2_without_providers_has_no_network_and_never_a_server() {
     let network = ["ureq", "rustls", "roxmltree"];
     let built = tree(&["-p", "eco2-ffi"]);
     assert!(network.iter().all(|name| built.contains(*name)), "the check can fail: {built:?}");
-    for server in ["tokio", "hyper", "axum", "rusqlite", "libsqlite3_sys", "parquet", "arrow"] {
+    for server in ["tokio", "hyper", "axum", "rusqlite", "libsqlite3_sys", "parquet", "arrow", "eco2_agent"] {
         assert!(!built.contains(server), "{server} in libeco2");
     }
     let bare = tree(&["-p", "eco2-ffi", "--no-default-features"]);

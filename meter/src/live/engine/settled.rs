@@ -76,8 +76,8 @@ impl Engine {
 
     /// Returns the domains whose energies are summed into the total, each with the track that has its latest readings.
     fn summed(&self) -> impl Iterator<Item = (usize, &Track)> {
-        let devices = self.publisher.summed().iter().enumerate().filter(|(_, summed)| **summed);
-        devices.map(|(device, _)| self.publisher.source(device)).map(|domain| {
+        let devices = self.publisher.live.summed().iter().enumerate().filter(|(_, summed)| **summed);
+        devices.map(|(device, _)| self.publisher.live.source(device)).map(|domain| {
             let read_by = self.ledger.read_by(domain);
             (domain, &self.ledger.tracks()[read_by])
         })

@@ -36,7 +36,7 @@ impl Sink for Engine {
             self.was_frozen.push(false);
         }
         self.journal.domains(source, &domains, added);
-        self.publisher.domains(&self.ledger);
+        self.publisher.live.domains(&self.ledger);
     }
 
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {

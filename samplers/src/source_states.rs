@@ -4,11 +4,22 @@
 use std::collections::BTreeMap;
 
 use eco2_core::schema::SourceStatus;
-use eco2_samplers::Change;
+
+use crate::Change;
 
 /// The statuses that changed since the sources were found, by the name of the source.
+///
+/// ```
+/// use eco2_core::schema::{SourceStatus, Status};
+/// use eco2_samplers::{Change, SourceStates};
+///
+/// let nvml = |status| SourceStatus { name: "nvml".into(), status, reason: String::new(), remedy: String::new() };
+/// let mut states = SourceStates::default();
+/// states.change(Change::Silent(nvml(Status::Hung)));
+/// assert_eq!(states.now(&[nvml(Status::Ok)]), [nvml(Status::Hung)]);
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct SourceStates {
+pub struct SourceStates {
     /// The status that each source reported last.
     described: BTreeMap<String, SourceStatus>,
     /// The status of each source that does not answer now.
@@ -17,7 +28,7 @@ pub(crate) struct SourceStates {
 
 impl SourceStates {
     /// Records a change that the sampling thread reports.
-    pub(crate) fn change(&mut self, change: Change) {
+    pub fn change(&mut self, change: Change) {
         match change {
             Change::Described(status) => drop(self.described.insert(status.name.clone(), status)),
             Change::Silent(status) => drop(self.silent.insert(status.name.clone(), status)),
@@ -28,7 +39,8 @@ impl SourceStates {
 
     /// Returns the present statuses of the sources that were `found`, and of others that changed. The status of a source that does
     /// not answer precedes what it reported last.
-    pub(crate) fn now(&self, found: &[SourceStatus]) -> Vec<SourceStatus> {
+    #[must_use]
+    pub fn now(&self, found: &[SourceStatus]) -> Vec<SourceStatus> {
         let changed = |name: &String| self.silent.get(name).or_else(|| self.described.get(name));
         let mut now: Vec<SourceStatus> =
             found.iter().map(|status| changed(&status.name).unwrap_or(status).clone()).collect();

@@ -1,0 +1,159 @@
+//! Leads what the sampling thread reads to the accounting thread ([`Feed`]), through a queue of fixed length.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use eco2_core::{Domain, Gauge, Reading};
+use eco2_samplers::schedule::Demand;
+use eco2_samplers::{Change, DeviceUse, Learned, Sink, SourceEvent, Watched};
+
+use crate::node::Input;
+
+/// Inputs that wait: some seconds at the highest rate, a few hundred kilobytes.
+const QUEUE: usize = 1 << 10;
+
+/// The end at the sampling thread. It never waits: where the queue is full, it drops readings and counts them. What later
+/// inputs depend on, such as the list of domains, is kept and passed on once there is room.
+#[derive(Debug)]
+pub struct Feed {
+    queue: SyncSender<Input>,
+    /// Inputs that may not be lost and found no room, oldest first.
+    kept: VecDeque<Input>,
+    shared: Arc<Shared>,
+}
+
+/// The end at the accounting thread.
+#[derive(Debug)]
+pub struct Received {
+    queue: Receiver<Input>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    dropped: AtomicU64,
+    /// Until when someone wants current values, monotonic nanoseconds.
+    viewed_until_ns: AtomicU64,
+    /// The processes whose use of devices the drivers are asked for.
+    watched: Mutex<Vec<u32>>,
+}
+
+/// Why there is no next input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// None came in time.
+    Timeout,
+    /// The sampling thread has ended.
+    Ended,
+}
+
+impl Feed {
+    /// Returns the two ends of a new queue.
+    #[must_use]
+    pub fn new() -> (Self, Received) {
+        let (send, receive) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared::default());
+        (Self { queue: send, kept: VecDeque::new(), shared: Arc::clone(&shared) }, Received { queue: receive, shared })
+    }
+
+    /// Passes `input` on, after those that were kept.
+    fn pass(&mut self, input: Input) {
+        while let Some(kept) = self.kept.pop_front() {
+            if let Err(TrySendError::Full(kept)) = self.queue.try_send(kept) {
+                self.kept.push_front(kept);
+                return self.refused(input);
+            }
+        }
+        if let Err(TrySendError::Full(input)) = self.queue.try_send(input) {
+            self.refused(input);
+        }
+    }
+
+    /// Keeps or drops an input for which there is no room.
+    fn refused(&mut self, input: Input) {
+        if input.may_be_dropped() || self.kept.len() >= QUEUE {
+            // Relaxed: a count that nothing is ordered by.
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.kept.push_back(input);
+        }
+    }
+}
+
+impl Received {
+    /// Returns the next input, waiting at most `patience` for it.
+    ///
+    /// # Errors
+    /// [`Empty`] where none came.
+    pub fn next(&self, patience: Duration) -> Result<Input, Empty> {
+        self.queue.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => Empty::Timeout,
+            RecvTimeoutError::Disconnected => Empty::Ended,
+        })
+    }
+
+    /// Returns the number of inputs that were dropped so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Makes the sampling thread read at its full rate until `until_ns`, monotonic nanoseconds.
+    pub fn view_until(&self, until_ns: u64) {
+        // Relaxed: the sampling thread looks again at its next tick.
+        self.shared.viewed_until_ns.fetch_max(until_ns, Ordering::Relaxed);
+    }
+
+    /// Sets the processes whose use of devices is wanted.
+    pub fn watch(&self, pids: Vec<u32>) {
+        *self.shared.watched.lock().unwrap_or_else(PoisonError::into_inner) = pids;
+    }
+}
+
+impl Sink for Feed {
+    fn domains(&mut self, source: usize, domains: &[Domain]) {
+        self.pass(Input::Domains { source, domains: domains.to_vec() });
+    }
+
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], _learned: &mut Vec<Learned>) {
+        self.pass(Input::Readings { source, readings: readings.to_vec() });
+    }
+
+    fn suspended(&mut self, from_ns: u64, to_ns: u64) {
+        self.pass(Input::Suspended { from_ns, to_ns });
+    }
+
+    fn gauges(&mut self, _at_ns: u64, _gauges: &[Gauge]) {}
+
+    fn note(&mut self, note: SourceEvent) {
+        self.pass(Input::Note(note));
+    }
+
+    fn changed(&mut self, change: Change) {
+        self.pass(Input::Changed(change));
+    }
+
+    fn look(&mut self, now_ns: u64, demand: &mut Demand) {
+        demand.viewed = now_ns < self.shared.viewed_until_ns.load(Ordering::Relaxed);
+    }
+
+    fn tick(&mut self, now_ns: u64) {
+        self.pass(Input::Tick { now_ns });
+    }
+
+    fn settled(&self) -> bool {
+        true
+    }
+
+    fn watched(&mut self, out: &mut Watched) {
+        out.pids.clone_from(&self.shared.watched.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn users(&mut self, source: usize, uses: &[DeviceUse]) {
+        self.pass(Input::Users { source, uses: uses.to_vec() });
+    }
+}

@@ -1,0 +1,36 @@
+//! The node agent: samples the energy of a machine once, and serves it to every program and user of the machine.
+//!
+//! How data flows:
+//!
+//! ```text
+//!  sensors ─▶ sampling thread ─▶ bounded queue ─▶ accounting thread ─▶ Latest ─▶ HTTP, SSE, dashboard
+//!             (eco2-samplers)    (Feed: drops      (Node)           │
+//!                                 and counts)                       └─▶ the page, which other programs map
+//! ```
+//! - The sampling thread never waits: [`Feed`] passes what it read through a queue of fixed length. Where the queue is full,
+//!   the readings are dropped and counted. Counters are cumulative, so that a dropped reading costs no energy.
+//! - [`Node`] is the account: a pure function of readings, jobs and CPU times. It has no thread, no clock and no file, so
+//!   that tests step it. Once a second it makes the two [`Views`] of the node.
+//! - A [`Snapshot`] never changes after it was made. Readers share it by [`Latest::views`], which takes a lock for the time of
+//!   copying two pointers.
+//!
+//! What a reader may see: energy with a high resolution in time shows what other users compute (PLATYPUS, CVE-2020-8694). So
+//! there are two views. [`Views::full`] is for root and the group `eco2`. [`Views::public`] is for everyone: it changes once a
+//! second, and the energy of its devices is a multiple of 0.1 J. Its consumers and its idle energy are computed from these
+//! coarse energies. In each view the sum over consumers, idle and not attributed is the sum over the devices, to the microjoule.
+
+#![forbid(unsafe_code)]
+
+mod feed;
+mod jobs;
+mod latest;
+mod node;
+mod shares;
+mod snapshot;
+mod view;
+
+pub use feed::{Empty, Feed, Received};
+pub use jobs::{Job, JobProcesses};
+pub use latest::{Latest, Views};
+pub use node::{CpuTimes, Input, Instant, Node};
+pub use snapshot::{Consumer, Device, NodeIdentity, Resolution, Snapshot};

@@ -1,0 +1,170 @@
+//! Attributes the energy of the node to jobs, interval by interval ([`Shares`]).
+//!
+//! In each interval a device's energy is divided in proportion to the time that each job used it ([`split`]), and the parts are
+//! added to sums. The parts of an interval are its energy exactly, so the sums are too. What is idle is nobody's; what others
+//! used, or an unknown user, is *not attributed*.
+
+use std::collections::BTreeMap;
+
+use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
+
+/// Number by which the node knows a job. It is never used again, unlike the job's id.
+pub(crate) type JobKey = u64;
+
+/// Energy of one job with its range, microjoules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ShareSum {
+    pub(crate) energy_uj: u64,
+    pub(crate) low_uj: u64,
+    pub(crate) high_uj: Option<u64>,
+}
+
+impl Default for ShareSum {
+    fn default() -> Self {
+        Self { energy_uj: 0, low_uj: 0, high_uj: Some(0) }
+    }
+}
+
+/// A job that goes on in an interval.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Present {
+    pub(crate) key: JobKey,
+    /// Whether the job also lasted for the whole interval. If not, how its part of the interval's energy compares with the rest
+    /// is not known, so that the range of its share is the whole interval's energy.
+    pub(crate) throughout: bool,
+}
+
+/// Energy of one summed device in an interval, microjoules, and the use of its time, whose consumers are in the order of the
+/// present jobs; `None`: not known.
+pub(crate) type Interval = (u64, Option<Use>);
+
+/// The sums so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shares {
+    pub(crate) jobs: BTreeMap<JobKey, ShareSum>,
+    /// Energy of jobs that are not in `jobs` any more.
+    pub(crate) forgotten_uj: u64,
+    pub(crate) idle_uj: u64,
+    pub(crate) not_attributed_uj: u64,
+}
+
+impl Shares {
+    /// Adds one interval.
+    pub(crate) fn add(&mut self, present: &[Present], devices: &[Interval]) {
+        let specs: Vec<ConsumerSpec> = present.iter().map(|job| spec(job.key)).collect();
+        let exact = |uj: u64| DeviceEnergy { energy_uj: uj, low_uj: uj, high_uj: Some(uj) };
+        let host: Vec<_> = devices.iter().map(|(uj, of)| (Some(exact(*uj)), of.clone())).collect();
+        let parts = split(&specs, &host);
+        let whole_uj = devices.iter().fold(0, |sum: u64, (uj, _)| sum.saturating_add(*uj));
+        let mut given_uj: u64 = 0;
+        for (job, part) in present.iter().zip(&parts.consumers) {
+            let sum = self.jobs.entry(job.key).or_default();
+            given_uj = given_uj.saturating_add(part.energy_uj);
+            let (low_uj, high_uj) = if job.throughout { (part.low_uj, part.high_uj) } else { (0, Some(whole_uj)) };
+            sum.energy_uj = sum.energy_uj.saturating_add(part.energy_uj);
+            sum.low_uj = sum.low_uj.saturating_add(low_uj);
+            sum.high_uj = sum.high_uj.zip(high_uj).map(|(sum, more)| sum.saturating_add(more));
+        }
+        self.idle_uj = self.idle_uj.saturating_add(parts.idle_uj);
+        let rest_uj = whole_uj.saturating_sub(given_uj).saturating_sub(parts.idle_uj);
+        self.not_attributed_uj = self.not_attributed_uj.saturating_add(rest_uj);
+    }
+
+    /// Lists a job no longer. Its energy stays in the sum.
+    pub(crate) fn forget(&mut self, key: JobKey) {
+        let energy_uj = self.jobs.remove(&key).unwrap_or_default().energy_uj;
+        self.forgotten_uj = self.forgotten_uj.saturating_add(energy_uj);
+    }
+
+    /// Returns the sum of all parts, microjoules.
+    #[cfg(test)]
+    pub(crate) fn sum_uj(&self) -> u64 {
+        let jobs = self.jobs.values().map(|sum| sum.energy_uj);
+        jobs.chain([self.forgotten_uj, self.idle_uj, self.not_attributed_uj]).sum()
+    }
+}
+
+fn spec(key: JobKey) -> ConsumerSpec {
+    let (id, name) = (key.to_string(), String::new());
+    ConsumerSpec { id, kind: "job", name, parent: None, is_command: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn present(key: JobKey) -> Present {
+        Present { key, throughout: true }
+    }
+
+    #[test]
+    fn one_job_alone_gets_its_share_of_time_and_the_rest_is_idle() {
+        let mut shares = Shares::default();
+        let of = Use { consumers: vec![25], others: 60, idle: 15, ..Use::default() };
+        shares.add(&[present(7)], &[(1_000, Some(of))]);
+        assert_eq!(shares.jobs[&7], ShareSum { energy_uj: 250, low_uj: 250, high_uj: Some(295) });
+        assert_eq!((shares.idle_uj, shares.not_attributed_uj), (150, 600));
+    }
+
+    #[test]
+    fn two_equal_loads_get_the_same() {
+        let mut shares = Shares::default();
+        let of = Use { consumers: vec![50, 50], ..Use::default() };
+        shares.add(&[present(1), present(2)], &[(1_000, Some(of))]);
+        assert_eq!([1, 2].map(|key| shares.jobs[&key].energy_uj), [500, 500]);
+    }
+
+    #[test]
+    fn a_device_whose_users_are_not_known_is_not_attributed() {
+        let mut shares = Shares::default();
+        shares.add(&[present(1)], &[(1_000, None)]);
+        assert_eq!((shares.not_attributed_uj, shares.jobs[&1].high_uj), (1_000, Some(1_000)));
+    }
+
+    #[test]
+    fn a_job_that_began_within_the_interval_may_have_used_all_of_it_or_nothing() {
+        let mut shares = Shares::default();
+        let of = Use { consumers: vec![50], idle: 50, ..Use::default() };
+        shares.add(&[Present { key: 1, throughout: false }], &[(1_000, Some(of))]);
+        assert_eq!(shares.jobs[&1], ShareSum { energy_uj: 500, low_uj: 0, high_uj: Some(1_000) });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        /// 500 intervals in each of 2 000 cases: a million steps, in each of which the parts are the whole.
+        #[test]
+        fn the_parts_are_the_whole_to_the_microjoule(seed in any::<u64>()) {
+            let mut random = seed | 1;
+            // xorshift64: quick numbers of any size.
+            let mut next = move || {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random
+            };
+            let (mut shares, mut whole_uj) = (Shares::default(), 0);
+            for _ in 0..500 {
+                let present: Vec<Present> = (0..next() % 4).map(|_| Present { key: next() % 6, throughout: next() % 2 == 0 }).collect();
+                let mut seen = std::collections::BTreeSet::new();
+                let present: Vec<Present> = present.into_iter().filter(|job| seen.insert(job.key)).collect();
+                let devices: Vec<Interval> = (0..next() % 4)
+                    .map(|_| {
+                        let mut weight = || next() % [1, 7, 1_000_000_007][next() as usize % 3];
+                        let consumers = (0..present.len()).map(|_| weight()).collect();
+                        let of = Use { consumers, others: weight(), idle: weight(), unknown: weight(), out_of_reach: false };
+                        (next() % 1_000_000_000, (next() % 5 > 0).then_some(of))
+                    })
+                    .collect();
+                shares.add(&present, &devices);
+                whole_uj += devices.iter().map(|(uj, _)| uj).sum::<u64>();
+                if next() % 10 == 0 {
+                    shares.forget(next() % 6);
+                }
+                prop_assert_eq!(shares.sum_uj(), whole_uj);
+            }
+        }
+    }
+}

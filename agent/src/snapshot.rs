@@ -1,0 +1,208 @@
+//! Defines the state of the node at one instant ([`Snapshot`]), which every interface of the agent shows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eco2_core::schema::SourceStatus;
+use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
+use serde::Serialize;
+
+/// Which machine this is, and which version of the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct NodeIdentity {
+    /// The kernel's id of this boot. With the id of a device it names a counter.
+    pub boot_id: String,
+    /// Host name.
+    pub hostname: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Version of the agent.
+    pub version: String,
+}
+
+/// How fine the energies of a snapshot are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Resolution {
+    /// Least time between two changes, nanoseconds.
+    pub step_ns: u64,
+    /// Step of a device's energy, microjoules.
+    pub step_uj: u64,
+}
+
+impl Resolution {
+    /// Every change of every counter.
+    pub const FULL: Self = Self { step_ns: 0, step_uj: 1 };
+    /// Once a second, in steps of 0.1 J: what any user may see.
+    pub const PUBLIC: Self = Self { step_ns: 1_000_000_000, step_uj: 100_000 };
+
+    /// Returns the energy rounded down to this resolution.
+    ///
+    /// ```
+    /// use eco2_agent::Resolution;
+    ///
+    /// assert_eq!(Resolution::PUBLIC.floor_uj(1_234_567), 1_200_000);
+    /// assert_eq!(Resolution::FULL.floor_uj(1_234_567), 1_234_567);
+    /// ```
+    #[must_use]
+    pub fn floor_uj(self, uj: u64) -> u64 {
+        uj - uj % self.step_uj.max(1)
+    }
+
+    /// Returns an upper bound rounded up to this resolution.
+    #[must_use]
+    pub fn ceil_uj(self, uj: u64) -> u64 {
+        let above = uj % self.step_uj.max(1);
+        if above == 0 { uj } else { uj.saturating_add(self.step_uj - above) }
+    }
+}
+
+/// One domain: one sensor or counter of a device.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Device {
+    /// Stable id, such as `package-0` or `GPU-<uuid>`.
+    pub id: String,
+    /// Kind of part.
+    pub component: Component,
+    /// Kind of sensor: `package`, `dram`, `board`, …
+    pub domain: String,
+    /// Name that is shown to people.
+    pub name: String,
+    /// Model of the hardware; `None`: not known.
+    pub model: Option<String>,
+    /// The source that reads it.
+    pub source: String,
+    /// How an estimate is calculated; `None` for a sensor.
+    pub method: Option<String>,
+    /// How its values are obtained; [`Quality::Missing`] while it has never been read.
+    pub quality: Quality,
+    /// Energy since the agent first ran on this machine, microjoules: never falls, also over restarts. `None`: not known.
+    pub energy_uj: Option<u64>,
+    /// Lower bound, microjoules.
+    pub low_uj: u64,
+    /// Upper bound, microjoules; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// What the bounds promise.
+    pub range_kind: RangeKind,
+    /// Mean power since the snapshot before, watts; `None`: not known.
+    pub power_w: Option<f64>,
+    /// Whether it is part of the node's total. Domains that overlap with others are not, such as the cores of a package.
+    pub is_summed: bool,
+}
+
+impl Ranged for Device {
+    type Amount = u64;
+
+    fn bounded(&self) -> Bounded<u64> {
+        Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: self.range_kind }
+    }
+}
+
+/// A job, or another user of the node's devices that energy is attributed to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Consumer {
+    /// The id that the job was begun with. An id may be used again after its job has ended.
+    pub id: String,
+    /// `process-tree`, `container`, `pod`, `job` or `user`.
+    pub kind: &'static str,
+    /// Name that is shown to people.
+    pub name: String,
+    /// The user to whom it belongs. Only this user, root and the group `eco2` may see or end it.
+    pub uid: u32,
+    /// Energy, microjoules: never falls.
+    pub energy_uj: u64,
+    /// Lower bound, microjoules.
+    pub low_uj: u64,
+    /// Upper bound, microjoules; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// When it began, nanoseconds since 1970.
+    pub began_wall_ns: i64,
+    /// When it ended, nanoseconds since 1970; `None`: it goes on.
+    pub ended_wall_ns: Option<i64>,
+    /// How long it has lasted, nanoseconds.
+    pub duration_ns: u64,
+    /// Steps that it reported; `None`: nobody counted.
+    pub steps: Option<u64>,
+}
+
+impl Ranged for Consumer {
+    type Amount = u64;
+
+    fn bounded(&self) -> Bounded<u64> {
+        let (low, high) = (self.low_uj, self.high_uj);
+        Bounded { value: Some(self.energy_uj), low, high, kind: RangeKind::Plausible }
+    }
+}
+
+/// The node at one instant.
+///
+/// `Σ consumers + forgotten + idle + not attributed = total = Σ summed devices`, to the microjoule. Energies never fall from
+/// one snapshot to the next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Which machine this is.
+    pub node: Arc<NodeIdentity>,
+    /// How fine the energies are.
+    pub resolution: Resolution,
+    /// Number of the snapshot, from 1; it goes up by one per snapshot and starts anew with each start of the agent.
+    pub sequence: u64,
+    /// When it was made, monotonic nanoseconds.
+    pub at_ns: u64,
+    /// The same by the wall clock, nanoseconds since 1970.
+    pub wall_ns: i64,
+    /// When the agent started, monotonic nanoseconds.
+    pub began_ns: u64,
+    /// When the sampling thread last read a sensor, monotonic nanoseconds: its heartbeat. Where it is more than 2 s before
+    /// [`Snapshot::at_ns`], sampling is stuck. `None`: nothing was read yet.
+    pub sampled_ns: Option<u64>,
+    /// Every domain, in the order in which they were found; the list only grows.
+    pub devices: Vec<Device>,
+    /// Every source that was looked for, and its present status.
+    pub sources: Vec<SourceStatus>,
+    /// Jobs that go on and jobs that ended not long ago.
+    pub consumers: Vec<Consumer>,
+    /// Energy of the node, microjoules: what the summed devices used while they were summed. `None`: not known.
+    pub total_uj: Option<u64>,
+    /// Its lower bound, microjoules.
+    pub total_low_uj: u64,
+    /// Its upper bound, microjoules; `None`: unbounded.
+    pub total_high_uj: Option<u64>,
+    /// What these bounds promise.
+    pub total_range_kind: RangeKind,
+    /// Energy of jobs that ended and are not listed any more, microjoules.
+    pub forgotten_uj: u64,
+    /// Energy of idle devices, microjoules.
+    pub idle_uj: u64,
+    /// Energy whose user is not known, or is no job, microjoules.
+    pub not_attributed_uj: u64,
+    /// Number of events by kind.
+    pub events: BTreeMap<&'static str, u64>,
+    /// Readings that were taken.
+    pub readings: u64,
+    /// Readings that were dropped, because the accounting thread was behind.
+    pub dropped: u64,
+}
+
+impl Ranged for Snapshot {
+    type Amount = u64;
+
+    fn bounded(&self) -> Bounded<u64> {
+        let (value, low, high) = (self.total_uj, self.total_low_uj, self.total_high_uj);
+        Bounded { value, low, high, kind: self.total_range_kind }
+    }
+}
+
+impl Snapshot {
+    /// Returns the power of the node, watts: the sum over the devices that do not overlap; `None` where none is known.
+    #[must_use]
+    pub fn power_w(&self) -> Option<f64> {
+        let powers = self.devices.iter().filter(|device| device.is_summed).filter_map(|device| device.power_w);
+        powers.fold(None, |sum, watts| Some(sum.unwrap_or(0.0) + watts))
+    }
+
+    /// Returns the snapshot as the user `uid` may see it: of the consumers only that user's own.
+    #[must_use]
+    pub fn of_user(&self, uid: u32) -> Self {
+        let consumers = self.consumers.iter().filter(|consumer| consumer.uid == uid).cloned().collect();
+        Self { consumers, ..self.clone() }
+    }
+}
