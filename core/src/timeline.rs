@@ -16,10 +16,13 @@ mod point;
 pub(crate) mod ring;
 mod snapshot;
 
+use std::sync::Arc;
+
 use crate::sync::{Ordering, Sound};
 use ring::Ring;
 
 pub use energies::Energies;
+pub use ring::Line as TimelineLine;
 pub use point::{DomainPoint, MAX_DOMAINS};
 pub use snapshot::Snapshot;
 
@@ -73,13 +76,35 @@ impl Timeline {
     }
 }
 
-/// The one end that publishes snapshots. Not `Clone`: the ring's proof needs a single writer.
+/// The one end that publishes snapshots. Not `Clone`: the ring's proof needs a single writer. `M` is the memory, that of this
+/// process unless [`TimelineWriter::over`] was used.
 #[derive(Debug)]
-pub struct TimelineWriter {
-    ring: Ring<Sound>,
+pub struct TimelineWriter<M = Arc<[TimelineLine]>> {
+    ring: Ring<Sound, M>,
 }
 
-impl TimelineWriter {
+impl<M: AsRef<[TimelineLine]>> TimelineWriter<M> {
+    /// Returns the writing end of a timeline in `memory`, which is all zero and in which nothing else ever writes. It may be mapped
+    /// by readers of other processes. `None` unless it has exactly the lines of [`timeline_lines`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use eco2_core::{Snapshot, TimelineLine, TimelineReader, TimelineWriter, timeline_lines};
+    ///
+    /// let lines = timeline_lines(1, 64).ok_or("too many")?;
+    /// let memory: Arc<[TimelineLine]> = (0..lines).map(|_| TimelineLine::default()).collect();
+    /// let mut writer = TimelineWriter::over(Arc::clone(&memory), 1, 64).ok_or("another size")?;
+    /// let reader = TimelineReader::over(memory, 1, 64).ok_or("another size")?;
+    /// writer.publish(&Snapshot { at_ns: 5, ..Snapshot::default() });
+    /// assert_eq!(reader.age_ns(7), Some(2));
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn over(memory: M, domains: usize, slots: usize) -> Option<Self> {
+        Some(Self { ring: ring_over(memory, domains, slots)? })
+    }
+
     /// Publishes a snapshot; never waits, whatever the readers do.
     ///
     /// Domains beyond those the timeline was made for are left out; those the snapshot lacks are published as missing.
@@ -88,14 +113,35 @@ impl TimelineWriter {
     }
 }
 
-/// An end that reads snapshots. Cloning is cheap; every method may be called from any thread.
+/// An end that reads snapshots. Cloning is cheap; every method may be called from any thread. `M` is the memory, that of this
+/// process unless [`TimelineReader::over`] was used.
 #[derive(Debug, Clone)]
-pub struct TimelineReader {
-    ring: Ring<Sound>,
+pub struct TimelineReader<M: AsRef<[TimelineLine]> + Clone = Arc<[TimelineLine]>> {
+    ring: Ring<Sound, M>,
     domains: usize,
 }
 
-impl TimelineReader {
+/// Returns the number of lines that a timeline of `domains` domains and `slots` slots takes; `None` for more than
+/// [`MAX_DOMAINS`], and unless `slots` is a power of two, 2 or more.
+#[must_use]
+pub fn timeline_lines(domains: usize, slots: usize) -> Option<usize> {
+    let allowed = domains <= MAX_DOMAINS && slots >= 2 && slots.is_power_of_two();
+    allowed.then(|| ring::lines_of(slots, point::lines_for(domains))).flatten()
+}
+
+fn ring_over<M: AsRef<[TimelineLine]>>(memory: M, domains: usize, slots: usize) -> Option<Ring<Sound, M>> {
+    timeline_lines(domains, slots)?;
+    Ring::over(memory, slots, point::lines_for(domains))
+}
+
+impl<M: AsRef<[TimelineLine]> + Clone> TimelineReader<M> {
+    /// Returns a reading end of the timeline in `memory`; see [`TimelineWriter::over`]. Memory that holds anything else gives
+    /// values without meaning, and no other harm.
+    #[must_use]
+    pub fn over(memory: M, domains: usize, slots: usize) -> Option<Self> {
+        Some(Self { ring: ring_over(memory, domains, slots)?, domains })
+    }
+
     /// Copies the newest snapshot; `false`, and an empty snapshot, if there is none.
     ///
     /// There is none before the first one was published, or if the writer went round the whole ring during each of

@@ -2,7 +2,8 @@
 //!
 //! A source reads one interface of the system. The order is chosen so that no counter is read twice: RAPL (CPU energy)
 //! through perf if it can be had, else through powercap, never both, as they read the same counters; then the GPUs;
-//! then power sensors of parts that nothing has read yet; then the model (estimates) for what has no sensor at all.
+//! then power sensors of parts that nothing has read yet; then the node agent, for what this process may not read; then
+//! the model (estimates) for what has no sensor at all.
 //! Synthetic sources, for demonstrations, are read only when named.
 
 use std::time::Duration;
@@ -17,11 +18,11 @@ use crate::standby::{self, is_whole_cpu};
 use crate::synthetic::{self, Curve, Synthetic};
 use crate::visible::Visible;
 use crate::{
-    Roots, Source, accelerators, amdsmi, hwmon, ipmi, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs, topology,
+    Roots, Source, accelerators, agent, amdsmi, hwmon, ipmi, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs, topology,
 };
 
 /// Every source's name, in the order in which they are looked for.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     rapl_perf::NAME,
     rapl_sysfs::NAME,
     nvml::NAME,
@@ -29,6 +30,7 @@ pub const NAMES: [&str; 10] = [
     hwmon::NAME,
     redfish::NAME,
     ipmi::NAME,
+    agent::NAME,
     model::NAME,
     REPLAY,
     synthetic::NAME,
@@ -175,6 +177,11 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     });
     all.look(selection, amdsmi::NAME, |_| amdsmi::finish(amd_cards.flatten()));
     all.look(selection, hwmon::NAME, |known| hwmon::discover_visible(roots, known, visible));
+    if selection.wants(agent::NAME) {
+        // What may not be read directly.
+        let found = agent::discover(roots, &all.domains(), selection.names(agent::NAME));
+        all.add(found);
+    }
     let mut unread = accelerators::unread(roots, &all.domains(), visible);
     // A driver that has not answered yet may read its own.
     unread.retain(|device| late.is_none() || !device.is_nvidia());
@@ -196,6 +203,8 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     if selection.wants(model::NAME) {
         let standing_by = |source: Box<dyn Source>| match source.name() {
             nvml::NAME | amdsmi::NAME => boards::behind(source, estimate),
+            // The agent has its own.
+            agent::NAME => source,
             hwmon::NAME => boards::behind(standby::behind(source, roots, estimate), estimate),
             _ => standby::behind(source, roots, estimate),
         };

@@ -4,6 +4,7 @@
 //! every reading to a [`Sink`]. Nothing here knows about carbon, prices, option files or output formats.
 
 mod accelerators;
+pub mod agent;
 pub mod amdsmi;
 mod anchors;
 mod around;
@@ -28,6 +29,7 @@ pub mod model;
 pub mod nvml;
 mod opening;
 mod options;
+pub mod page;
 pub mod rapl_perf;
 pub mod rapl_sysfs;
 pub mod redfish;

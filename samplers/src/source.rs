@@ -353,6 +353,8 @@ pub struct Roots {
     pub redfish: Option<Bmc>,
     /// The device through which the machine's BMC is read, such as `/dev/ipmi0`; `None`: it is not read.
     pub ipmi: Option<PathBuf>,
+    /// The folders in which a node agent may have its page, best first; none: no agent is read.
+    pub agent: Vec<PathBuf>,
 }
 
 impl Roots {
@@ -365,6 +367,14 @@ impl Roots {
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None, redfish: None, ipmi: None }
+        Self {
+            sysfs: "/sys".into(),
+            procfs: "/proc".into(),
+            nvml: None,
+            amdsmi: None,
+            redfish: None,
+            ipmi: None,
+            agent: crate::agent::folders(),
+        }
     }
 }

@@ -9,7 +9,7 @@
 use super::TimelineReader;
 use super::energies::{Energies, PointEnergy};
 use super::point::{DomainPoint, load_column};
-use super::ring::Ring;
+use super::ring::{Line, Ring};
 use crate::curve::straight;
 use crate::sync::Sound;
 
@@ -17,14 +17,14 @@ use crate::sync::Sound;
 struct Evicted;
 
 /// One column of the ring's snapshots with the numbers `oldest ..= head`; column 0 is the total, `i + 1` domain `i`.
-struct Column<'a> {
-    ring: &'a Ring<Sound>,
+struct Column<'a, M> {
+    ring: &'a Ring<Sound, M>,
     column: usize,
     oldest: u64,
     head: u64,
 }
 
-impl TimelineReader {
+impl<M: AsRef<[Line]> + Clone> TimelineReader<M> {
     /// Reads the energies at the earlier time `t_ns`; `false`, and nothing known, if the ring no longer holds that
     /// time.
     ///
@@ -58,7 +58,7 @@ impl TimelineReader {
     }
 }
 
-impl Column<'_> {
+impl<M: AsRef<[Line]>> Column<'_, M> {
     /// Returns the value at `t_ns`, and whether it was extrapolated.
     fn at(&self, t_ns: u64) -> Result<(PointEnergy, bool), Evicted> {
         let after = self.first_at_or_after(t_ns)?;

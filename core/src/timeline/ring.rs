@@ -33,15 +33,35 @@ const HEAD: usize = 0;
 /// Index of `reserve` in the control line.
 const RESERVE: usize = 1;
 
-/// 128 bytes, two cache lines: x86-64 prefetches cache lines in pairs, so smaller units would disturb their neighbours.
+/// A line of the ring: 16 words that are atomic. 128 bytes are two cache lines: x86-64 prefetches cache lines in pairs, so
+/// smaller units would disturb their neighbours.
+///
+/// Any 128 bytes at an address that is a multiple of 128 are a line. Without loom it is as large as its words.
 #[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Line(pub(crate) [AtomicU64; WORDS]);
+#[repr(C, align(128))]
+pub struct Line(pub(crate) [AtomicU64; WORDS]);
 
-/// A handle on the ring. `O` is the set of memory orderings; only the models under loom use other ones than `Sound`.
-/// Private to the timeline, which hands out one writer.
-pub(crate) struct Ring<O> {
-    lines: Arc<[Line]>,
+impl Default for Line {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Line {
+    /// Bytes of a line.
+    pub const BYTES: usize = WORDS * 8;
+
+    /// Returns a word; `None` from the 16th on. It is for words that are no part of a ring, such as those of a header before it.
+    #[must_use]
+    pub fn word(&self, index: usize) -> Option<&AtomicU64> {
+        self.0.get(index)
+    }
+}
+
+/// A handle on the ring. `O` is the set of memory orderings; only the models under loom use other ones than `Sound`. `M` is the
+/// memory: that of this process, or a file that several processes map. Private to the timeline, which hands out one writer.
+pub(crate) struct Ring<O, M = Arc<[Line]>> {
+    lines: M,
     /// Number of slots minus one; as N is a power of two, `k & mask` is the slot of snapshot `k`.
     mask: u64,
     /// Lines in a slot.
@@ -55,14 +75,29 @@ impl<O: Orderings> Ring<O> {
     pub(crate) fn new(slots: usize, stride: usize) -> Self {
         let slots = slots.max(2).next_power_of_two();
         let stride = stride.max(1);
-        let lines = (0..=slots * stride).map(|_| Line(std::array::from_fn(|_| AtomicU64::new(0)))).collect();
+        let lines = (0..=slots * stride).map(|_| Line::default()).collect();
         Self { lines, mask: slots as u64 - 1, stride, orderings: PhantomData }
+    }
+
+}
+
+impl<O: Orderings, M: AsRef<[Line]>> Ring<O, M> {
+    /// Returns a handle on a ring in `lines`, which are all zero before the first write; `None` unless `slots` is a power of two,
+    /// 2 or more, and `lines` has exactly as many lines as the ring ([`lines_of`]).
+    #[must_use]
+    pub(crate) fn over(lines: M, slots: usize, stride: usize) -> Option<Self> {
+        let fits = slots >= 2 && slots.is_power_of_two() && stride >= 1;
+        let fits = fits && lines_of(slots, stride) == Some(lines.as_ref().len());
+        fits.then_some(Self { lines, mask: slots as u64 - 1, stride, orderings: PhantomData })
     }
 
     /// Returns another handle, for a reader.
     #[must_use]
-    pub(crate) fn share(&self) -> Self {
-        Self { lines: Arc::clone(&self.lines), mask: self.mask, stride: self.stride, orderings: PhantomData }
+    pub(crate) fn share(&self) -> Self
+    where
+        M: Clone,
+    {
+        Self { lines: self.lines.clone(), mask: self.mask, stride: self.stride, orderings: PhantomData }
     }
 
     /// Publishes the next snapshot; `fill` is given its number and its slot. Only one handle may ever write.
@@ -128,24 +163,30 @@ impl<O: Orderings> Ring<O> {
     /// Returns a word of the control line.
     #[inline]
     fn control(&self, word: usize) -> &AtomicU64 {
-        &self.lines[0].0[word]
+        &self.lines.as_ref()[0].0[word]
     }
 
     /// Returns the lines of snapshot `index`'s slot.
     #[inline]
     fn slot(&self, index: u64) -> &[Line] {
         let first = 1 + (index & self.mask) as usize * self.stride;
-        &self.lines[first..first + self.stride]
+        &self.lines.as_ref()[first..first + self.stride]
     }
 }
 
-impl<O: Orderings> Clone for Ring<O> {
+/// Returns the lines that a ring of `slots` slots of `stride` lines takes: its control line and its slots.
+#[must_use]
+pub(crate) fn lines_of(slots: usize, stride: usize) -> Option<usize> {
+    slots.checked_mul(stride)?.checked_add(1)
+}
+
+impl<O: Orderings, M: AsRef<[Line]> + Clone> Clone for Ring<O, M> {
     fn clone(&self) -> Self {
         self.share()
     }
 }
 
-impl<O> fmt::Debug for Ring<O> {
+impl<O, M> fmt::Debug for Ring<O, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ring").field("mask", &self.mask).field("stride", &self.stride).finish_non_exhaustive()
     }

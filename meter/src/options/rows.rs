@@ -163,7 +163,7 @@ rows! {
     /// Sources of readings to use
     SOURCES sources: Option<Vec<String>>;
         |input| parse::names(input, parse::SOURCES),
-        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, redfish, ipmi, model, replay, synthetic",
+        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, redfish, ipmi, agent, model, replay, synthetic",
         such as "[\"rapl-sysfs\", \"nvml\"]";
         Hardware, Describes, unset "all",
         flag Flag::names("--source", "LIST", parse::SOURCES)
@@ -251,6 +251,11 @@ rows! {
     IPMI ipmi: Option<PathBuf>;
         parse::path, allowed "a path", such as "\"/dev/ipmi0\"";
         Hardware, ReadsPath, unset "no device is opened", flag Flag::path("--ipmi", "DEVICE").rare();
+
+    /// Folder of the node agent, which is read for components whose sensors may not be read directly
+    AGENT agent: Option<PathBuf>;
+        parse::path, allowed "a path", such as "\"/run/eco2\"";
+        Hardware, ReadsPath, unset "/run/eco2, then eco2 in $XDG_RUNTIME_DIR";
 
     /// Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address is read from
     /// ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names

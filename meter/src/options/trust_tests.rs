@@ -8,7 +8,7 @@ use super::load::{Places, load_files};
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
-const GUARDED: [&str; 21] = [
+const GUARDED: [&str; 22] = [
     "json",
     "trace",
     "log",
@@ -23,6 +23,7 @@ const GUARDED: [&str; 21] = [
     "redfish_ca",
     "redfish_insecure",
     "ipmi",
+    "agent",
     "webhook",
     "email_to",
     "email_server",

@@ -110,6 +110,17 @@ pub(crate) fn roots(options: &Options) -> Roots {
         amdsmi: options.amdsmi.clone(),
         redfish: bmc(options, |variable| std::env::var(variable).ok()),
         ipmi: options.ipmi.clone(),
+        agent: agent_folders(options),
+    }
+}
+
+/// The folders in which a node agent may publish. The agent of this machine does not read another tree of files.
+fn agent_folders(options: &Options) -> Vec<PathBuf> {
+    let here = Roots::default();
+    match &options.agent {
+        Some(folder) => vec![folder.clone()],
+        None if options.sysfs == here.sysfs && options.procfs == here.procfs => here.agent,
+        None => Vec::new(),
     }
 }
 

@@ -30,6 +30,16 @@ impl GroupClock {
         v1(&theirs, &ours, &mount).or_else(|| v2(&theirs, &ours, &mount))
     }
 
+    /// Returns the counter of the group at this path below the mount point; `None` while there is none.
+    #[must_use]
+    pub(super) fn at(roots: &Roots, path: &Path) -> Option<Self> {
+        let mount = roots.sysfs.join("fs/cgroup");
+        let v1 = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"].map(|hierarchy| mount.join(hierarchy).join(path).join("cpuacct.usage"));
+        let v2 = [mount.join(path), mount.join("unified").join(path)].map(|folder| folder.join("cpu.stat"));
+        let clocks = v1.map(Self::V1).into_iter().chain(v2.map(Self::V2));
+        clocks.into_iter().find(|clock| clock.nanoseconds().is_some())
+    }
+
     /// Reads the CPU time of the group and its subgroups in nanoseconds; `None` once it cannot be read.
     #[must_use]
     pub(super) fn nanoseconds(&self) -> Option<u64> {
@@ -42,6 +52,13 @@ impl GroupClock {
             }
         }
     }
+}
+
+/// Returns the paths of the groups to which a process belongs, one per hierarchy, without their first slash.
+#[must_use]
+pub(super) fn paths(roots: &Roots, pid: u32) -> Vec<String> {
+    let text = sysfs::read_long_text(&roots.procfs.join(pid.to_string()).join("cgroup")).unwrap_or_default();
+    entries(&text).map(|(_, _, path)| path.trim_start_matches('/').to_owned()).collect()
 }
 
 fn v1(theirs: &str, ours: &str, mount: &Path) -> Option<GroupClock> {

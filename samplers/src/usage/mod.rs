@@ -7,6 +7,7 @@
 
 mod cgroup;
 mod environ;
+mod jobs;
 mod stat;
 mod table;
 mod tree;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 use cgroup::GroupClock;
 pub use environ::visible_to;
+pub use jobs::{JobMembers, JobTimes, JobUsage};
 pub(crate) use stat::HostTicks;
 use stat::ProcessKey;
 use table::ProcessTable;

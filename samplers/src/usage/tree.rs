@@ -52,6 +52,12 @@ impl ProcessTree {
         self.reaped.insert(pid, ticks);
     }
 
+    /// Returns the process id of the first process.
+    #[must_use]
+    pub(super) fn root(&self) -> u32 {
+        self.root
+    }
+
     /// Returns the CPU time of the tree so far, clock ticks; never falls.
     #[must_use]
     pub(super) fn total(&self) -> u64 {

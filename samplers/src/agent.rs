@@ -1,0 +1,314 @@
+//! [`AgentSource`] reads the energies that the node agent (`eco2 serve`) publishes for every user of the machine, for components
+//! whose sensors this process may not read.
+//!
+//! The agent's *page* is a file that is mapped ([`crate::page`]). Its domains have the ids of the sensors that the agent reads, so
+//! that a report that was measured directly and one that was measured through the agent name the same counters. Quality, limits
+//! and ranges are those of the sensor. On the page that every user may read, energies are multiples of 0.1 J and change once a
+//! second; the unit of the counters here is 0.1 J then, and the bounds are as wide.
+
+use std::path::{Path, PathBuf};
+
+use eco2_core::schema::{EventKind, SourceStatus, Status};
+use eco2_core::{Component, Domain, DomainPoint, Fault, Kind, Quality, Reading, Scale, Snapshot};
+
+use crate::backoff::Backoff;
+use crate::found::{Found, status};
+use crate::page::{self, PageFault, PageReader, PageState};
+use crate::{Batch, Change, Roots, Source, SourceEvent, host};
+
+/// The source's name.
+pub const NAME: &str = "agent";
+/// What to do where no agent can be read.
+const REMEDY: &str = "start the agent as root: eco2 serve";
+/// Bits of a point's flags that are how long the reading took, microseconds.
+const TOOK_SHIFT: u32 = 8;
+/// Longest such time.
+const MOST_TOOK_US: u64 = (1 << (32 - TOOK_SHIFT)) - 1;
+/// Flag of a domain that cannot be read at present.
+const SILENT: u32 = 1 << 3;
+
+/// Returns the folders in which an agent may have its page: `/run/eco2`, and `eco2` in the user's own runtime folder.
+#[must_use]
+pub fn folders() -> Vec<PathBuf> {
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    [Some(PathBuf::from(page::SYSTEM)), own.map(|path| path.join("eco2"))].into_iter().flatten().collect()
+}
+
+/// What the page says of one domain: its energy when it was read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PagePoint {
+    /// Energy, microjoules.
+    pub uj: u64,
+    /// When the reading began, monotonic nanoseconds.
+    pub before_ns: u64,
+    /// When it ended.
+    pub after_ns: u64,
+    /// Recent power, as in [`DomainPoint::slope_q28`].
+    pub slope_q28: u32,
+    /// [`DomainPoint::PARTIAL`] and [`DomainPoint::ESTIMATED`].
+    pub flags: u32,
+    /// Whether reads of the domain fail at present.
+    pub is_silent: bool,
+}
+
+impl PagePoint {
+    /// Returns the point as it is stored in the page.
+    ///
+    /// ```
+    /// use eco2_samplers::agent::PagePoint;
+    ///
+    /// let point = PagePoint { uj: 5, before_ns: 10, after_ns: 7_010, slope_q28: 0, flags: 0, is_silent: false };
+    /// assert_eq!(PagePoint::load(&point.store()), Some(point));
+    /// ```
+    #[must_use]
+    pub fn store(&self) -> DomainPoint {
+        let took_us = self.after_ns.saturating_sub(self.before_ns).div_ceil(1_000).min(MOST_TOOK_US);
+        let silent = if self.is_silent { SILENT } else { 0 };
+        let own = self.flags & (DomainPoint::PARTIAL | DomainPoint::ESTIMATED);
+        let flags = own | silent | (took_us as u32) << TOOK_SHIFT;
+        DomainPoint { edge_ns: self.before_ns, uj: self.uj, slope_q28: self.slope_q28, flags }
+    }
+
+    /// Returns a stored point; `None` for a domain that was never read.
+    #[must_use]
+    pub fn load(point: &DomainPoint) -> Option<Self> {
+        let took_ns = u64::from(point.flags >> TOOK_SHIFT) * 1_000;
+        point.is_known().then(|| Self {
+            uj: point.uj,
+            before_ns: point.edge_ns,
+            after_ns: point.edge_ns.saturating_add(took_ns),
+            slope_q28: point.slope_q28,
+            flags: point.flags & (DomainPoint::PARTIAL | DomainPoint::ESTIMATED),
+            is_silent: point.flags & SILENT != 0,
+        })
+    }
+}
+
+/// Looks for an agent's page in `roots.agent`; takes from it what is not among the `known` domains. There is no status where no
+/// agent has a folder and it was not `named`.
+pub(crate) fn discover(roots: &Roots, known: &[Domain], named: bool) -> Found {
+    let boot_id = host::read(roots).boot_id;
+    let mut refused: Option<(PathBuf, PageFault)> = None;
+    for folder in &roots.agent {
+        match attach(folder, &boot_id) {
+            Ok((name, reader)) => return found(folder, name, reader, known, boot_id),
+            Err((path, fault)) if !is_absent(&fault) => refused = refused.or(Some((path, fault))),
+            Err(_) => {}
+        }
+    }
+    match refused {
+        Some((path, fault)) => {
+            let reason = format!("{} is not used: {fault}", path.display());
+            let word = if matches!(fault, PageFault::Dead) { Status::Lost } else { Status::Denied };
+            Found::nothing(status(NAME, word, &reason, REMEDY))
+        }
+        None if named => Found::nothing(status(NAME, Status::Absent, "no agent runs on this machine", REMEDY)),
+        None => Found::default(),
+    }
+}
+
+fn is_absent(fault: &PageFault) -> bool {
+    matches!(fault, PageFault::Io(error) if error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Attaches to the finest page in a folder that may be read. The error is that of the page for every user.
+fn attach(folder: &Path, boot_id: &str) -> Result<(&'static str, PageReader), (PathBuf, PageFault)> {
+    let open = |name| PageReader::attach(folder, name, boot_id, crate::clock::monotonic_ns());
+    if let Ok(reader) = open(page::FINE) {
+        return Ok((page::FINE, reader));
+    }
+    open(page::PUBLIC).map(|reader| (page::PUBLIC, reader)).map_err(|fault| (folder.join(page::PUBLIC), fault))
+}
+
+fn found(folder: &Path, name: &'static str, reader: PageReader, known: &[Domain], boot_id: String) -> Found {
+    let source = AgentSource::new(folder, name, reader, known, boot_id);
+    let path = folder.join(name);
+    if source.domains.is_empty() {
+        let reason = format!("{}: every component is read directly", path.display());
+        return Found::nothing(status(NAME, Status::Off, &reason, ""));
+    }
+    let steps = if name == page::FINE { "" } else { ", in steps of 1 s and 0.1 J" };
+    let reason = format!("{} domains of {}{steps}", source.domains.len(), path.display());
+    let remedy = if name == page::FINE { "" } else { "members of the group eco2 read every change" };
+    Found::source(source, status(NAME, Status::Ok, &reason, remedy))
+}
+
+/// Reads the page of the agent.
+#[derive(Debug)]
+pub struct AgentSource {
+    folder: PathBuf,
+    name: &'static str,
+    boot_id: String,
+    domains: Vec<Domain>,
+    /// The page; `None` while there is none, or while its writer is dead.
+    reader: Option<PageReader>,
+    /// For each domain its index in the page; `None`: the present page has no such domain.
+    places: Vec<Option<usize>>,
+    /// For each domain the last reading that was passed on: its end and its energy.
+    passed: Vec<Option<(u64, u64)>>,
+    retry: Option<Backoff>,
+    snapshot: Snapshot,
+    notes: Vec<SourceEvent>,
+    changes: Vec<Change>,
+}
+
+impl AgentSource {
+    fn new(folder: &Path, name: &'static str, reader: PageReader, known: &[Domain], boot_id: String) -> Self {
+        let step_uj = reader.header().steps.uj;
+        let wanted = |domain: &&Domain| is_wanted(domain, known);
+        let domains: Vec<Domain> =
+            reader.header().domains.iter().filter(wanted).map(|domain| through_agent(domain, step_uj)).collect();
+        let mut source = Self {
+            folder: folder.to_owned(),
+            name,
+            boot_id,
+            passed: vec![None; domains.len()],
+            places: Vec::new(),
+            domains,
+            reader: None,
+            retry: None,
+            snapshot: Snapshot::default(),
+            notes: Vec::new(),
+            changes: Vec::new(),
+        };
+        source.use_page(reader);
+        source
+    }
+
+    /// Reads from this page from now on.
+    fn use_page(&mut self, reader: PageReader) {
+        let place = |domain: &Domain| reader.header().domains.iter().position(|other| other.id == domain.id);
+        self.places = self.domains.iter().map(place).collect();
+        self.reader = Some(reader);
+        self.retry = None;
+    }
+
+    /// Looks whether the page is still the agent's, and attaches to the one that replaced it.
+    fn follow(&mut self, now_ns: u64) {
+        let state = self.reader.as_ref().map(|reader| reader.state(now_ns));
+        if state == Some(PageState::Live) || self.retry.as_ref().is_some_and(|retry| !retry.due(now_ns)) {
+            return;
+        }
+        match PageReader::attach(&self.folder, self.name, &self.boot_id, now_ns) {
+            // The unit of these domains is fixed.
+            Ok(reader) if self.unit_uj() == Some(reader.header().steps.uj) || self.unit_uj().is_none() => {
+                if state != Some(PageState::Replaced) {
+                    self.changes.push(Change::Answers(NAME.to_owned()));
+                    self.note(now_ns, EventKind::SourceBack, "the agent publishes again".to_owned());
+                }
+                self.use_page(reader);
+            }
+            _ => self.lost(now_ns),
+        }
+    }
+
+    /// Takes note that there is no page to read.
+    fn lost(&mut self, now_ns: u64) {
+        if self.reader.take().is_some() {
+            let reason = "the agent does not publish any more".to_owned();
+            let (name, remedy) = (NAME.to_owned(), "start the agent again: eco2 serve".to_owned());
+            self.changes.push(Change::Silent(SourceStatus { name, status: Status::Lost, reason: reason.clone(), remedy }));
+            self.note(now_ns, EventKind::SourceHung, reason);
+        }
+        Backoff::extend(&mut self.retry, now_ns);
+    }
+
+    /// Returns the unit of the domains, microjoules; `None` where all are powers.
+    fn unit_uj(&self) -> Option<u64> {
+        self.domains.iter().find(|domain| domain.kind == Kind::Energy).map(|domain| domain.scale.micro(1))
+    }
+
+    fn note(&mut self, at_ns: u64, kind: EventKind, text: String) {
+        self.notes.push(SourceEvent { at_ns, kind, device: NAME.to_owned(), text });
+    }
+
+    /// Returns the new reading of a domain; `None` where there is none since the last call.
+    fn reading(&mut self, index: usize, now_ns: u64) -> Option<Reading> {
+        let failed = |fault| Some(Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) });
+        let Some(place) = self.places.get(index).copied().flatten() else { return failed(Fault::Gone) };
+        let point = self.snapshot.points().get(place).and_then(PagePoint::load)?;
+        if point.is_silent {
+            return failed(Fault::NotAvailable);
+        }
+        let domain = self.domains.get(index)?;
+        let before = self.passed.get_mut(index)?.replace((point.after_ns, point.uj));
+        if before.is_some_and(|(after_ns, _)| point.after_ns <= after_ns) {
+            return None;
+        }
+        let value = match domain.kind {
+            Kind::Energy => point.uj / domain.scale.micro(1).max(1),
+            // The mean since the reading before.
+            Kind::Power => mean_uw(before?, (point.after_ns, point.uj))?,
+        };
+        Some(Reading { before_ns: point.before_ns, after_ns: point.after_ns, value: Ok(value) })
+    }
+}
+
+/// Returns the mean power between two readings, microwatts.
+fn mean_uw(from: (u64, u64), to: (u64, u64)) -> Option<u64> {
+    let (ns, uj) = (to.0.checked_sub(from.0).filter(|ns| *ns > 0)?, to.1.saturating_sub(from.1));
+    u64::try_from(u128::from(uj) * 1_000_000_000 / u128::from(ns)).ok()
+}
+
+/// Whether a domain of the page is to be read: no sensor of its component is read directly.
+fn is_wanted(domain: &Domain, known: &[Domain]) -> bool {
+    let is_part = |other: &&Domain| !other.is_host_total();
+    let mut others = known.iter().filter(is_part);
+    let id_is_known = known.iter().any(|other| other.id == domain.id);
+    let is_direct = match domain.component {
+        Component::Other if domain.is_host_total() => false,
+        Component::Other => others.any(|other| other.component == Component::Cpu),
+        component => others.any(|other| other.component == component),
+    };
+    !id_is_known && !is_direct
+}
+
+/// Returns a domain of the page as a domain of this source.
+fn through_agent(domain: &Domain, step_uj: u64) -> Domain {
+    let method = domain.method.as_ref().map_or(NAME.to_owned(), |method| format!("{NAME}: {method}"));
+    let mut own = Domain { source: NAME.to_owned(), method: Some(method), range: None, ..domain.clone() };
+    match domain.kind {
+        Kind::Energy => own.scale = Scale::from_base_per_raw(step_uj as f64 / 1e6).unwrap_or(Scale::MICRO),
+        Kind::Power => {
+            own.scale = Scale::MICRO;
+            own.average_ns = Some(page::DEAD_NS / 2);
+            own.quality = own.quality.max(Quality::Derived);
+        }
+    }
+    own
+}
+
+impl Source for AgentSource {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        self.follow(now_ns);
+        let mut snapshot = std::mem::take(&mut self.snapshot);
+        let is_read = self.reader.as_ref().map(|reader| reader.timeline().latest(&mut snapshot));
+        self.snapshot = snapshot;
+        for index in 0..self.domains.len() {
+            let reading = match is_read {
+                // Not one that ends the segment of a counter: an agent that starts again continues its counters.
+                None => Some(Reading { before_ns: now_ns, after_ns: now_ns, value: Err(Fault::Failed) }),
+                Some(false) => None,
+                Some(true) => self.reading(index, now_ns),
+            };
+            reading.into_iter().for_each(|reading| batch.push(index, reading));
+        }
+    }
+
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
+        out.append(&mut self.notes);
+    }
+
+    fn changes(&mut self, out: &mut Vec<Change>) {
+        out.append(&mut self.changes);
+    }
+}

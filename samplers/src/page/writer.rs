@@ -1,0 +1,155 @@
+//! Writes the page ([`PageWriter`]).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use eco2_core::{Domain, Snapshot, TimelineLine, TimelineWriter};
+use rustix::fs::{Gid, Mode};
+
+use super::header::{ENDED, HEARTBEAT, Header, PageFault, STATE, Steps};
+use super::mapping::{Lines, Mapping};
+
+/// A page that is to be written.
+#[derive(Debug, Clone)]
+pub struct PageSpec<'a> {
+    /// The agent's folder. Nobody else writes there.
+    pub folder: &'a Path,
+    /// Name of the file in it.
+    pub name: &'a str,
+    /// Permissions of the file, such as `0o644`.
+    pub mode: u32,
+    /// Group of the file; `None`: that of this process.
+    pub group: Option<u32>,
+    /// How fine its energies are.
+    pub steps: Steps,
+    /// Boot id of the machine.
+    pub boot_id: &'a str,
+    /// When the writer began, monotonic nanoseconds.
+    pub began_ns: u64,
+    /// The domains whose energies are published.
+    pub domains: &'a [Domain],
+}
+
+/// The only writer of a page. Dropping it marks the page as ended; the file stays, so that readers keep the last values.
+#[derive(Debug)]
+pub struct PageWriter {
+    lines: Lines,
+    writer: TimelineWriter<Lines>,
+    path: PathBuf,
+}
+
+impl PageWriter {
+    /// Makes the file and puts it in the place of an earlier one. Readers of that one go over to the new one.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain, DomainPoint, Snapshot};
+    /// use eco2_samplers::page::{PUBLIC, PageReader, PageSpec, PageWriter, Steps};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let domains = [Domain::counter("package-0", Component::Cpu, "package", "rapl-perf")];
+    /// let spec = PageSpec {
+    ///     folder: folder.path(),
+    ///     name: PUBLIC,
+    ///     mode: 0o644,
+    ///     group: None,
+    ///     steps: Steps { ns: 1_000_000_000, uj: 100_000 },
+    ///     boot_id: "example",
+    ///     began_ns: 0,
+    ///     domains: &domains,
+    /// };
+    /// let mut writer = PageWriter::create(&spec)?;
+    /// let package = DomainPoint { edge_ns: 1, uj: 300_000, slope_q28: 0, flags: 0 };
+    /// writer.publish(&Snapshot::new(1, package, &[package]), 1);
+    ///
+    /// let reader = PageReader::attach(folder.path(), PUBLIC, "example", 2)?;
+    /// assert_eq!(reader.timeline().total().map(|total| total.uj), Some(300_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PageFault`] where the file cannot be written, such as on a full disk.
+    pub fn create(spec: &PageSpec<'_>) -> Result<Self, PageFault> {
+        let mut header = Header {
+            bytes: 0,
+            slots: 0,
+            steps: spec.steps,
+            began_ns: spec.began_ns,
+            pid: std::process::id(),
+            boot_id: spec.boot_id.to_owned(),
+            domains: spec.domains.to_vec(),
+        };
+        let bytes = header.encode()?;
+        let temporary = spec.folder.join(format!(".{}.new", spec.name));
+        let made = fill(&temporary, &header, &bytes, spec).and_then(|file| {
+            let made = Self::over(&file, &header, spec.folder.join(spec.name))?;
+            fs::rename(&temporary, &made.path)?;
+            Ok(made)
+        });
+        if made.is_err() {
+            // Where it was never made, there is nothing to remove.
+            let _ = fs::remove_file(&temporary);
+        }
+        made
+    }
+
+    fn over(file: &File, header: &Header, path: PathBuf) -> Result<Self, PageFault> {
+        let file_bytes = header.file_bytes().ok_or(PageFault::Damaged("size of the file"))?;
+        let mapping = Arc::new(Mapping::new(file, file_bytes / TimelineLine::BYTES, true)?);
+        let lines = Lines::new(mapping, header.bytes / TimelineLine::BYTES);
+        let writer = TimelineWriter::over(lines.clone(), header.domains.len(), header.slots);
+        Ok(Self { writer: writer.ok_or(PageFault::Damaged("size of its timeline"))?, lines, path })
+    }
+
+    /// Publishes a snapshot, and that the writer lives at `now_ns`. It never waits for a reader.
+    pub fn publish(&mut self, snapshot: &Snapshot, now_ns: u64) {
+        self.writer.publish(snapshot);
+        self.live(now_ns);
+    }
+
+    /// Publishes that the writer lives at `now_ns`.
+    pub fn live(&self, now_ns: u64) {
+        self.set(HEARTBEAT, now_ns);
+    }
+
+    /// Returns the path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn set(&self, word: usize, value: u64) {
+        if let Some(word) = self.lines.head().and_then(|head| head.word(word)) {
+            // Release: a reader that sees this heartbeat also sees the snapshot before it.
+            word.store(value, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for PageWriter {
+    fn drop(&mut self) {
+        self.set(STATE, ENDED);
+    }
+}
+
+/// Makes the file with its header and a timeline of zeros. All of it is written, so that a full disk is noticed here, and not at
+/// the first store into the mapping.
+fn fill(path: &Path, header: &Header, bytes: &[u8], spec: &PageSpec<'_>) -> Result<File, PageFault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    let file_bytes = header.file_bytes().ok_or(PageFault::Damaged("size of the file"))?;
+    file.write_all(bytes)?;
+    file.write_all(&vec![0; file_bytes - bytes.len()])?;
+    if let Some(group) = spec.group {
+        rustix::fs::fchown(&file, None, Some(Gid::from_raw(group))).map_err(std::io::Error::from)?;
+    }
+    // The mask of this process does not apply.
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(spec.mode)).map_err(std::io::Error::from)?;
+    Ok(file)
+}

@@ -1,0 +1,280 @@
+//! [`JobUsage`] measures how much of the CPUs each of several jobs used: a process with its descendants, or a control group.
+//!
+//! A control group is a set of processes for which the kernel keeps counters. A look is one reading of the machine's CPU time,
+//! and of the process table where a job is a tree of processes. Jobs may be within others, such as a training within a batch
+//! job: time of the inner one is not that of the outer one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::cgroup::{self, GroupClock};
+use super::stat::{self, HostTicks, ProcessKey, ProcessStat};
+use super::table::ProcessTable;
+use super::tree::ProcessTree;
+use crate::{Roots, sysfs};
+
+/// What belongs to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobMembers {
+    /// A process and all that it starts.
+    Tree(u32),
+    /// The processes of a control group and of the groups within it, by its path below the mount point.
+    Group(PathBuf),
+}
+
+/// The use of the CPUs since the look before, nanoseconds of one CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobTimes {
+    /// Used by any process, or taken by a hypervisor.
+    pub busy_ns: u64,
+    /// Not used.
+    pub idle_ns: u64,
+    /// Used by each job, without the jobs within it.
+    pub jobs: BTreeMap<u64, u64>,
+}
+
+/// Follows jobs, each by a number that the caller gives.
+#[derive(Debug)]
+pub struct JobUsage {
+    roots: Roots,
+    /// Length of the kernel's clock tick, in which it counts CPU time.
+    tick_ns: u64,
+    table: ProcessTable,
+    jobs: BTreeMap<u64, Followed>,
+    host: Option<HostTicks>,
+}
+
+#[derive(Debug)]
+struct Followed {
+    clock: JobClock,
+    /// CPU time at the last look.
+    last_ns: u64,
+    /// The innermost job that contains it.
+    inside: Option<u64>,
+}
+
+#[derive(Debug)]
+enum JobClock {
+    Tree(ProcessTree),
+    /// The clock is found when the group is made.
+    Group { path: PathBuf, clock: Option<GroupClock> },
+}
+
+impl JobUsage {
+    /// Follows no job yet.
+    #[must_use]
+    pub fn new(roots: &Roots) -> Self {
+        Self {
+            roots: roots.clone(),
+            tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
+            table: ProcessTable::new(&roots.procfs),
+            jobs: BTreeMap::new(),
+            host: None,
+        }
+    }
+
+    /// Follows a job from now on.
+    ///
+    /// ```
+    /// use eco2_samplers::Roots;
+    /// use eco2_samplers::usage::{JobMembers, JobUsage};
+    ///
+    /// let mut usage = JobUsage::new(&Roots::default());
+    /// usage.follow(1, JobMembers::Tree(std::process::id()));
+    /// usage.look();
+    /// assert_eq!(usage.owner(std::process::id()), Some(1));
+    /// ```
+    pub fn follow(&mut self, job: u64, members: JobMembers) {
+        let clock = match members {
+            JobMembers::Tree(pid) => {
+                // Some of its members may have been strangers until now.
+                self.table.forget();
+                JobClock::Tree(ProcessTree::new(pid))
+            }
+            JobMembers::Group(path) => {
+                let clock = GroupClock::at(&self.roots, &path);
+                JobClock::Group { path, clock }
+            }
+        };
+        self.jobs.insert(job, Followed { clock, last_ns: 0, inside: None });
+        let processes = self.processes(None);
+        for followed in self.jobs.values_mut() {
+            followed.observe(&processes, &self.roots);
+        }
+        self.remember(&processes);
+        let inside = self.jobs.range(..job).rev().map(|(outer, _)| *outer).find(|outer| self.contains(*outer, job));
+        if let Some(followed) = self.jobs.get_mut(&job) {
+            followed.inside = inside;
+            // What it used before is not used now.
+            followed.last_ns = followed.total_ns(self.tick_ns);
+        }
+    }
+
+    /// Follows a job no longer.
+    pub fn forget(&mut self, job: u64) {
+        self.jobs.remove(&job);
+    }
+
+    /// Returns the use of the CPUs since the last look; `None` at the first look, and where it cannot be read.
+    pub fn look(&mut self) -> Option<JobTimes> {
+        let text = sysfs::read_long_text(&self.roots.procfs.join("stat")).ok()?;
+        let host = HostTicks::parse(&text)?;
+        let processes = self.processes(stat::started_since_boot(&text));
+        let mut whole: BTreeMap<u64, u64> = BTreeMap::new();
+        for (job, followed) in &mut self.jobs {
+            followed.observe(&processes, &self.roots);
+            let total_ns = followed.total_ns(self.tick_ns).max(followed.last_ns);
+            whole.insert(*job, total_ns - std::mem::replace(&mut followed.last_ns, total_ns));
+        }
+        self.remember(&processes);
+        let mut jobs = whole.clone();
+        for (job, followed) in &self.jobs {
+            let outer_ns = followed.inside.and_then(|outer| jobs.get_mut(&outer));
+            if let (Some(outer_ns), Some(inner_ns)) = (outer_ns, whole.get(job)) {
+                *outer_ns = outer_ns.saturating_sub(*inner_ns);
+            }
+        }
+        let since = self.host.replace(host).map(|before| host.since(before))?;
+        let ns = |ticks: u64| ticks.saturating_mul(self.tick_ns);
+        Some(JobTimes { busy_ns: ns(since.busy.saturating_add(since.stolen)), idle_ns: ns(since.idle), jobs })
+    }
+
+    /// Returns the processes of all trees, for drivers that account by process id; of groups, none are listed.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let trees = self.jobs.values().filter_map(|followed| match &followed.clock {
+            JobClock::Tree(tree) => Some(tree.pids()),
+            JobClock::Group { .. } => None,
+        });
+        trees.flatten().collect()
+    }
+
+    /// Returns the innermost job to which a process belonged at the last look.
+    #[must_use]
+    pub fn owner(&self, pid: u32) -> Option<u64> {
+        let groups = cgroup::paths(&self.roots, pid);
+        let owns = |followed: &Followed| match &followed.clock {
+            JobClock::Tree(tree) => tree.pids().any(|member| member == pid),
+            JobClock::Group { path, .. } => groups.iter().any(|group| Path::new(group).starts_with(path)),
+        };
+        self.jobs.iter().rev().find(|(_, followed)| owns(followed)).map(|(job, _)| *job)
+    }
+
+    /// Whether the job `outer` contains the processes of `inner`.
+    fn contains(&self, outer: u64, inner: u64) -> bool {
+        let (Some(outer), Some(inner)) = (self.jobs.get(&outer), self.jobs.get(&inner)) else { return false };
+        match (&outer.clock, &inner.clock) {
+            (JobClock::Tree(tree), JobClock::Tree(of)) => tree.pids().any(|pid| pid == of.root()),
+            (JobClock::Group { path, .. }, JobClock::Tree(of)) => {
+                cgroup::paths(&self.roots, of.root()).iter().any(|group| Path::new(group).starts_with(path))
+            }
+            (JobClock::Group { path, .. }, JobClock::Group { path: of, .. }) => of.starts_with(path) && of != path,
+            (JobClock::Tree(_), JobClock::Group { .. }) => false,
+        }
+    }
+
+    /// Reads the process table, if any job is a tree.
+    fn processes(&mut self, started: Option<u64>) -> Vec<ProcessStat> {
+        let has_trees = self.jobs.values().any(|followed| matches!(followed.clock, JobClock::Tree(_)));
+        if has_trees { self.table.read(started) } else { Vec::new() }
+    }
+
+    /// Takes note which processes belong to no tree, so that they are not read again.
+    fn remember(&mut self, processes: &[ProcessStat]) {
+        let jobs = &self.jobs;
+        let belongs = |key: &ProcessKey| {
+            jobs.values().any(|followed| matches!(&followed.clock, JobClock::Tree(tree) if tree.belongs(key)))
+        };
+        self.table.remember(processes, belongs);
+    }
+}
+
+impl Followed {
+    fn observe(&mut self, processes: &[ProcessStat], roots: &Roots) {
+        match &mut self.clock {
+            JobClock::Tree(tree) => tree.observe(processes),
+            JobClock::Group { path, clock } => {
+                if clock.is_none() {
+                    *clock = GroupClock::at(roots, path);
+                }
+            }
+        }
+    }
+
+    /// Returns the CPU time so far. A group that is gone used no more than it had when last read.
+    fn total_ns(&self, tick_ns: u64) -> u64 {
+        match &self.clock {
+            JobClock::Tree(tree) => tree.total().saturating_mul(tick_ns),
+            JobClock::Group { clock, .. } => clock.as_ref().and_then(GroupClock::nanoseconds).unwrap_or(self.last_ns),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Writes files below a folder, and the folders in which they lie.
+    fn write(root: &Path, file: &str, text: &str) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn process(root: &Path, pid: u32, parent: u32, ticks: u64) {
+        let line = format!("{pid} (x) S {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 5 0 0\n");
+        write(root, &format!("proc/{pid}/stat"), &line);
+    }
+
+    fn host(root: &Path, busy: u64, idle: u64) {
+        write(root, "proc/stat", &format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\nprocesses 5\n"));
+    }
+
+    fn roots(root: &Path) -> Roots {
+        Roots { sysfs: root.join("sys"), procfs: root.join("proc"), ..Roots::default() }
+    }
+
+    #[test]
+    fn a_tree_within_a_tree_is_not_counted_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for (pid, parent) in [(1, 0), (10, 1), (20, 10), (30, 1)] {
+            process(root, pid, parent, 100);
+        }
+        host(root, 1_000, 1_000);
+        let mut usage = JobUsage::new(&roots(root));
+        usage.follow(1, JobMembers::Tree(10));
+        usage.follow(2, JobMembers::Tree(20));
+        assert_eq!(usage.look(), None, "the first look begins the first interval");
+        process(root, 10, 1, 130);
+        process(root, 20, 10, 150);
+        process(root, 30, 1, 115);
+        host(root, 1_100, 1_050);
+        let times = usage.look().unwrap();
+        let tick_ns = usage.tick_ns;
+        assert_eq!((times.busy_ns, times.idle_ns), (100 * tick_ns, 50 * tick_ns));
+        assert_eq!(times.jobs, BTreeMap::from([(1, 30 * tick_ns), (2, 50 * tick_ns)]));
+        assert_eq!([10, 20, 30].map(|pid| usage.owner(pid)), [Some(1), Some(2), None]);
+        assert_eq!(usage.pids(), [10, 20, 20], "of each tree");
+    }
+
+    #[test]
+    fn a_group_may_be_made_after_its_job_began() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        host(root, 1_000, 1_000);
+        let mut usage = JobUsage::new(&roots(root));
+        usage.follow(7, JobMembers::Group("slurm/job_3".into()));
+        usage.look();
+        write(root, "sys/fs/cgroup/slurm/job_3/cpu.stat", "usage_usec 500\n");
+        write(root, "proc/40/cgroup", "0::/slurm/job_3/step_0\n");
+        host(root, 1_010, 1_000);
+        assert_eq!(usage.look().unwrap().jobs[&7], 500_000);
+        assert_eq!(usage.owner(40), Some(7));
+        fs::remove_dir_all(root.join("sys")).unwrap();
+        host(root, 1_020, 1_000);
+        assert_eq!(usage.look().unwrap().jobs[&7], 0, "a group that is gone uses nothing more");
+    }
+}
