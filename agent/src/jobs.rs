@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::node::Instant;
+use crate::snapshot::Instant;
 
 /// The processes of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]

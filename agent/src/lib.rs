@@ -32,5 +32,5 @@ mod view;
 pub use feed::{Empty, Feed, Received};
 pub use jobs::{Job, JobProcesses};
 pub use latest::{Latest, Views};
-pub use node::{CpuTimes, Input, Instant, Node};
-pub use snapshot::{Consumer, Device, NodeIdentity, Resolution, Snapshot};
+pub use node::{CpuTimes, Input, Node};
+pub use snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};

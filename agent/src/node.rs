@@ -8,30 +8,19 @@ use std::sync::Arc;
 
 use eco2_core::attribution::Use;
 use eco2_core::schema::{EventKind, SourceStatus};
-use eco2_core::{
-    Component, Domain, GapReason, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading,
-};
+use eco2_core::{Component, Domain, GapReason, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading};
 use eco2_samplers::{Change, DeviceUse, SourceEvent, SourceStates};
 
 use crate::jobs::{Job, JobState};
+use crate::latest::Views;
 use crate::shares::{JobKey, Present};
-use crate::snapshot::{Consumer, Device, NodeIdentity, Resolution, Snapshot};
+use crate::snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};
 use crate::view::{DeviceNow, View};
-use crate::Views;
 
 /// The use of a device by processes is carried on for this long: drivers are asked at least every ten seconds.
 const USE_HOLDS_NS: u64 = 11_000_000_000;
 /// How often each counter is checked for standing still, and each device's best counter is chosen.
 const CHOOSE_NS: u64 = 1_000_000_000;
-
-/// One instant by two clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Instant {
-    /// Monotonic nanoseconds: decides.
-    pub ns: u64,
-    /// Nanoseconds since 1970: labels.
-    pub wall_ns: i64,
-}
 
 /// What the sampling thread passes on.
 #[derive(Debug)]
@@ -357,7 +346,11 @@ impl Node {
             wall_ns: at.wall_ns,
             began_ns: self.began_ns,
             sampled_ns: self.sampled_ns,
-            devices: now.iter().enumerate().map(|(index, device)| self.show(view, index, device, interval_ns)).collect(),
+            devices: now
+                .iter()
+                .enumerate()
+                .map(|(index, device)| self.show(view, index, device, interval_ns))
+                .collect(),
             sources: self.states.now(&self.found),
             consumers: self.consumers(view, now, at),
             total_uj: total.value,
@@ -378,7 +371,8 @@ impl Node {
         let by = self.ledger.tracks()[self.ledger.read_by(index)].domain();
         let energy = view.energy(index, device);
         let shown = view.devices.get(index).copied().unwrap_or_default();
-        let power_w = interval_ns.filter(|ns| *ns > 0 && energy.is_known()).map(|ns| shown.grown_uj() as f64 * 1e3 / ns as f64);
+        let power_w =
+            interval_ns.filter(|ns| *ns > 0 && energy.is_known()).map(|ns| shown.grown_uj() as f64 * 1e3 / ns as f64);
         Device {
             id: domain.id.clone(),
             component: domain.component,

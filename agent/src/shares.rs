@@ -132,9 +132,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
-
-        /// 500 intervals in each of 2 000 cases: a million steps, in each of which the parts are the whole.
+        /// 500 intervals per case, in each of which the parts are the whole; a million with PROPTEST_CASES=2000.
         #[test]
         fn the_parts_are_the_whole_to_the_microjoule(seed in any::<u64>()) {
             let mut random = seed | 1;

@@ -7,6 +7,15 @@ use eco2_core::schema::SourceStatus;
 use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
 use serde::Serialize;
 
+/// One instant by two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Instant {
+    /// Monotonic nanoseconds: decides.
+    pub ns: u64,
+    /// Nanoseconds since 1970: labels.
+    pub wall_ns: i64,
+}
+
 /// Which machine this is, and which version of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct NodeIdentity {

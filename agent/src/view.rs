@@ -88,7 +88,8 @@ impl View {
         let uj = shown.energy_uj();
         // What the resolution hides may lie above.
         let hidden_uj = self.resolution.step_uj.saturating_sub(1);
-        let high = device.above_uj.map(|above| self.resolution.ceil_uj(uj.saturating_add(above).saturating_add(hidden_uj)));
+        let high =
+            device.above_uj.map(|above| self.resolution.ceil_uj(uj.saturating_add(above).saturating_add(hidden_uj)));
         let low = self.resolution.floor_uj(uj.saturating_sub(device.below_uj));
         Bounded { value: Some(uj), low, high, kind: device.kind }
     }

@@ -22,8 +22,8 @@ use crate::sync::{Ordering, Sound};
 use ring::Ring;
 
 pub use energies::Energies;
-pub use ring::Line as TimelineLine;
 pub use point::{DomainPoint, MAX_DOMAINS};
+pub use ring::Line as TimelineLine;
 pub use snapshot::Snapshot;
 
 /// The two ends of a new timeline.

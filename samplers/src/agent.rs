@@ -207,7 +207,12 @@ impl AgentSource {
         if self.reader.take().is_some() {
             let reason = "the agent does not publish any more".to_owned();
             let (name, remedy) = (NAME.to_owned(), "start the agent again: eco2 serve".to_owned());
-            self.changes.push(Change::Silent(SourceStatus { name, status: Status::Lost, reason: reason.clone(), remedy }));
+            self.changes.push(Change::Silent(SourceStatus {
+                name,
+                status: Status::Lost,
+                reason: reason.clone(),
+                remedy,
+            }));
             self.note(now_ns, EventKind::SourceHung, reason);
         }
         Backoff::extend(&mut self.retry, now_ns);

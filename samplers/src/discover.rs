@@ -18,7 +18,8 @@ use crate::standby::{self, is_whole_cpu};
 use crate::synthetic::{self, Curve, Synthetic};
 use crate::visible::Visible;
 use crate::{
-    Roots, Source, accelerators, agent, amdsmi, hwmon, ipmi, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs, topology,
+    Roots, Source, accelerators, agent, amdsmi, hwmon, ipmi, model, nvml, rapl_perf, rapl_sysfs, redfish, sysfs,
+    topology,
 };
 
 /// Every source's name, in the order in which they are looked for.

@@ -28,16 +28,7 @@ mod mapping;
 mod reader;
 mod writer;
 
-pub use header::{Header, PageFault, Steps};
+pub use header::{DEAD_NS, FINE, Header, PUBLIC, PageFault, Steps};
+pub(crate) use reader::SYSTEM;
 pub use reader::{PageReader, PageState};
 pub use writer::{PageSpec, PageWriter};
-
-/// Name of the page in the agent's folder that every user may read.
-pub const PUBLIC: &str = "page";
-/// Name of the page with every counter change, for root and the group `eco2`.
-pub const FINE: &str = "page.fine";
-
-/// A writer whose heartbeat is older than this is dead. It publishes once a second at least.
-pub const DEAD_NS: u64 = 2_000_000_000;
-
-pub(crate) use reader::SYSTEM;

@@ -374,7 +374,7 @@ impl Default for Roots {
             amdsmi: None,
             redfish: None,
             ipmi: None,
-            agent: crate::agent::folders(),
+            agent: Vec::new(),
         }
     }
 }

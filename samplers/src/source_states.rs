@@ -33,7 +33,6 @@ impl SourceStates {
             Change::Described(status) => drop(self.described.insert(status.name.clone(), status)),
             Change::Silent(status) => drop(self.silent.insert(status.name.clone(), status)),
             Change::Answers(name) => drop(self.silent.remove(&name)),
-            _ => {}
         }
     }
 

@@ -78,7 +78,6 @@ impl<O: Orderings> Ring<O> {
         let lines = (0..=slots * stride).map(|_| Line::default()).collect();
         Self { lines, mask: slots as u64 - 1, stride, orderings: PhantomData }
     }
-
 }
 
 impl<O: Orderings, M: AsRef<[Line]>> Ring<O, M> {

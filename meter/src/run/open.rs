@@ -119,7 +119,7 @@ fn agent_folders(options: &Options) -> Vec<PathBuf> {
     let here = Roots::default();
     match &options.agent {
         Some(folder) => vec![folder.clone()],
-        None if options.sysfs == here.sysfs && options.procfs == here.procfs => here.agent,
+        None if options.sysfs == here.sysfs && options.procfs == here.procfs => samplers::agent::folders(),
         None => Vec::new(),
     }
 }

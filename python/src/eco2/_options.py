@@ -205,6 +205,10 @@ class Options(TypedDict, total=False):
     """IPMI device of this machine, through which its BMC shows the machine's total power (DCMI), e.g.
     /dev/ipmi0 [default: no device is opened]."""
 
+    agent: _Path | None
+    """Folder of the node agent, which is read for components whose sensors may not be read directly [default:
+    /run/eco2, then eco2 in $XDG_RUNTIME_DIR]."""
+
     webhook: str | None
     """Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address
     is read from ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names."""

@@ -17,6 +17,14 @@ const BOOT_ID: usize = 40;
 /// Snapshots that a page holds. A reader fails if the writer goes round the ring during each of three copies.
 pub(super) const SLOTS: usize = 64;
 
+/// Name of the page in the agent's folder that every user may read.
+pub const PUBLIC: &str = "page";
+/// Name of the page with every counter change, for root and the group `eco2`.
+pub const FINE: &str = "page.fine";
+
+/// A writer whose heartbeat is older than this is dead. It publishes once a second at least.
+pub const DEAD_NS: u64 = 2_000_000_000;
+
 /// Index of the heartbeat among the words of the header.
 pub(super) const HEARTBEAT: usize = 3;
 /// Index of the state.
@@ -46,7 +54,9 @@ pub enum PageFault {
     #[error("it is not a page of eco2")]
     NotAPage,
     /// Its layout is that of another version.
-    #[error("it has version {0} of the page, and this program reads version {VERSION}: use the same version of eco2 for both")]
+    #[error(
+        "it has version {0} of the page, and this program reads version {VERSION}: use the same version of eco2 for both"
+    )]
     Version(u32),
     /// Its size is not the one in its header.
     #[error("it has {found} bytes instead of {stated}: it is cut off")]

@@ -9,8 +9,7 @@ use std::sync::atomic::{Ordering, fence};
 use eco2_core::{TimelineLine, TimelineReader};
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat};
 
-use super::DEAD_NS;
-use super::header::{HEARTBEAT, Header, IN_USE, MAX_HEADER, PageFault, STATE};
+use super::header::{DEAD_NS, HEARTBEAT, Header, IN_USE, MAX_HEADER, PageFault, STATE};
 use super::mapping::{Lines, Mapping};
 
 /// Folder of the agent that the system starts. Only root makes folders in `/run`, so that its owner is trusted: it is the user
@@ -132,7 +131,10 @@ impl PageReader {
 fn check_owner(stat: &Stat, other: Option<u32>, what: &str) -> Result<(), PageFault> {
     let own = rustix::process::geteuid().as_raw();
     if stat.st_uid != 0 && stat.st_uid != own && Some(stat.st_uid) != other {
-        return Err(PageFault::NotTrusted(format!("{what} belongs to user {}, who is neither root nor you", stat.st_uid)));
+        return Err(PageFault::NotTrusted(format!(
+            "{what} belongs to user {}, who is neither root nor you",
+            stat.st_uid
+        )));
     }
     if stat.st_mode & OTHERS_WRITE != 0 {
         let mode = stat.st_mode & 0o777;

@@ -34,7 +34,8 @@ impl GroupClock {
     #[must_use]
     pub(super) fn at(roots: &Roots, path: &Path) -> Option<Self> {
         let mount = roots.sysfs.join("fs/cgroup");
-        let v1 = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"].map(|hierarchy| mount.join(hierarchy).join(path).join("cpuacct.usage"));
+        let v1 = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"]
+            .map(|hierarchy| mount.join(hierarchy).join(path).join("cpuacct.usage"));
         let v2 = [mount.join(path), mount.join("unified").join(path)].map(|folder| folder.join("cpu.stat"));
         let clocks = v1.map(Self::V1).into_iter().chain(v2.map(Self::V2));
         clocks.into_iter().find(|clock| clock.nanoseconds().is_some())

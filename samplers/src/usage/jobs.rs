@@ -57,7 +57,10 @@ struct Followed {
 enum JobClock {
     Tree(ProcessTree),
     /// The clock is found when the group is made.
-    Group { path: PathBuf, clock: Option<GroupClock> },
+    Group {
+        path: PathBuf,
+        clock: Option<GroupClock>,
+    },
 }
 
 impl JobUsage {

@@ -1,0 +1,212 @@
+//! The node agent as a source: what may not be read directly is read through it, as the same counters.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
+
+use std::fs;
+use std::path::Path;
+
+use eco2_core::schema::{EventKind, Status};
+use eco2_core::{Component, Domain, DomainPoint, Fault, Kind, ModelRange, Quality, Reading, Snapshot};
+use eco2_samplers::agent::PagePoint;
+use eco2_samplers::clock::{Clock, monotonic_ns};
+use eco2_samplers::discover::{Discovery, Selection, discover};
+use eco2_samplers::model::ModelOptions;
+use eco2_samplers::page::{FINE, PUBLIC, PageSpec, PageWriter, Steps};
+use eco2_samplers::{Batch, Change, Roots, Source};
+
+const BOOT: &str = "11111111-2222-3333-4444-555555555555";
+const MS: u64 = 1_000_000;
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// A machine without a readable sensor, and an agent's folder.
+fn machine(dir: &Path) -> Roots {
+    write(&dir.join("proc/sys/kernel/random/boot_id"), &format!("{BOOT}\n"));
+    let agent = dir.join("run");
+    fs::create_dir_all(&agent).unwrap();
+    let nvml = Some(dir.join("no-libnvidia-ml.so"));
+    Roots { sysfs: dir.join("sys"), procfs: dir.join("proc"), nvml, agent: vec![agent], ..Roots::default() }
+}
+
+fn domains() -> Vec<Domain> {
+    let package = Domain {
+        range: Some(1 << 32),
+        max_uw: Some(280_000_000),
+        ..Domain::counter("package-0", Component::Cpu, "package", "rapl-perf")
+    };
+    let dram = Domain::counter("dram-0", Component::Memory, "dram", "rapl-perf");
+    let range = ModelRange { busy_uw: 1, idle_permille: [100, 3_000], busy_permille: [500, 1_500] };
+    let board = Domain::power("gpu-0", Component::Gpu, "board", "nvml");
+    let estimate = Domain { quality: Quality::Estimated, model_range: Some(range), ..dram.clone() };
+    vec![package, dram, board, Domain { id: "memory-estimate".into(), ..estimate }]
+}
+
+fn publisher(roots: &Roots, name: &str, steps: Steps, domains: &[Domain]) -> PageWriter {
+    let (folder, began_ns) = (roots.agent[0].as_path(), monotonic_ns());
+    let spec = PageSpec { folder, name, mode: 0o644, group: None, steps, boot_id: BOOT, began_ns, domains };
+    PageWriter::create(&spec).unwrap()
+}
+
+const FULL: Steps = Steps { ns: 0, uj: 1 };
+
+fn find(roots: &Roots) -> Discovery {
+    discover(roots, &Selection::All, &ModelOptions::default())
+}
+
+fn agent(found: Discovery) -> Box<dyn Source> {
+    found.sources.into_iter().find(|source| source.name() == "agent").unwrap()
+}
+
+fn status(found: &Discovery) -> Option<(Status, String)> {
+    found.statuses.iter().find(|status| status.name == "agent").map(|status| (status.status, status.reason.clone()))
+}
+
+/// Energies in the order of [`domains`], each read at `at_ns` within 1 ms.
+fn snapshot(at_ns: u64, energies: &[u64]) -> Snapshot {
+    let point = |uj: &u64| {
+        PagePoint { uj: *uj, before_ns: at_ns - MS, after_ns: at_ns, slope_q28: 0, flags: 0, is_silent: false }.store()
+    };
+    let points: Vec<DomainPoint> = energies.iter().map(point).collect();
+    Snapshot::new(at_ns, DomainPoint::default(), &points)
+}
+
+fn read(source: &mut dyn Source) -> Vec<(usize, Reading)> {
+    let mut batch = Batch::new(Clock::Monotonic);
+    source.read(&mut batch);
+    batch.readings().to_vec()
+}
+
+fn values(source: &mut dyn Source) -> Vec<(usize, Result<u64, Fault>)> {
+    read(source).into_iter().map(|(domain, reading)| (domain, reading.value)).collect()
+}
+
+#[test]
+fn what_may_not_be_read_is_read_through_the_agent_as_the_same_counter() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, FINE, FULL, &domains());
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[7_000_000, 500, 3_000, 9]), now_ns);
+    let found = find(&roots);
+    assert_eq!(status(&found).unwrap().0, Status::Ok);
+    let mut source = agent(found);
+    let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
+    assert_eq!(ids, ["package-0", "dram-0", "gpu-0", "memory-estimate"]);
+    let package = &source.domains()[0];
+    assert_eq!((package.quality, package.method.as_deref()), (Quality::Measured, Some("agent")));
+    assert_eq!((package.max_uw, package.range, package.source.as_str()), (Some(280_000_000), None, "agent"));
+    assert!(source.domains()[3].model_range.is_some() && source.domains()[3].quality == Quality::Estimated);
+    assert_eq!(source.domains()[2].kind, Kind::Power);
+
+    let readings = read(source.as_mut());
+    let first = readings[0].1;
+    assert_eq!((first.before_ns, first.after_ns, first.value), (now_ns - MS, now_ns, Ok(7_000_000)));
+    assert_eq!(readings.len(), 3, "of a power, the first reading only begins its mean: {readings:?}");
+    assert_eq!(values(source.as_mut()), [], "nothing new since");
+    let later_ns = now_ns + 100 * MS;
+    page.publish(&snapshot(later_ns, &[7_000_900, 500, 5_003_000, 9]), later_ns);
+    let second = values(source.as_mut());
+    assert_eq!(second, [(0, Ok(7_000_900)), (1, Ok(500)), (2, Ok(50_000_000)), (3, Ok(9))], "5 J in 100 ms are 50 W");
+}
+
+#[test]
+fn what_is_read_directly_is_not_read_through_the_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let zone = dir.path().join("sys/class/powercap/intel-rapl:0");
+    for (file, text) in [("name", "package-0\n"), ("energy_uj", "123456\n"), ("max_energy_range_uj", "262143328850\n")]
+    {
+        write(&zone.join(file), text);
+    }
+    let page = publisher(&roots, FINE, FULL, &domains());
+    let source = agent(find(&roots));
+    let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
+    assert_eq!(ids, ["dram-0", "gpu-0", "memory-estimate"], "the package is read by powercap");
+    drop(page);
+    drop(publisher(&roots, FINE, FULL, &domains()[..1]));
+    fs::remove_file(roots.agent[0].join(FINE)).unwrap();
+    let _page = publisher(&roots, FINE, FULL, &domains()[..1]);
+    let found = find(&roots);
+    assert_eq!(status(&found).unwrap().0, Status::Off, "{:?}", status(&found));
+}
+
+#[test]
+fn the_public_page_counts_in_tenths_of_a_joule() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, PUBLIC, Steps { ns: 1_000 * MS, uj: 100_000 }, &domains());
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[7_100_000, 500_000, 0, 0]), now_ns);
+    let found = find(&roots);
+    assert!(status(&found).unwrap().1.contains("0.1 J"));
+    let mut source = agent(found);
+    assert_eq!(source.domains()[0].scale.micro(1), 100_000);
+    assert_eq!(values(source.as_mut())[..2], [(0, Ok(71)), (1, Ok(5))]);
+}
+
+#[test]
+fn without_an_agent_nothing_is_said_and_a_refused_one_has_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    assert_eq!(status(&find(&roots)), None);
+    let named = discover(&roots, &Selection::parse("agent").unwrap(), &ModelOptions::default());
+    assert_eq!(status(&named).unwrap().0, Status::Absent);
+    drop(publisher(&roots, PUBLIC, FULL, &domains()));
+    let (word, reason) = status(&find(&roots)).unwrap();
+    assert!(word == Status::Lost && reason.contains("stopped"), "{reason}");
+    fs::write(roots.agent[0].join(PUBLIC), "garbage").unwrap();
+    let (word, reason) = status(&find(&roots)).unwrap();
+    assert!(word == Status::Denied && reason.contains("not a page"), "{reason}");
+}
+
+#[test]
+fn an_agent_that_dies_is_a_failed_read_and_one_that_is_back_continues() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, FINE, FULL, &domains()[..2]);
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[1_000, 10]), now_ns);
+    let mut source = agent(find(&roots));
+    assert_eq!(values(source.as_mut()), [(0, Ok(1_000)), (1, Ok(10))]);
+    drop(page);
+    let failed = [(0, Err(Fault::Failed)), (1, Err(Fault::Failed))];
+    assert_eq!(values(source.as_mut()), failed);
+    let (mut changes, mut notes) = (Vec::new(), Vec::new());
+    source.changes(&mut changes);
+    source.notes(&mut notes);
+    assert!(matches!(&changes[..], [Change::Silent(status)] if status.status == Status::Lost), "{changes:?}");
+    assert_eq!(notes.iter().map(|note| note.kind).collect::<Vec<_>>(), [EventKind::SourceHung]);
+
+    // It starts again, with its domains in another order and without one of them.
+    let mut page = publisher(&roots, FINE, FULL, &domains()[..1]);
+    let later_ns = monotonic_ns();
+    page.publish(&snapshot(later_ns, &[1_500]), later_ns);
+    let mut back = values(source.as_mut());
+    // It is looked for after 50 ms at the latest.
+    while back[0].1.is_err() {
+        back = values(source.as_mut());
+    }
+    assert_eq!(back, [(0, Ok(1_500)), (1, Err(Fault::Gone))]);
+    changes.clear();
+    source.changes(&mut changes);
+    assert!(matches!(&changes[..], [Change::Answers(name)] if name == "agent"), "{changes:?}");
+}
+
+#[test]
+fn a_page_that_was_replaced_is_followed_without_a_failed_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, FINE, FULL, &domains()[..1]);
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[1_000]), now_ns);
+    let mut source = agent(find(&roots));
+    assert_eq!(values(source.as_mut()), [(0, Ok(1_000))]);
+    // A GPU appeared: the agent writes another page.
+    let mut next = publisher(&roots, FINE, FULL, &[domains()[2].clone(), domains()[0].clone()]);
+    next.publish(&snapshot(now_ns + MS, &[0, 1_200]), now_ns + MS);
+    drop(page);
+    assert_eq!(values(source.as_mut()), [(0, Ok(1_200))]);
+}

@@ -1,0 +1,229 @@
+//! The page: one process writes, others read; whatever becomes of the writer or of the file.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use eco2_core::{Component, Domain, DomainPoint, Snapshot};
+use eco2_samplers::clock::monotonic_ns;
+use eco2_samplers::page::{FINE, PUBLIC, PageFault, PageReader, PageSpec, PageState, PageWriter, Steps};
+
+const BOOT: &str = "11111111-2222-3333-4444-555555555555";
+/// Set for the process that writes until it is killed.
+const WRITES: &str = "ECO2_TEST_PAGE_FOLDER";
+
+fn domains(count: usize) -> Vec<Domain> {
+    (0..count).map(|n| Domain::counter(&format!("gpu-{n}"), Component::Gpu, "board", "nvml")).collect()
+}
+
+fn writer(folder: &Path, domains: &[Domain]) -> PageWriter {
+    let steps = Steps { ns: 0, uj: 1 };
+    let began_ns = monotonic_ns();
+    let spec = PageSpec { folder, name: PUBLIC, mode: 0o644, group: None, steps, boot_id: BOOT, began_ns, domains };
+    PageWriter::create(&spec).unwrap()
+}
+
+fn attach(folder: &Path) -> Result<PageReader, PageFault> {
+    PageReader::attach(folder, PUBLIC, BOOT, monotonic_ns())
+}
+
+/// A snapshot in which every number is a function of `n`, so that a mixture of two is seen.
+fn numbered(n: u64, domains: usize) -> Snapshot {
+    let point =
+        |column: u64| DomainPoint { edge_ns: n * 7 + column, uj: n * 100 + column, slope_q28: n as u32, flags: 0 };
+    let points: Vec<DomainPoint> = (1..=domains as u64).map(point).collect();
+    Snapshot::new(n, point(0), &points)
+}
+
+fn assert_whole(snapshot: &Snapshot) {
+    let n = snapshot.at_ns;
+    for (column, point) in std::iter::once(&snapshot.total).chain(snapshot.points()).enumerate() {
+        let column = column as u64;
+        assert_eq!((point.edge_ns, point.uj, point.slope_q28), (n * 7 + column, n * 100 + column, n as u32), "torn");
+    }
+}
+
+/// The process that is killed: it publishes as fast as it can.
+#[test]
+fn writes_until_killed() {
+    let Some(folder) = std::env::var_os(WRITES) else { return };
+    let mut writer = writer(Path::new(&folder), &domains(12));
+    for n in 1.. {
+        writer.publish(&numbered(n, 12), monotonic_ns());
+    }
+}
+
+fn start_writer(folder: &Path) -> Child {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "writes_until_killed"])
+        .env(WRITES, folder)
+        .stdout(Stdio::null())
+        .spawn();
+    child.unwrap()
+}
+
+/// Waits for something that another process does; a minute is beyond any delay.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "it never came");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn f32_a_writer_that_is_killed_leaves_whole_snapshots_and_is_dead_within_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start_writer(folder.path());
+    let mut snapshot = Snapshot::default();
+    let reader = until(|| attach(folder.path()).ok().filter(|reader| reader.timeline().latest(&mut snapshot)));
+    let mut whole = 0;
+    for _ in 0..100_000 {
+        if reader.timeline().latest(&mut snapshot) {
+            assert_whole(&snapshot);
+            whole += 1;
+        }
+    }
+    assert!(whole > 10_000, "{whole} snapshots of another process");
+    assert_eq!(reader.state(monotonic_ns()), PageState::Live);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(reader.timeline().latest(&mut snapshot), "the last whole snapshot stays");
+    assert_whole(&snapshot);
+    let heartbeat_ns = reader.heartbeat_ns();
+    assert_eq!(reader.state(heartbeat_ns + 2_000_000_000), PageState::Live);
+    assert_eq!(reader.state(heartbeat_ns + 2_000_000_001), PageState::Dead);
+    let late = PageReader::attach(folder.path(), PUBLIC, BOOT, heartbeat_ns + 3_000_000_000);
+    assert!(matches!(late, Err(PageFault::Dead)));
+
+    // Another writer takes the place of the dead one, whose readers notice it.
+    let mut next = writer(folder.path(), &domains(2));
+    next.publish(&numbered(5, 2), monotonic_ns());
+    assert_eq!(reader.state(heartbeat_ns), PageState::Replaced);
+    assert!(reader.timeline().latest(&mut snapshot), "the old mapping stays readable");
+    let reader = attach(folder.path()).unwrap();
+    assert!(reader.timeline().latest(&mut snapshot));
+    assert_eq!((snapshot.at_ns, snapshot.points().len()), (5, 2));
+    drop(next);
+    assert_eq!(reader.state(monotonic_ns()), PageState::Dead, "it ended");
+}
+
+/// Readers that are preempted in the middle of a copy, of which one slot is left: the fewest that a ring may have is two, the page
+/// has 64, so the writer goes round it some thousand times per second here.
+#[test]
+fn no_read_is_torn_with_a_writer_at_full_speed_and_more_readers_than_cores() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path(), &domains(12));
+    writer.publish(&numbered(1, 12), monotonic_ns());
+    let (over, read) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let readers: Vec<_> = (0..6)
+        .map(|_| {
+            let (reader, over, read) = (attach(folder.path()).unwrap(), Arc::clone(&over), Arc::clone(&read));
+            std::thread::spawn(move || {
+                let mut snapshot = Snapshot::default();
+                while !over.load(Ordering::Relaxed) {
+                    if reader.timeline().latest(&mut snapshot) {
+                        assert_whole(&snapshot);
+                        read.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        })
+        .collect();
+    let reads: u64 = std::env::var("ECO2_TEST_PAGE_READS").ok().and_then(|n| n.parse().ok()).unwrap_or(300_000);
+    let mut n = 2;
+    while read.load(Ordering::Relaxed) < reads {
+        writer.publish(&numbered(n, 12), n);
+        n += 1;
+    }
+    over.store(true, Ordering::Relaxed);
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+}
+
+#[test]
+fn damaged_and_foreign_files_are_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join(PUBLIC);
+    let refused = || attach(folder.path()).unwrap_err().to_string();
+    assert!(refused().contains("No such file"));
+    drop(writer(folder.path(), &domains(3)));
+    let whole = fs::read(&page).unwrap();
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        ("empty", Vec::new(), "not a page"),
+        ("text", b"eco2pagx and some other text".to_vec(), "not a page"),
+        ("cut", whole[..whole.len() - 1].to_vec(), "cut off"),
+        ("other version", [&whole[..8], &[9], &whole[9..]].concat(), "version 9"),
+    ];
+    for (name, bytes, reason) in cases {
+        fs::write(&page, bytes).unwrap();
+        assert!(refused().contains(reason), "{name}: {}", refused());
+    }
+    fs::write(&page, &whole).unwrap();
+    assert!(refused().contains("stopped"), "{}", refused());
+    let other_boot = PageReader::attach(folder.path(), PUBLIC, "another", monotonic_ns()).unwrap_err();
+    assert!(matches!(other_boot, PageFault::OtherBoot));
+
+    fs::remove_file(&page).unwrap();
+    let held = writer(folder.path(), &domains(3));
+    held.live(monotonic_ns() + 100_000_000_000);
+    assert!(refused().contains("another clock"), "{}", refused());
+    fs::set_permissions(&page, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(refused().contains("can write to it (mode 666)"), "{}", refused());
+    fs::set_permissions(&page, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(refused().contains("its folder (mode 777)"), "{}", refused());
+}
+
+#[test]
+fn f46_links_and_special_files_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().join("real");
+    fs::create_dir(&real).unwrap();
+    let held = writer(&real, &domains(1));
+    held.live(monotonic_ns());
+    assert!(attach(&real).is_ok());
+    let link = folder.path().join("link");
+    symlink(&real, &link).unwrap();
+    assert!(attach(&link).is_err(), "a folder that is a link");
+    symlink(real.join(PUBLIC), real.join(FINE)).unwrap();
+    let fine = PageReader::attach(&real, FINE, BOOT, monotonic_ns());
+    assert!(fine.is_err(), "a page that is a link");
+    fs::remove_file(real.join(FINE)).unwrap();
+    fs::create_dir(real.join(FINE)).unwrap();
+    let folder_fault = PageReader::attach(&real, FINE, BOOT, monotonic_ns());
+    assert!(matches!(folder_fault, Err(PageFault::NotAPage)), "{folder_fault:?}");
+}
+
+#[test]
+fn a_file_that_shrank_is_not_read_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = writer(folder.path(), &domains(1));
+    held.live(monotonic_ns());
+    let reader = attach(folder.path()).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(held.path()).unwrap();
+    let size = file.metadata().unwrap().len();
+    // Less than a memory page, so that what this process maps stays there.
+    file.set_len(size - 1).unwrap();
+    assert_eq!(reader.state(monotonic_ns()), PageState::Dead);
+}
+
+#[test]
+fn the_file_has_all_of_its_blocks_and_the_permissions_that_were_asked_for() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let held = writer(folder.path(), &domains(12));
+    let metadata = fs::metadata(held.path()).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o644);
+    assert!(metadata.blocks() * 512 >= metadata.len(), "{} blocks of {} bytes", metadata.blocks(), metadata.len());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no file of another name stays");
+}
