@@ -13,7 +13,7 @@ pub enum JobProcesses {
     Group(PathBuf),
 }
 
-/// A job, as whoever begins it describes it.
+/// A job, as the program that begins it describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Unique among the jobs that go on.

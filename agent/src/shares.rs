@@ -1,7 +1,7 @@
 //! Attributes the energy of the node to jobs, interval by interval ([`Shares`]).
 //!
 //! In each interval a device's energy is divided in proportion to the time that each job used it ([`split`]), and the parts are
-//! added to sums. The parts of an interval are its energy exactly, so the sums are too. What is idle is nobody's; what others
+//! added to sums. The parts of an interval are its energy exactly, so the sums are too. Idle energy has no user; what others
 //! used, or an unknown user, is *not attributed*.
 
 use std::collections::BTreeMap;

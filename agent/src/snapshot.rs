@@ -129,7 +129,7 @@ pub struct Consumer {
     pub ended_wall_ns: Option<i64>,
     /// How long it has lasted, nanoseconds.
     pub duration_ns: u64,
-    /// Steps that it reported; `None`: nobody counted.
+    /// Steps that it reported; `None`: not counted.
     pub steps: Option<u64>,
 }
 
@@ -152,7 +152,7 @@ pub struct Snapshot {
     pub node: Arc<NodeIdentity>,
     /// How fine the energies are.
     pub resolution: Resolution,
-    /// Number of the snapshot, from 1; it goes up by one per snapshot and starts anew with each start of the agent.
+    /// Number of the snapshot, from 1; it goes up by one per snapshot and starts at 1 with each start of the agent.
     pub sequence: u64,
     /// When it was made, monotonic nanoseconds.
     pub at_ns: u64,

@@ -70,7 +70,7 @@ impl LivePoints {
         self.sources.get(index).copied().unwrap_or(index)
     }
 
-    /// Computes every point anew from the ledger.
+    /// Computes every point from the ledger.
     pub fn update(&mut self, ledger: &Ledger) {
         for index in 0..self.points.len() {
             let next = point_of(ledger, self.source(index));

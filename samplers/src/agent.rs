@@ -34,7 +34,7 @@ pub fn folders() -> Vec<PathBuf> {
     [Some(PathBuf::from(page::SYSTEM)), own.map(|path| path.join("eco2"))].into_iter().flatten().collect()
 }
 
-/// What the page says of one domain: its energy when it was read last.
+/// What the page shows of one domain: its energy when it was read last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PagePoint {
     /// Energy, microjoules.

@@ -19,7 +19,7 @@
 //! Numbers are little-endian. Only heartbeat and state change. In each snapshot the time of a domain is that of its last
 //! reading, and the bits 8 to 31 of its flags are how long that reading took, in microseconds.
 //!
-//! The file is never truncated and never written anew: a writer with other domains, or a new writer, makes another file and
+//! The file is never truncated and never rewritten: a writer with other domains, or a new writer, makes another file and
 //! renames it over the old one. A reader notices this by the number of links of its file, which is 0 then. A writer that died
 //! leaves the file as it was; a reader notices that by the heartbeat.
 

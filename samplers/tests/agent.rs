@@ -148,7 +148,7 @@ fn the_public_page_counts_in_tenths_of_a_joule() {
 }
 
 #[test]
-fn without_an_agent_nothing_is_said_and_a_refused_one_has_a_reason() {
+fn without_an_agent_there_is_no_status_and_a_refused_one_has_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let roots = machine(dir.path());
     assert_eq!(status(&find(&roots)), None);

@@ -43,7 +43,7 @@ impl PageReader {
     /// Opens and checks the page `name` in the agent's `folder`, and maps it. `boot_id` is that of this machine, `now_ns` the
     /// monotonic clock.
     ///
-    /// The folder and the file must belong to root or to this user, and nobody else may be able to write to them.
+    /// The folder and the file must belong to root or to this user, and no other user may be able to write to them.
     ///
     /// # Errors
     /// [`PageFault`] with the reason for which it is not used.
@@ -127,7 +127,7 @@ impl PageReader {
     }
 }
 
-/// Checks that a file or folder belongs to root, to this user or to `other`, and that nobody else can write to it.
+/// Checks that a file or folder belongs to root, to this user or to `other`, and that no other user can write to it.
 fn check_owner(stat: &Stat, other: Option<u32>, what: &str) -> Result<(), PageFault> {
     let own = rustix::process::geteuid().as_raw();
     if stat.st_uid != 0 && stat.st_uid != own && Some(stat.st_uid) != other {

@@ -16,7 +16,7 @@ use super::mapping::{Lines, Mapping};
 /// A page that is to be written.
 #[derive(Debug, Clone)]
 pub struct PageSpec<'a> {
-    /// The agent's folder. Nobody else writes there.
+    /// The agent's folder. No other process writes there.
     pub folder: &'a Path,
     /// Name of the file in it.
     pub name: &'a str,
