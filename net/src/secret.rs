@@ -49,6 +49,9 @@ pub enum SecretFault {
 }
 
 impl Secret {
+    /// Least length of a token that protects a server, characters. `openssl rand -hex 32` makes one of 64.
+    pub const SHORTEST: usize = 16;
+
     /// Returns the text as a secret if it is printable ASCII, at most 8 KiB. Blanks around it are removed.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
@@ -75,7 +78,7 @@ impl Secret {
     ///
     /// # Errors
     /// [`SecretFault::Open`] when others may read it, otherwise [`SecretFault::Unreadable`].
-    fn read(path: &Path) -> Result<Self, SecretFault> {
+    pub fn read(path: &Path) -> Result<Self, SecretFault> {
         use std::os::unix::fs::MetadataExt as _;
         let unreadable = || SecretFault::Unreadable(path.to_owned());
         let file = std::fs::File::open(path).map_err(|_| unreadable())?;
@@ -89,6 +92,27 @@ impl Secret {
         let mut text = String::new();
         file.take(LONGEST + 1).read_to_string(&mut text).map_err(|_| unreadable())?;
         Self::new(&text).ok_or_else(unreadable)
+    }
+
+    /// Whether `given` is this secret. The time that it takes depends on the length of `given` only.
+    ///
+    /// ```
+    /// let secret = eco2_net::Secret::new("not-a-secret-1").unwrap_or_else(|| unreachable!());
+    /// assert!(secret.matches(b"not-a-secret-1") && !secret.matches(b"not-a-secret-2") && !secret.matches(b""));
+    /// ```
+    #[must_use]
+    pub fn matches(&self, given: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let differences = given.iter().zip(own.iter().cycle()).map(|(given, own)| given ^ own);
+        // The barrier keeps the compiler from ending the loop at the first difference.
+        let differs = differences.fold(0, |all, bits| std::hint::black_box(all | bits));
+        given.len() == own.len() && differs == 0
+    }
+
+    /// Whether it is long enough to protect a server: [`Self::SHORTEST`] characters.
+    #[must_use]
+    pub fn is_long_enough(&self) -> bool {
+        self.0.len() >= Self::SHORTEST
     }
 
     /// Returns the text of the secret, for the requests of this crate only.

@@ -31,11 +31,11 @@ pub use history::{
 #[cfg(feature = "history")]
 pub use history::{IndexFault, Reindexed, reindex, update_index};
 pub use render::{
-    AbsentSource, Exporter, Group, LiveValues, MetricNames, Notice, SUMMARY_SCHEMA_JSON, ShortStyle, ShortText,
-    TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv, cyclonedx_json, esg_csv,
-    gpai, groups_csv, groups_json, groups_text, hf_json, html, json, live_text, methods, methods_of, model_card,
-    openmetrics, quality_text, sci_json, scope2_csv, short_text, spans_csv, spent_text, steady_json, steady_text,
-    summary_json, text,
+    AbsentSource, Exporter, Exposition, Family, Group, Labels, LiveValues, MetricNames, MetricsFormat, Notice,
+    SUMMARY_SCHEMA_JSON, ShortStyle, ShortText, TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv,
+    compute_checklist, csv, cyclonedx_json, esg_csv, gpai, groups_csv, groups_json, groups_text, hf_json, html, json,
+    live_text, methods, methods_of, model_card, openmetrics, quality_text, sci_json, scope2_csv, short_text, spans_csv,
+    spent_text, steady_json, steady_text, summary_json, text,
 };
 pub use render::{
     budget_markdown, comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile,
@@ -52,6 +52,12 @@ pub use store::{
     log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder, read_log, read_report, read_run,
     read_spans, read_summary, records_at, visit_readings, write_file,
 };
+
+pub mod document {
+    //! The document of an HTML page: the eco2 style sheet, the content security policy, and data that cannot end its element.
+
+    pub use crate::render::{PAGE_STYLE as STYLE, PageKind as Kind, document};
+}
 
 /// The report's JSON Schema (2020-12): every field with its description and unit.
 pub const SCHEMA_JSON: &str = include_str!("../schema/eco2.report-1.schema.json");

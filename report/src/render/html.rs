@@ -22,14 +22,15 @@ use eco2_core::schema::Report;
 use maud::html;
 
 pub use compare::comparison_html;
+pub use frame::{Kind, STYLE, document};
 
 use super::presentable;
-use frame::Kind;
 
 /// The page of one run.
 const REPORT: Kind = Kind {
-    style: concat!(include_str!("html/base.css"), include_str!("html/report.css")),
-    script: include_str!("html/report.js"),
+    style: &[frame::STYLE, include_str!("html/report.css")],
+    script: &[include_str!("html/report.js")],
+    connects: false,
 };
 
 /// Returns the report as an HTML page: one file without requests, for any browser, screen and printer.

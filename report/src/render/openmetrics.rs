@@ -12,7 +12,7 @@ mod run;
 
 use eco2_core::schema::Report;
 
-use exposition::Exposition;
+pub use exposition::{Exposition, Family, Labels, MetricsFormat};
 
 /// Which names the metrics have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,8 +11,11 @@ use super::scatter::{Axis, Dot, scatter};
 use crate::analysis::{Compared, Comparison, Difference, Grouping, LeftOut, RunGroup, Scope, Spread};
 
 /// The page of a comparison.
-const COMPARE: Kind =
-    Kind { style: concat!(include_str!("base.css"), include_str!("compare.css")), script: include_str!("compare.js") };
+const COMPARE: Kind = Kind {
+    style: &[frame::STYLE, include_str!("compare.css")],
+    script: &[include_str!("compare.js")],
+    connects: false,
+};
 /// Most runs in the table, and most groups.
 const MAX_ROWS: usize = 500;
 const UJ_PER_KWH: f64 = 3.6e12;

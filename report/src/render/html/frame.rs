@@ -18,20 +18,38 @@ const EARLY: &str = "document.documentElement.className='js'";
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M2 \
                     13h12M3 10l3-4 3 2 4-6' fill='none' stroke='%2300906a' stroke-width='2'/%3E%3C/svg%3E";
 
+/// Style sheet that all pages share: colours, type, tables, marks of quality.
+pub const STYLE: &str = include_str!("base.css");
+
 /// The constant parts of a kind of page.
-pub(super) struct Kind {
-    pub(super) style: &'static str,
-    pub(super) script: &'static str,
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// The parts of the style sheet.
+    pub style: &'static [&'static str],
+    /// The parts of the script at the end of the page.
+    pub script: &'static [&'static str],
+    /// Whether the script may send requests to the server that the page is from.
+    pub connects: bool,
 }
 
-/// Returns the document. `data` is what the script reads.
-pub(super) fn document(kind: &Kind, title: &str, data: &impl Serialize, body: &Markup) -> String {
-    let policy = format!(
-        "default-src 'none'; script-src {} {}; style-src {}; img-src data:; base-uri 'none'; form-action 'none'",
-        hash(EARLY),
-        hash(kind.script),
-        hash(kind.style)
-    );
+impl Kind {
+    /// Returns the content security policy of the page: its own script and style by their hashes, and nothing else.
+    #[must_use]
+    pub fn policy(&self) -> String {
+        let connect = if self.connects { "connect-src 'self'; " } else { "" };
+        format!(
+            "default-src 'none'; script-src {} {}; style-src {}; img-src data:; {connect}base-uri 'none'; form-action 'none'",
+            hash(EARLY),
+            hash(&self.script.concat()),
+            hash(&self.style.concat())
+        )
+    }
+}
+
+/// Returns the document. `data` is what the script reads, in the element `eco2-data`.
+#[must_use]
+pub fn document(kind: &Kind, title: &str, data: &impl Serialize, body: &Markup) -> String {
+    let policy = kind.policy();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -43,13 +61,13 @@ pub(super) fn document(kind: &Kind, title: &str, data: &impl Serialize, body: &M
                 meta name="color-scheme" content="light dark";
                 title { (title) }
                 link rel="icon" href=(ICON);
-                style { (PreEscaped(kind.style)) }
+                style { (PreEscaped(kind.style.concat())) }
                 script { (PreEscaped(EARLY)) }
             }
             body {
                 (body)
                 script type="application/json" id="eco2-data" { (json(data)) }
-                script { (PreEscaped(kind.script)) }
+                script { (PreEscaped(kind.script.concat())) }
             }
         }
     };

@@ -1,10 +1,31 @@
-//! Writes the text format of OpenMetrics, which Prometheus reads. The text consists of *families*: a metric with a head
-//! (type, unit and help) and its samples, which differ in their labels.
+//! Writes the text formats that Prometheus reads: OpenMetrics, and the older one of Prometheus. A text consists of *families*: a
+//! metric with a head (type, unit and help) and its samples, which differ in their labels.
 //!
-//! Source: the OpenMetrics specification, version 1.0.
+//! Sources: the OpenMetrics specification, version 1.0; the text format of Prometheus, version 0.0.4.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+/// The text format of a page of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetricsFormat {
+    /// OpenMetrics 1.0.
+    #[default]
+    OpenMetrics,
+    /// The text format of Prometheus, version 0.0.4: no units and no end mark, and heads name the samples, not the family.
+    Prometheus,
+}
+
+impl MetricsFormat {
+    /// Returns the value of the HTTP header `Content-Type`.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
 
 /// The type of a family's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +40,7 @@ pub(super) enum Kind {
 
 /// The head of a family.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
+pub struct Family {
     /// Name without suffix. If the family has a unit, the name ends with `_` and the unit.
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -30,39 +51,69 @@ pub(super) struct Family {
 
 impl Family {
     /// Returns a family whose value only grows, without a unit.
-    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
+    #[must_use]
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Counter, unit: "", help }
     }
 
     /// Returns a family whose value goes up and down, without a unit.
-    pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
+    #[must_use]
+    pub const fn gauge(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Gauge, unit: "", help }
     }
 
     /// Returns a family whose labels are the information.
-    pub(super) const fn info(name: &'static str, help: &'static str) -> Self {
+    #[must_use]
+    pub const fn info(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Info, unit: "", help }
     }
 
     /// Returns the family with a unit, with which its name has to end.
-    pub(super) const fn unit(self, unit: &'static str) -> Self {
+    #[must_use]
+    pub const fn unit(self, unit: &'static str) -> Self {
         Self { unit, ..self }
+    }
+
+    /// Returns what the names of its samples add to its own.
+    fn suffix(self) -> &'static str {
+        match self.kind {
+            Kind::Counter => "_total",
+            Kind::Gauge => "",
+            Kind::Info => "_info",
+        }
     }
 }
 
 /// The labels of a sample: pairs of a name and a value.
-pub(super) type Labels = Vec<(&'static str, String)>;
+pub type Labels = Vec<(&'static str, String)>;
 
 /// The text under construction, family by family.
+///
+/// ```
+/// use eco2_report::{Exposition, Family, MetricsFormat};
+///
+/// let up = Family::gauge("up", "Whether it works.");
+/// let mut page = Exposition::new(MetricsFormat::Prometheus);
+/// page.one(up, &vec![("source", "nvml".to_owned())], Some(1.0));
+/// page.one(Family::gauge("heat", "Not known here."), &Vec::new(), None);
+/// assert_eq!(page.finish(), "# HELP up Whether it works.\n# TYPE up gauge\nup{source=\"nvml\"} 1\n");
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Exposition {
+pub struct Exposition {
+    format: MetricsFormat,
     out: String,
 }
 
 impl Exposition {
+    /// Returns an empty text of a format.
+    #[must_use]
+    pub fn new(format: MetricsFormat) -> Self {
+        Self { format, out: String::new() }
+    }
+
     /// Adds a family. A family without samples is left out. So is a second sample with the same labels, because readers
     /// reject it.
-    pub(super) fn family(&mut self, family: Family, samples: impl Iterator<Item = (Labels, f64)>) {
+    pub fn family(&mut self, family: Family, samples: impl Iterator<Item = (Labels, f64)>) {
         let mut seen = BTreeSet::new();
         for (labels, value) in samples.filter(|(_, value)| value.is_finite()) {
             if seen.is_empty() {
@@ -76,18 +127,29 @@ impl Exposition {
     }
 
     /// Adds a family of one sample, if its value is known.
-    pub(super) fn one(&mut self, family: Family, labels: &Labels, value: Option<f64>) {
+    pub fn one(&mut self, family: Family, labels: &Labels, value: Option<f64>) {
         self.family(family, value.into_iter().map(|value| (labels.clone(), value)));
     }
 
     /// Returns the text with its end mark.
-    pub(super) fn finish(mut self) -> String {
-        self.out.push_str("# EOF\n");
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        if self.format == MetricsFormat::OpenMetrics {
+            self.out.push_str("# EOF\n");
+        }
         self.out
     }
 
     /// Writes the head of a family.
-    fn head(&mut self, Family { name, kind, unit, help }: Family) {
+    fn head(&mut self, family: Family) {
+        let Family { name, kind, unit, help } = family;
+        if self.format == MetricsFormat::Prometheus {
+            let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
+            let suffix = family.suffix();
+            let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+            let _ = writeln!(self.out, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}");
+            return;
+        }
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -104,11 +166,7 @@ impl Exposition {
     /// Writes one sample of a family.
     fn sample(&mut self, family: Family, labels: &Labels, value: f64) {
         self.out.push_str(family.name);
-        self.out.push_str(match family.kind {
-            Kind::Counter => "_total",
-            Kind::Gauge => "",
-            Kind::Info => "_info",
-        });
+        self.out.push_str(family.suffix());
         for (at, (name, value)) in labels.iter().enumerate() {
             let _ = write!(self.out, "{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, escaped(value));
         }
