@@ -21,16 +21,25 @@
 
 #![forbid(unsafe_code)]
 
+mod as_report;
 mod feed;
+#[cfg(test)]
+mod fixture;
+mod health;
+mod http;
 mod jobs;
 mod latest;
+mod metrics;
 mod node;
 mod shares;
 mod snapshot;
 mod view;
 
 pub use feed::{Empty, Feed, Received};
+pub use health::{Health, Level, SourceHealth};
+pub use http::{Anonymous, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, TlsFiles};
 pub use jobs::{Job, JobProcesses};
 pub use latest::{Latest, Views};
+pub use metrics::{legacy_metrics, node_metrics};
 pub use node::{CpuTimes, Input, Node};
 pub use snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};

@@ -1,0 +1,118 @@
+//! Snapshots for tests: a node with eight GPUs and two sockets.
+
+use std::sync::Arc;
+
+use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::{Component, Quality, RangeKind};
+
+use crate::{Consumer, Device, Latest, NodeIdentity, Resolution, Snapshot, Views};
+
+/// Energy of a device after a second, microjoules.
+pub(crate) const SECOND_UJ: u64 = 100_050_001;
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+
+/// Returns a device after some seconds.
+fn device(id: &str, component: Component, is_summed: bool, seconds: u64) -> Device {
+    let energy = SECOND_UJ * seconds;
+    Device {
+        id: id.to_owned(),
+        component,
+        domain: if is_summed { "package" } else { "core" }.to_owned(),
+        name: format!("{id} \"fast\"\n<b>"),
+        model: Some("Xeon".to_owned()),
+        source: if component == Component::Gpu { "nvml" } else { "rapl-perf" }.to_owned(),
+        method: None,
+        quality: Quality::Measured,
+        energy_uj: Some(energy),
+        low_uj: energy - energy / 100,
+        high_uj: Some(energy + energy / 100),
+        range_kind: RangeKind::Hard,
+        power_w: Some(100.05),
+        is_summed,
+    }
+}
+
+/// Returns a job of a user.
+pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>) -> Consumer {
+    Consumer {
+        id: id.to_owned(),
+        kind: "job",
+        name: format!("secret-{id} <script>alert(1)</script>"),
+        uid,
+        energy_uj,
+        low_uj: energy_uj / 2,
+        high_uj: None,
+        began_wall_ns: 5,
+        ended_wall_ns,
+        duration_ns: SECOND_NS,
+        steps: Some(7),
+    }
+}
+
+/// Returns the snapshot after some seconds, exact or in coarse steps.
+pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
+    let mut devices: Vec<Device> = (0..8).map(|n| device(&format!("GPU-{n}"), Component::Gpu, true, seconds)).collect();
+    for n in 0..2 {
+        devices.push(device(&format!("package-{n}"), Component::Cpu, true, seconds));
+        devices.push(device(&format!("core-{n}"), Component::Cpu, false, seconds));
+        devices.push(device(&format!("dram-{n}"), Component::Memory, true, seconds));
+    }
+    for device in &mut devices {
+        device.energy_uj = device.energy_uj.map(|uj| resolution.floor_uj(uj));
+        device.low_uj = resolution.floor_uj(device.low_uj);
+        device.high_uj = device.high_uj.map(|uj| resolution.ceil_uj(uj));
+    }
+    let consumers = vec![job("48213", 1000, 2_000_000, None), job("48214", 1001, 3_000_000, None)];
+    let total: u64 = devices.iter().filter(|device| device.is_summed).filter_map(|device| device.energy_uj).sum();
+    let source = |name: &str, status| SourceStatus {
+        name: name.to_owned(),
+        status,
+        reason: "why".to_owned(),
+        remedy: String::new(),
+    };
+    let at_ns = 1_000_000_000_000 + seconds * SECOND_NS;
+    Snapshot {
+        node: Arc::new(NodeIdentity {
+            hostname: "node03".to_owned(),
+            version: "0.1.0".to_owned(),
+            ..NodeIdentity::default()
+        }),
+        resolution,
+        sequence: seconds,
+        at_ns,
+        wall_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds * SECOND_NS).unwrap(),
+        began_ns: 1_000_000_000_000,
+        sampled_ns: Some(at_ns),
+        devices,
+        sources: vec![
+            source("nvml", Status::Ok),
+            source("rapl-perf", Status::Ok),
+            source("hwmon", Status::Absent),
+            source("ipmi", Status::Off),
+        ],
+        consumers,
+        total_uj: Some(total),
+        total_low_uj: total / 100 * 99,
+        total_high_uj: Some(total / 100 * 101),
+        total_range_kind: RangeKind::Hard,
+        forgotten_uj: 0,
+        idle_uj: total - 5_000_000,
+        not_attributed_uj: 0,
+        events: std::iter::once(("gpu-lost", 2)).collect(),
+        readings: 10 * seconds,
+        dropped: 0,
+    }
+}
+
+/// Returns both views after some seconds.
+pub(crate) fn views(seconds: u64) -> Views {
+    Views {
+        full: Arc::new(snapshot(seconds, Resolution::FULL)),
+        public: Arc::new(snapshot(seconds, Resolution::PUBLIC)),
+    }
+}
+
+/// Returns a place that shows the views after some seconds.
+pub(crate) fn latest(seconds: u64) -> Latest {
+    Latest::new(views(seconds))
+}

@@ -1,0 +1,107 @@
+//! States whether the agent measures ([`Health`]), for probes and people.
+
+use eco2_core::schema::Status;
+use serde::Serialize;
+
+use crate::snapshot::Snapshot;
+
+/// Longest time between two readings of an agent that works, nanoseconds.
+const DEAD_NS: u64 = 2_000_000_000;
+
+/// How well the agent measures. The words are those of HF Eco2AI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// Every source that this machine has is read.
+    Healthy,
+    /// A source is lost, hung, or may not be read; others are.
+    Degraded,
+    /// No source is read, or no energy is known: what is served is out of date.
+    Critical,
+    /// The agent has no values, or stopped reading.
+    Unavailable,
+}
+
+/// A level with its reasons.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Health {
+    /// The level.
+    pub status: Level,
+    /// Why it is not [`Level::Healthy`], one sentence each.
+    pub reasons: Vec<String>,
+    /// Time since the last reading of a sensor, seconds; `None`: nothing was read yet.
+    pub last_reading_s: Option<f64>,
+    /// Every source and its status.
+    pub sources: Vec<SourceHealth>,
+}
+
+/// A source and its status.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceHealth {
+    /// Name of the source.
+    pub name: String,
+    /// Its status.
+    pub status: Status,
+    /// One action that helps; empty where none is needed.
+    pub remedy: String,
+}
+
+impl Health {
+    /// Returns the health of the agent at `now_ns`, monotonic nanoseconds, from its newest snapshot.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, now_ns: u64) -> Self {
+        let age = |at: u64| now_ns.saturating_sub(at);
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let mut found = Vec::new();
+        if age(snapshot.at_ns) > DEAD_NS {
+            found.push((
+                Level::Unavailable,
+                format!("no new values for {:.1} s: the agent is stuck", seconds(age(snapshot.at_ns))),
+            ));
+        }
+        match snapshot.sampled_ns {
+            None => found.push((Level::Unavailable, "no sensor has been read yet".to_owned())),
+            Some(at) if age(at) > DEAD_NS => {
+                found.push((
+                    Level::Unavailable,
+                    format!("no sensor was read for {:.1} s: sampling is stuck", seconds(age(at))),
+                ));
+            }
+            Some(_) => {}
+        }
+        for source in &snapshot.sources {
+            let text = match source.status {
+                Status::Lost => "was lost",
+                Status::Hung => "does not answer",
+                Status::Denied => "may not be read",
+                Status::Degraded => "is read in part",
+                Status::Ok | Status::Absent | Status::Off => continue,
+            };
+            found.push((Level::Degraded, format!("{} {text}", source.name)));
+        }
+        let reads = |status: Status| matches!(status, Status::Ok | Status::Degraded);
+        if !snapshot.sources.iter().any(|source| reads(source.status)) {
+            found.push((Level::Critical, "no source is read".to_owned()));
+        } else if snapshot.total_uj.is_none() {
+            found.push((Level::Critical, "no energy is known".to_owned()));
+        }
+        let status = found.iter().map(|(level, _)| *level).max().unwrap_or(Level::Healthy);
+        let source = |source: &eco2_core::schema::SourceStatus| SourceHealth {
+            name: source.name.clone(),
+            status: source.status,
+            remedy: source.remedy.clone(),
+        };
+        Self {
+            status,
+            reasons: found.into_iter().map(|(_, reason)| reason).collect(),
+            last_reading_s: snapshot.sampled_ns.map(|at| seconds(age(at))),
+            sources: snapshot.sources.iter().map(source).collect(),
+        }
+    }
+
+    /// Whether what is served is true and up to date.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.status < Level::Critical
+    }
+}

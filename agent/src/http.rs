@@ -1,0 +1,30 @@
+//! Serves the node over HTTP: metrics, health, a REST interface, a live stream and a page, to scrapers, programs and people.
+//!
+//! Data flow: the newest [`Views`](crate::Views) → `stream` (messages of the live stream, history of the page) → `service` (answers) ←
+//! `routes` (the table of addresses) ← `dispatch` (with `access`: who may see what) ← `server` (sockets and limits).
+//!
+//! One thread serves every client. A request costs at most a fixed amount of memory and time: 16 KiB of head, 64 headers, 48 KiB of
+//! body, five seconds for each. A client that does not read is cut off.
+
+mod access;
+mod dispatch;
+mod error;
+mod history;
+mod listen;
+mod live;
+mod page;
+mod peer;
+mod reply;
+mod ring;
+mod routes;
+mod server;
+mod service;
+mod stall;
+mod stream;
+mod subscribe;
+mod tls;
+
+pub use access::Anonymous;
+pub use error::HttpFault;
+pub use server::{DEFAULT_LISTEN, HttpOptions, HttpServer};
+pub use tls::TlsFiles;

@@ -1,0 +1,287 @@
+//! The node as one document for the live page and `eco2 top` (schema `eco2.live/1`): units are joules, watts and seconds.
+
+use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::units::joules;
+use eco2_core::{Bounded, Component, Quality, Ranged};
+use serde::Serialize;
+
+use super::history::{Cumulative, PowerColumns, Row, Triple};
+use crate::snapshot::{Consumer, Device, Snapshot};
+
+/// Name of the document's schema.
+pub(crate) const SCHEMA: &str = "eco2.live/1";
+
+/// The document.
+#[derive(Debug, Serialize)]
+pub(crate) struct Live {
+    pub(crate) schema: &'static str,
+    pub(crate) node: NodeText,
+    pub(crate) stream: StreamPlace,
+    pub(crate) now: Now,
+    pub(crate) devices: Vec<DeviceText>,
+    pub(crate) history: PowerColumns,
+    pub(crate) cumulative: Option<Cumulative>,
+    pub(crate) consumers: Vec<ConsumerText>,
+    pub(crate) sources: Vec<SourceText>,
+    pub(crate) gaps: Vec<(f64, f64, String)>,
+    pub(crate) events: Vec<EventText>,
+    /// Whether jobs are left out, because the caller may not see them.
+    pub(crate) is_restricted: bool,
+}
+
+/// Which machine it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct NodeText {
+    pub(crate) hostname: String,
+    devices: String,
+    started_at: f64,
+    tool: String,
+}
+
+/// Where the stream goes on after this document.
+#[derive(Debug, Serialize)]
+pub(crate) struct StreamPlace {
+    pub(crate) url: String,
+    pub(crate) every_s: u32,
+}
+
+/// The newest values.
+#[derive(Debug, Serialize)]
+pub(crate) struct Now {
+    t: f64,
+    pub(crate) total_w: Triple,
+    pub(crate) energy_j: Triple,
+    /// How the largest part of the energy is obtained.
+    pub(crate) quality: Quality,
+}
+
+/// A device.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeviceText {
+    id: String,
+    component: Component,
+    domain: String,
+    pub(crate) name: String,
+    source: String,
+    pub(crate) quality: Quality,
+    is_summed: bool,
+    pub(crate) energy_j: Triple,
+    pub(crate) power_w: Option<f64>,
+}
+
+/// A job, the idle devices, or what is not attributed.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct ConsumerText {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// `job`, `past` (jobs that ended long ago or belong to other users), `idle` or `unattr`.
+    pub(crate) kind: &'static str,
+    pub(crate) detail: String,
+    pub(crate) energy_j: f64,
+    pub(crate) low_j: Option<f64>,
+    pub(crate) high_j: Option<f64>,
+    /// Share of the energy of all, 0 to 1; `None` if there is none yet.
+    pub(crate) share: Option<f64>,
+    pub(crate) power_w: Option<f64>,
+    pub(crate) steps: Option<u64>,
+    pub(crate) is_running: bool,
+}
+
+/// A source and whether it reads.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct SourceText {
+    pub(crate) name: String,
+    pub(crate) status: Status,
+    pub(crate) reason: String,
+    remedy: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct EventText {
+    pub(crate) t: f64,
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+/// Returns seconds since 1970 on a clock that does not jump: the wall clock at the start of the stream, and monotonic time since.
+/// `anchor_ns` is the first less the second at one instant.
+pub(crate) fn time(snapshot: &Snapshot, anchor_ns: i64) -> f64 {
+    let at = i64::try_from(snapshot.at_ns).unwrap_or(i64::MAX);
+    tenths((anchor_ns.saturating_add(at)) as f64 / 1e9)
+}
+
+/// Returns the power of a snapshot's devices.
+pub(crate) fn row(snapshot: &Snapshot, anchor_ns: i64) -> Row {
+    let of = |component: Option<Component>| {
+        power(
+            snapshot
+                .devices
+                .iter()
+                .filter(|device| device.is_summed && component.is_none_or(|of| device.component == of)),
+        )
+    };
+    Row {
+        t: time(snapshot, anchor_ns),
+        total: of(None),
+        cpu: of(Some(Component::Cpu)),
+        memory: of(Some(Component::Memory)),
+        gpu: gpus(snapshot).map(|device| device.power_w.map(tenths)).collect(),
+    }
+}
+
+/// Returns the GPUs of a snapshot, in the order of the columns.
+pub(crate) fn gpus(snapshot: &Snapshot) -> impl Iterator<Item = &Device> {
+    snapshot.devices.iter().filter(|device| device.is_summed && device.component == Component::Gpu)
+}
+
+/// Returns the power of devices, watts. Not known if it is not known of one of them. The range has the relative width of the
+/// energy's so far: a sensor or model that reads 5 % high reads power 5 % high too.
+fn power<'a>(devices: impl Iterator<Item = &'a Device>) -> Triple {
+    let mut sums = [Some(0.0); 3];
+    let mut count = 0;
+    for device in devices {
+        count += 1;
+        let energy = device.bounded();
+        let watts = device.power_w;
+        let scaled = |bound: Option<u64>| {
+            let energy = energy.value.filter(|uj| *uj > 0)?;
+            Some(watts? * (bound? as f64 / energy as f64))
+        };
+        let parts = [watts, scaled(Some(energy.low)), scaled(energy.high)];
+        for (sum, part) in sums.iter_mut().zip(parts) {
+            *sum = sum.zip(part).map(|(sum, part)| sum + part);
+        }
+    }
+    if count == 0 { [None; 3] } else { sums.map(|sum| sum.map(tenths)) }
+}
+
+/// Returns an energy in joules with its bounds.
+pub(crate) fn energy(energy: &Bounded<u64>) -> Triple {
+    let low = energy.value.map(|_| joules(energy.low));
+    [energy.value.map(joules), low, energy.high.map(joules)]
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// Returns what the page's head shows of the node.
+pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64) -> NodeText {
+    let mut models: Vec<(&str, usize)> = Vec::new();
+    for device in snapshot.devices.iter().filter(|device| device.is_summed) {
+        let name = device.model.as_deref().unwrap_or(&device.name);
+        match models.iter_mut().find(|(model, _)| *model == name) {
+            Some((_, count)) => *count += 1,
+            None => models.push((name, 1)),
+        }
+    }
+    let one =
+        |(name, count): &(&str, usize)| if *count > 1 { format!("{count} × {name}") } else { (*name).to_owned() };
+    let began = anchor_ns.saturating_add(i64::try_from(snapshot.began_ns).unwrap_or(i64::MAX));
+    NodeText {
+        hostname: snapshot.node.hostname.clone(),
+        devices: models.iter().map(one).collect::<Vec<_>>().join(", "),
+        started_at: tenths(began as f64 / 1e9),
+        tool: snapshot.node.version.clone(),
+    }
+}
+
+/// Returns the newest values.
+pub(crate) fn now(snapshot: &Snapshot, anchor_ns: i64) -> Now {
+    let part = |quality: Quality| {
+        let devices = snapshot.devices.iter().filter(|device| device.is_summed && device.quality == quality);
+        (quality, devices.filter_map(|device| device.energy_uj).fold(0, u64::saturating_add))
+    };
+    let kinds = [Quality::Synthetic, Quality::Estimated, Quality::Derived, Quality::Measured].map(part);
+    let total = snapshot.bounded();
+    let largest = kinds.into_iter().max_by_key(|(_, uj)| *uj).filter(|_| total.value.is_some());
+    Now {
+        t: time(snapshot, anchor_ns),
+        total_w: row(snapshot, anchor_ns).total,
+        energy_j: energy(&total),
+        quality: largest.map_or(Quality::Missing, |(quality, _)| quality),
+    }
+}
+
+/// Returns the devices.
+pub(crate) fn devices(snapshot: &Snapshot) -> Vec<DeviceText> {
+    let text = |device: &Device| DeviceText {
+        id: device.id.clone(),
+        component: device.component,
+        domain: device.domain.clone(),
+        name: device.name.clone(),
+        source: device.source.clone(),
+        quality: device.quality,
+        is_summed: device.is_summed,
+        energy_j: energy(&device.bounded()),
+        power_w: device.power_w,
+    };
+    snapshot.devices.iter().map(text).collect()
+}
+
+/// Returns who used the energy: jobs, then idle devices, then what is not attributed. `before` is an earlier snapshot, from which
+/// power is computed.
+pub(crate) fn consumers(snapshot: &Snapshot, before: Option<&Snapshot>) -> Vec<ConsumerText> {
+    let seconds = before.map(|before| snapshot.at_ns.saturating_sub(before.at_ns) as f64 / 1e9).filter(|s| *s > 0.0);
+    let total = snapshot.total_uj.filter(|uj| *uj > 0);
+    let share = |uj: u64| total.map(|total| uj as f64 / total as f64);
+    let watts = |uj: u64, earlier: Option<u64>| Some(tenths(joules(uj.checked_sub(earlier?)?) / seconds?));
+    let job = |job: &Consumer| ConsumerText {
+        id: job.id.clone(),
+        name: job.name.clone(),
+        kind: "job",
+        detail: job.kind.to_owned(),
+        energy_j: joules(job.energy_uj),
+        low_j: Some(joules(job.low_uj)),
+        high_j: job.high_uj.map(joules),
+        share: share(job.energy_uj),
+        power_w: watts(job.energy_uj, before.and_then(|before| same(before, job)).map(|before| before.energy_uj)),
+        steps: job.steps,
+        is_running: job.ended_wall_ns.is_none(),
+    };
+    let rest = |kind, name: &str, uj: u64, earlier: Option<u64>| ConsumerText {
+        id: kind_id(kind),
+        name: name.to_owned(),
+        kind,
+        detail: String::new(),
+        energy_j: joules(uj),
+        low_j: None,
+        high_j: None,
+        share: share(uj),
+        power_w: watts(uj, earlier),
+        steps: None,
+        is_running: true,
+    };
+    let mut all: Vec<ConsumerText> = snapshot.consumers.iter().map(job).collect();
+    all.sort_by(|a, b| b.is_running.cmp(&a.is_running).then(b.energy_j.total_cmp(&a.energy_j)));
+    if total.is_some() {
+        if snapshot.forgotten_uj > 0 {
+            all.push(rest("past", "Other jobs", snapshot.forgotten_uj, None));
+        }
+        all.push(rest("idle", "Idle devices", snapshot.idle_uj, before.map(|before| before.idle_uj)));
+        let earlier = before.map(|before| before.not_attributed_uj);
+        all.push(rest("unattr", "Not attributed", snapshot.not_attributed_uj, earlier));
+    }
+    all
+}
+
+fn kind_id(kind: &str) -> String {
+    format!("({kind})")
+}
+
+/// Returns the same job in another snapshot: an id may be used again after its job has ended.
+fn same<'a>(snapshot: &'a Snapshot, job: &Consumer) -> Option<&'a Consumer> {
+    snapshot.consumers.iter().find(|other| other.id == job.id && other.began_wall_ns == job.began_wall_ns)
+}
+
+/// Returns the sources.
+pub(crate) fn sources(sources: &[SourceStatus]) -> Vec<SourceText> {
+    let text = |source: &SourceStatus| SourceText {
+        name: source.name.clone(),
+        status: source.status,
+        reason: source.reason.clone(),
+        remedy: source.remedy.clone(),
+    };
+    sources.iter().map(text).collect()
+}

@@ -1,0 +1,89 @@
+//! The table of addresses: method, path, who may use it, and what answers. A test compares it with `openapi.json`.
+
+use hyper::Method;
+
+use super::reply::Reply;
+use super::service::{self, Ask, Service};
+
+/// Who may use an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Everyone.
+    Nothing,
+    /// Callers with some rights; what they see depends on them.
+    Reader,
+}
+
+/// One address.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// Path; `{id}` is one part of it.
+    pub(crate) path: &'static str,
+    pub(crate) need: Need,
+    pub(crate) handle: fn(&Service, &Ask<'_>) -> Reply,
+}
+
+const fn get(path: &'static str, need: Need, handle: fn(&Service, &Ask<'_>) -> Reply) -> Route {
+    Route { method: Method::GET, path, need, handle }
+}
+
+/// Every address. The last group are paths of HF Eco2AI.
+pub(crate) const ROUTES: &[Route] = &[
+    get("/", Need::Nothing, service::page),
+    Route { method: Method::POST, path: "/session", need: Need::Nothing, handle: service::session },
+    get("/health", Need::Nothing, service::health),
+    get("/ready", Need::Nothing, service::health),
+    get("/metrics", Need::Reader, service::metrics),
+    get("/events", Need::Reader, service::events),
+    get("/api/v1/openapi.json", Need::Nothing, service::openapi),
+    get("/api/v1/state", Need::Reader, service::state),
+    get("/api/v1/node", Need::Reader, service::node),
+    get("/api/v1/devices", Need::Reader, service::devices),
+    get("/api/v1/sources", Need::Reader, service::sources),
+    get("/api/v1/jobs", Need::Reader, service::jobs),
+    get("/api/v1/jobs/{id}", Need::Reader, service::job),
+    get("/live", Need::Nothing, service::health),
+    get("/sessions", Need::Reader, service::jobs),
+    get("/sessions/{id}", Need::Reader, service::job),
+];
+
+/// What is at an address.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// This route, with the part of the path in place of `{id}`.
+    Route(&'static Route, &'a str),
+    /// Only these methods.
+    OtherMethod(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// Returns what is at a path. Paths are compared as they are: nothing is decoded or made shorter, so `..`, `//` and `%2e` are
+/// names that do not exist.
+pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Found<'a> {
+    let matching = || ROUTES.iter().filter_map(|route| Some((route, id_of(route.path, path)?)));
+    if let Some((route, id)) = matching().find(|(route, _)| route.method == *method) {
+        return Found::Route(route, id);
+    }
+    let mut allowed: Vec<&str> = matching().map(|(route, _)| route.method.as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    if allowed.is_empty() { Found::Nothing } else { Found::OtherMethod(allowed.join(", ")) }
+}
+
+/// Returns the part of the path in place of `{id}` if the path matches; an empty text if the route has none.
+fn id_of<'a>(route: &str, path: &'a str) -> Option<&'a str> {
+    match route.split_once("{id}") {
+        None => (route == path).then_some(""),
+        Some((before, after)) => {
+            path.strip_prefix(before)?.strip_suffix(after).filter(|id| !id.is_empty() && id.bytes().all(is_plain))
+        }
+    }
+}
+
+/// Whether an id may have this byte. Ids of jobs have no others.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'+' | b'=')
+}

@@ -1,0 +1,262 @@
+//! Listens, and hands requests to the service: one thread, limits on connections, time and size.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use eco2_net::Secret;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::access::{Access, Anonymous, Channel};
+use super::dispatch;
+use super::error::HttpFault;
+use super::listen::{self, Protection};
+use super::peer::Group;
+use super::reply::{Content, Reply};
+use super::service::Service;
+use super::stall::Stalling;
+use super::stream::Stream;
+use super::tls::TlsFiles;
+use crate::latest::Latest;
+
+/// Where the server listens unless it is set.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9862);
+
+/// Connections by TCP at the same time; more wait until one ends.
+const TCP_CONNECTIONS: usize = 256;
+/// Connections by the Unix socket at the same time.
+const UNIX_CONNECTIONS: usize = 64;
+/// Time for the head of a request, for the TLS handshake, and between two requests of a connection.
+pub(crate) const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// Time for a client to take a part of an answer.
+pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(15);
+/// Largest head of a request, bytes.
+const LARGEST_HEAD: usize = 16 << 10;
+/// Largest body of a request, bytes.
+const LARGEST_BODY: u64 = 48 << 10;
+/// Largest number of headers.
+const MOST_HEADERS: usize = 64;
+/// Time between two messages of the live stream.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Settings of a server.
+#[derive(Debug, Default)]
+pub struct HttpOptions {
+    /// TCP address; `None`: none. Port 0 takes a free one.
+    pub listen: Option<SocketAddr>,
+    /// Path of the Unix socket; `None`: none.
+    pub socket: Option<PathBuf>,
+    /// File of the token, mode 0600; `None`: no token.
+    pub token_file: Option<PathBuf>,
+    /// A token that is good for one session.
+    pub once: Option<Secret>,
+    /// Files for TLS; `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Whether to listen beyond loopback without a token or TLS.
+    pub insecure: bool,
+    /// Names by which browsers and scrapers address the server, in addition to addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// What callers without a token see; beyond loopback it is nothing where a token is set.
+    pub anonymous: Anonymous,
+}
+
+/// A running server. Dropping it ends it.
+#[derive(Debug)]
+pub struct HttpServer {
+    address: Option<SocketAddr>,
+    socket: Option<PathBuf>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HttpServer {
+    /// Starts a server that shows the newest views.
+    ///
+    /// # Errors
+    /// [`HttpFault`] names what is in the way.
+    pub fn start(options: &HttpOptions, latest: Latest) -> Result<Self, HttpFault> {
+        let token = options.token_file.as_deref().map(read_token).transpose()?;
+        let tls = options.tls.as_ref().map(TlsFiles::read).transpose()?;
+        let protection = Protection { token: token.is_some(), tls: tls.is_some(), insecure: options.insecure };
+        let tcp = options.listen.map(|address| listen::tcp(address, protection)).transpose()?;
+        let unix = options.socket.as_deref().map(listen::unix).transpose()?;
+        let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+        let beyond = address.is_some_and(|address| !address.ip().is_loopback());
+        let anonymous = if beyond && token.is_some() { Anonymous::Nothing } else { options.anonymous };
+        let access = Access::new(token, anonymous, &options.hosts, beyond);
+        if let Some(once) = &options.once {
+            access.accept_once(once.clone());
+        }
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+        let stream = Arc::new(Stream::new(epoch));
+        let service = Arc::new(Service::new(latest, stream, access, eco2_samplers::clock::monotonic_ns));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(HttpFault::Thread)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("eco2-http".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                tokio::spawn(record(Arc::clone(&service)));
+                if let Some(tcp) = tcp.and_then(|tcp| tokio::net::TcpListener::from_std(tcp).ok()) {
+                    tokio::spawn(accept_tcp(tcp, tls.map(TlsAcceptor::from), Arc::clone(&service)));
+                }
+                if let Some(unix) = unix.and_then(|unix| tokio::net::UnixListener::from_std(unix).ok()) {
+                    tokio::spawn(accept_unix(unix, service));
+                }
+                // Ends with the server, also where its owner was dropped in a panic.
+                let _ = stopped.await;
+            });
+            runtime.shutdown_background();
+        });
+        let thread = thread.map_err(HttpFault::Thread)?;
+        Ok(Self { address, socket: options.socket.clone(), stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Returns the TCP address, with the port that was taken.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread was reported when it happened.
+            let _ = thread.join();
+        }
+        if let Some(socket) = &self.socket {
+            // A socket that stays is replaced by the next agent.
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
+fn read_token(path: &std::path::Path) -> Result<Secret, HttpFault> {
+    let token = Secret::read(path).map_err(HttpFault::Token)?;
+    if token.is_long_enough() { Ok(token) } else { Err(HttpFault::ShortToken(path.to_owned())) }
+}
+
+/// Adds the newest views to the stream, once a second.
+async fn record(service: Arc<Service>) {
+    let mut seconds = tokio::time::interval(SECOND);
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        service.stream.record(service.latest.views());
+    }
+}
+
+async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, service: Arc<Service>) {
+    let places = Arc::new(Semaphore::new(TCP_CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            out_of_files().await;
+            continue;
+        };
+        let (service, tls) = (Arc::clone(&service), tls.clone());
+        tokio::spawn(async move {
+            // Answers are small and whole: waiting for more to send would only delay them.
+            let _ = stream.set_nodelay(true);
+            match tls {
+                None => serve(stream, Channel::Tcp { tls: false }, service).await,
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = timeout(HEAD_PATIENCE, tls.accept(stream)).await {
+                        serve(stream, Channel::Tcp { tls: true }, service).await;
+                    }
+                }
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn accept_unix(listener: tokio::net::UnixListener, service: Arc<Service>) {
+    let places = Arc::new(Semaphore::new(UNIX_CONNECTIONS));
+    let group = Group::of_agent();
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            out_of_files().await;
+            continue;
+        };
+        let Ok(peer) = stream.peer_cred() else { continue };
+        let channel = Channel::Unix { uid: peer.uid(), trusted: group.trusts(peer.uid(), peer.gid()) };
+        let service = Arc::clone(&service);
+        tokio::spawn(async move {
+            serve(stream, channel, service).await;
+            drop(place);
+        });
+    }
+}
+
+/// Waits after a failed `accept`: of too many open files some are closed after a while.
+async fn out_of_files() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Answers the requests of one connection.
+pub(crate) async fn serve<Io>(io: Io, channel: Channel, service: Arc<Service>)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = service_fn(|request: Request<Incoming>| answer(request, channel, Arc::clone(&service)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(LARGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(Stalling::new(io, WRITE_PATIENCE)), answer);
+    // A client that is gone, or that does not speak HTTP, is no fault of the server.
+    let _ = connection.await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    channel: Channel,
+    service: Arc<Service>,
+) -> Result<Response<Content>, Infallible> {
+    let (head, body) = request.into_parts();
+    let reply = match timeout(HEAD_PATIENCE, drained(body)).await {
+        Ok(true) => dispatch::answer(&service, &head.method, &head.uri, &head.headers, channel),
+        Ok(false) => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
+            .with(hyper::header::CONNECTION, "close"),
+        Err(_) => Reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+            .with(hyper::header::CONNECTION, "close"),
+    };
+    Ok(reply.into_response())
+}
+
+/// Reads a body to its end; `false` if it is too large, or breaks off.
+async fn drained(mut body: Incoming) -> bool {
+    let mut bytes = 0;
+    while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
+        let Ok(frame) = frame else { return false };
+        bytes += frame.data_ref().map_or(0, hyper::body::Bytes::len) as u64;
+        if bytes > LARGEST_BODY {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod socket_tests;

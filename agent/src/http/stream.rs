@@ -1,0 +1,217 @@
+//! Turns the snapshots of the node into the messages of the live stream, once a second, and keeps what the live page shows first.
+//!
+//! All power in the stream and its history is from the view that everyone may see (steps of 1 s and 0.1 J): charts show three
+//! digits. The energy of a `sample` is exact for callers that may see it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use eco2_core::Ranged as _;
+use eco2_core::schema::EventKind;
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::access::Rights;
+use super::history::{History, Triple};
+use super::live::{self, EventText, Live};
+use super::ring::{Message, Next, Ring};
+use crate::latest::Views;
+use crate::snapshot::Snapshot;
+
+/// Seconds between two lists of consumers.
+const CONSUMERS_EVERY: u64 = 5;
+/// Events and gaps that a document contains.
+const LAST: usize = 50;
+
+/// The live stream of one server.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Distinguishes the ids of this process from those of another.
+    pub(crate) epoch: u64,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ring: Ring,
+    history: History,
+    /// Wall clock less monotonic clock when the stream began, nanoseconds.
+    anchor_ns: Option<i64>,
+    last: Option<Views>,
+    /// The views from which the power of consumers is computed, and the second of the stream at which they were taken.
+    before: Option<Views>,
+    seconds: u64,
+    /// Since when a part of the devices is not measured, seconds since 1970.
+    gap_from: Option<f64>,
+    gaps: VecDeque<(f64, f64, String)>,
+    events: VecDeque<EventText>,
+}
+
+impl Stream {
+    /// Returns an empty stream. `epoch` differs from process to process.
+    pub(crate) fn new(epoch: u64) -> Self {
+        Self { epoch, state: Mutex::default(), changed: watch::channel(()).0 }
+    }
+
+    /// Adds the messages of a second. Views that are not newer than the last add none.
+    pub(crate) fn record(&self, views: Views) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.record(views) {
+            self.changed.send_replace(());
+        }
+    }
+
+    /// Returns a receiver that is notified of new messages.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Returns what a reader gets whose next message is `number`.
+    pub(crate) fn at(&self, number: u64) -> Next {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ring.at(number)
+    }
+
+    /// Returns the number that the next message will have.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ring.next_number()
+    }
+
+    /// Returns the document of the node for a caller; `None` before the first snapshot.
+    pub(crate) fn document(&self, rights: Rights) -> Option<Live> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (views, anchor) = (state.last.as_ref()?, state.anchor_ns?);
+        let snapshot = visible(views, rights);
+        let before = state.before.as_ref().map(|before| visible(before, rights));
+        Some(Live {
+            schema: live::SCHEMA,
+            node: live::node(&snapshot, anchor),
+            stream: live::StreamPlace {
+                url: format!("/events?after={:x}-{}", self.epoch, state.ring.next_number().wrapping_sub(1)),
+                every_s: 1,
+            },
+            now: live::now(&snapshot, anchor),
+            devices: live::devices(&snapshot),
+            history: state.history.columns(live::gpus(&snapshot).count()),
+            cumulative: state.history.cumulative(),
+            consumers: live::consumers(&snapshot, before.as_ref()),
+            sources: live::sources(&snapshot.sources),
+            gaps: state.gaps.iter().cloned().chain(state.open_gap(anchor)).collect(),
+            events: state.events.iter().rev().cloned().collect(),
+            is_restricted: rights != Rights::All,
+        })
+    }
+}
+
+/// Returns the snapshot as a caller may see it. The energy of jobs that are left out is part of [`Snapshot::forgotten_uj`].
+pub(crate) fn visible(views: &Views, rights: Rights) -> Snapshot {
+    let shown = match rights {
+        Rights::All => return Snapshot::clone(&views.full),
+        Rights::Own(uid) => views.public.of_user(uid),
+        Rights::Coarse | Rights::Nothing => Snapshot { consumers: Vec::new(), ..Snapshot::clone(&views.public) },
+    };
+    let sum = |snapshot: &Snapshot| snapshot.consumers.iter().map(|job| job.energy_uj).fold(0, u64::saturating_add);
+    let hidden = sum(&views.public).saturating_sub(sum(&shown));
+    Snapshot { forgotten_uj: shown.forgotten_uj.saturating_add(hidden), ..shown }
+}
+
+impl State {
+    /// Adds the messages of a second; `false` if the views are not newer than the last.
+    fn record(&mut self, views: Views) -> bool {
+        let last = self.last.replace(views.clone());
+        if last.as_ref().is_some_and(|last| last.public.sequence >= views.public.sequence) {
+            return false;
+        }
+        let public = &views.public;
+        let at = i64::try_from(public.at_ns).unwrap_or(i64::MAX);
+        let anchor = *self.anchor_ns.get_or_insert(public.wall_ns.saturating_sub(at));
+        self.seconds += 1;
+        if last.as_ref().is_some_and(|last| last.public.devices.len() != public.devices.len()) {
+            // The columns of the charts changed: the page loads the document again.
+            self.send("snapshot", &json!({}));
+        }
+        self.sample(&views, anchor);
+        self.gap(public, anchor);
+        if let Some(last) = &last {
+            self.changes(&last.public, public, anchor);
+        }
+        if self.seconds % CONSUMERS_EVERY == 1 {
+            let before = self.before.replace(views.clone());
+            let text = |rights| {
+                let before = before.as_ref().map(|before| visible(before, rights));
+                serde_json::to_string(&live::consumers(&visible(&views, rights), before.as_ref())).unwrap_or_default()
+            };
+            self.ring.push(Message { name: "consumers", exact: text(Rights::All), coarse: text(Rights::Coarse) });
+        }
+        true
+    }
+
+    fn sample(&mut self, views: &Views, anchor: i64) {
+        let row = live::row(&views.public, anchor);
+        let energy = |snapshot: &Snapshot| live::energy(&snapshot.bounded());
+        let text = |energy_j: Triple| {
+            json!({"t": row.t, "total": row.total, "cpu": row.cpu, "memory": row.memory, "gpu": row.gpu, "energy_j": energy_j})
+                .to_string()
+        };
+        let coarse = energy(&views.public);
+        self.ring.push(Message { name: "sample", exact: text(energy(&views.full)), coarse: text(coarse) });
+        if self.history.energy(row.t, coarse) {
+            self.send("minute", &json!({"t": row.t, "energy_j": coarse}));
+        }
+        self.history.push(row);
+    }
+
+    /// Notes since when a part of the devices is not measured, and when that ends.
+    fn gap(&mut self, snapshot: &Snapshot, anchor: i64) {
+        let t = live::time(snapshot, anchor);
+        let missing = live::row(snapshot, anchor).total[0].is_none();
+        match (missing, self.gap_from) {
+            (true, None) => self.gap_from = Some(t),
+            (false, Some(from)) => {
+                self.gap_from = None;
+                let gap = (from, t, "part of the devices not measured".to_owned());
+                self.send("gap", &gap);
+                keep(&mut self.gaps, gap);
+            }
+            _ => {}
+        }
+    }
+
+    fn open_gap(&self, anchor: i64) -> Option<(f64, f64, String)> {
+        let t = live::time(&self.last.as_ref()?.public, anchor);
+        Some((self.gap_from?, t, "part of the devices not measured".to_owned()))
+    }
+
+    /// Sends sources whose status changed, and events that were counted.
+    fn changes(&mut self, last: &Snapshot, now: &Snapshot, anchor: i64) {
+        let before = live::sources(&last.sources);
+        for source in live::sources(&now.sources).iter().filter(|source| !before.contains(source)) {
+            self.send("source", source);
+        }
+        for (kind, count) in &now.events {
+            if last.events.get(kind).copied().unwrap_or(0) < *count {
+                let known = EventKind::ALL.iter().find(|known| known.name() == *kind);
+                let text = known.map_or(*kind, |known| known.meaning()).to_owned();
+                let event = EventText { t: live::time(now, anchor), kind: (*kind).to_owned(), text };
+                self.send("event", &event);
+                keep(&mut self.events, event);
+            }
+        }
+    }
+
+    /// Adds a message for everyone.
+    fn send(&mut self, name: &'static str, data: &impl Serialize) {
+        // Plain data with text keys: cannot fail.
+        let Ok(exact) = serde_json::to_string(data) else { return };
+        let coarse = exact.clone();
+        self.ring.push(Message { name, exact, coarse });
+    }
+}
+
+fn keep<T>(list: &mut VecDeque<T>, value: T) {
+    if list.len() == LAST {
+        list.pop_front();
+    }
+    list.push_back(value);
+}

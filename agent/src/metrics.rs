@@ -1,0 +1,280 @@
+//! Writes the metrics of the node for Prometheus, in OpenMetrics text or the older text format.
+//!
+//! Counters hold joules since the agent first ran on this machine and never fall. Series of devices have no labels of jobs: the
+//! number of series does not grow with the number of jobs. `eco2_run_info` has the names of jobs, to be joined by `run`. A value
+//! that is not known has no sample.
+
+use std::collections::BTreeMap;
+
+use eco2_core::schema::{EventKind, Status};
+use eco2_core::units::joules;
+use eco2_report::{Exposition, Family, Labels, MetricNames, MetricsFormat, openmetrics};
+
+use crate::as_report::as_report;
+use crate::snapshot::{Consumer, Device, Snapshot};
+
+/// Largest number of jobs with series of their own: those that go on first, then those that ended last.
+const MOST_JOBS: usize = 200;
+/// Longest value of a label, characters.
+const LONGEST_LABEL: usize = 128;
+
+const ENERGY: Family = Family::counter(
+    "eco2_energy_joules",
+    "Energy of devices that do not overlap, since the agent first ran here; their sum is the node's.",
+)
+.unit("joules");
+const LOW: Family =
+    Family::counter("eco2_energy_low_joules", "Lower bound of eco2_energy_joules_total.").unit("joules");
+const HIGH: Family =
+    Family::counter("eco2_energy_high_joules", "Upper bound of eco2_energy_joules_total; absent where there is none.")
+        .unit("joules");
+const DOMAIN: Family = Family::counter(
+    "eco2_domain_energy_joules",
+    "Energy of domains that overlap a device: not to be added to eco2_energy_joules.",
+)
+.unit("joules");
+const POWER: Family = Family::gauge("eco2_power_watts", "Mean power in the last second or more.").unit("watts");
+const DEVICE: Family =
+    Family::info("eco2_device", "What is measured, by which source, and how its values are obtained.");
+const CONSUMED: Family = Family::counter(
+    "eco2_consumer_energy_joules",
+    "Energy of the node by use: jobs, idle devices, not attributed. The sum is that of eco2_energy_joules_total.",
+)
+.unit("joules");
+const RUN: Family = Family::counter("eco2_run_energy_joules", "Energy of a job.").unit("joules");
+const RUN_LOW: Family = Family::gauge("eco2_run_energy_low_joules", "Lower bound of the job's energy.").unit("joules");
+const RUN_HIGH: Family =
+    Family::gauge("eco2_run_energy_high_joules", "Upper bound of the job's energy; absent where there is none.")
+        .unit("joules");
+const RUN_DURATION: Family = Family::counter("eco2_run_duration_seconds", "Duration of the job.").unit("seconds");
+const RUN_STEPS: Family = Family::counter("eco2_run_steps", "Steps that the job reported.");
+const RUN_INFO: Family = Family::info("eco2_run", "Name, kind and user of a job, to be joined by the label run.");
+const UP: Family = Family::gauge("eco2_source_up", "Whether a source that was looked for reads.");
+const SAMPLED: Family =
+    Family::gauge("eco2_last_reading_age_seconds", "Time since the last reading of any sensor.").unit("seconds");
+const EVENTS: Family =
+    Family::counter("eco2_events", "Events of the agent by kind; docs/events.md describes the kinds.");
+const DROPPED: Family = Family::counter("eco2_samples_dropped", "Readings that could not be processed in time.");
+const READINGS: Family = Family::counter("eco2_readings", "Readings of sensors.");
+const UPTIME: Family = Family::gauge("eco2_agent_uptime_seconds", "Time since the agent started.").unit("seconds");
+const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
+
+/// Returns the page of metrics of a snapshot, which holds what the reader may see.
+#[must_use]
+pub fn node_metrics(snapshot: &Snapshot, format: MetricsFormat) -> String {
+    let mut page = Exposition::new(format);
+    devices(snapshot, &mut page);
+    uses(snapshot, &mut page);
+    jobs(snapshot, &mut page);
+    health(snapshot, &mut page);
+    page.finish()
+}
+
+/// Returns the same node under the names `hf_training_…` of HF Eco2AI, for existing dashboards.
+#[must_use]
+pub fn legacy_metrics(snapshot: &Snapshot) -> String {
+    openmetrics(&as_report(snapshot), MetricNames::HfTraining)
+}
+
+fn devices(snapshot: &Snapshot, page: &mut Exposition) {
+    let summed = || snapshot.devices.iter().filter(|device| device.is_summed);
+    let read = |device: &&Device| device.energy_uj.is_some();
+    let value = |uj: Option<u64>| uj.map(joules);
+    page.family(ENERGY, summed().filter_map(|device| Some((place(device), value(device.energy_uj)?))));
+    page.family(LOW, summed().filter(read).map(|device| (place(device), joules(device.low_uj))));
+    page.family(HIGH, summed().filter(read).filter_map(|device| Some((place(device), value(device.high_uj)?))));
+    let overlapping = snapshot.devices.iter().filter(|device| !device.is_summed);
+    let domain = |device: &Device| [place(device), vec![("domain", label(&device.domain))]].concat();
+    page.family(DOMAIN, overlapping.filter_map(|device| Some((domain(device), value(device.energy_uj)?))));
+    page.family(POWER, summed().filter_map(|device| Some((place(device), device.power_w?))));
+    page.family(DEVICE, snapshot.devices.iter().map(|device| (about(device), 1.0)));
+}
+
+/// Adds the energy by use.
+fn uses(snapshot: &Snapshot, page: &mut Exposition) {
+    if snapshot.total_uj.is_none() {
+        return;
+    }
+    let jobs = snapshot.consumers.iter().map(|job| job.energy_uj).fold(snapshot.forgotten_uj, u64::saturating_add);
+    let kinds = [("job", jobs), ("idle", snapshot.idle_uj), ("unattributed", snapshot.not_attributed_uj)];
+    page.family(CONSUMED, kinds.into_iter().map(|(kind, uj)| (vec![("kind", kind.to_owned())], joules(uj))));
+}
+
+fn jobs(snapshot: &Snapshot, page: &mut Exposition) {
+    let mut jobs: Vec<&Consumer> = snapshot.consumers.iter().collect();
+    jobs.sort_by_key(|job| std::cmp::Reverse((job.ended_wall_ns.is_none(), job.ended_wall_ns, job.began_wall_ns)));
+    jobs.truncate(MOST_JOBS);
+    let run = |job: &Consumer| vec![("run", label(&job.id))];
+    let all = || jobs.iter();
+    page.family(RUN, all().map(|job| (run(job), joules(job.energy_uj))));
+    page.family(RUN_LOW, all().map(|job| (run(job), joules(job.low_uj))));
+    page.family(RUN_HIGH, all().filter_map(|job| Some((run(job), joules(job.high_uj?)))));
+    page.family(RUN_DURATION, all().map(|job| (run(job), job.duration_ns as f64 / 1e9)));
+    page.family(RUN_STEPS, all().filter_map(|job| Some((run(job), job.steps? as f64))));
+    let info = |job: &Consumer| {
+        let state = if job.ended_wall_ns.is_some() { "ended" } else { "running" };
+        let own = vec![
+            ("name", label(&job.name)),
+            ("kind", job.kind.to_owned()),
+            ("uid", job.uid.to_string()),
+            ("state", state.to_owned()),
+        ];
+        [run(job), own].concat()
+    };
+    page.family(RUN_INFO, all().map(|job| (info(job), 1.0)));
+}
+
+/// Adds whether the agent itself works.
+fn health(snapshot: &Snapshot, page: &mut Exposition) {
+    let up = |status| matches!(status, Status::Ok | Status::Degraded);
+    let sources = snapshot.sources.iter();
+    page.family(
+        UP,
+        sources.map(|source| (vec![("source", source_name(&source.name))], f64::from(u8::from(up(source.status))))),
+    );
+    let none = Labels::new();
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    page.one(SAMPLED, &none, snapshot.sampled_ns.map(|at| seconds(snapshot.at_ns.saturating_sub(at))));
+    page.one(UPTIME, &none, Some(seconds(snapshot.at_ns.saturating_sub(snapshot.began_ns))));
+    // Kinds of alerts start at 0, because Prometheus needs a sample before an increase.
+    let alerts = EventKind::ALL.iter().filter(|kind| kind.is_alert()).map(|kind| (kind.name(), 0));
+    let mut counts: BTreeMap<&str, u64> = alerts.collect();
+    counts.extend(snapshot.events.iter().map(|(kind, count)| (*kind, *count)));
+    page.family(EVENTS, counts.into_iter().map(|(kind, count)| (vec![("kind", kind.to_owned())], count as f64)));
+    page.one(READINGS, &none, Some(snapshot.readings as f64));
+    page.one(DROPPED, &vec![("reason", "queue_full".to_owned())], Some(snapshot.dropped as f64));
+    page.one(BUILD, &vec![("version", snapshot.node.version.clone())], Some(1.0));
+}
+
+/// Returns the labels of a device's samples.
+fn place(device: &Device) -> Labels {
+    vec![("component", device.component.name().to_owned()), ("device", label(&device.id))]
+}
+
+/// Returns the labels that describe a device.
+fn about(device: &Device) -> Labels {
+    let quality = device.quality.name().to_owned();
+    let model = device.model.as_deref().unwrap_or(&device.name);
+    let own = [
+        ("source", source_name(&device.source)),
+        ("quality", quality),
+        ("domain", label(&device.domain)),
+        ("model", label(model)),
+    ];
+    std::iter::once(("device", label(&device.id))).chain(own).collect()
+}
+
+/// Returns the name of a source as a label value: without hyphens, which names of metrics do not have either.
+fn source_name(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// Returns a text as a label's value: cut, and without characters that could hide in a terminal.
+fn label(text: &str) -> String {
+    let clean = eco2_report::clean::terminal(text);
+    clean.chars().take(LONGEST_LABEL).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::Resolution;
+    use crate::fixture::{SECOND_UJ, job, snapshot};
+
+    fn samples(page: &str) -> Vec<(String, f64)> {
+        let lines = page.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().unwrap())).unwrap())
+            .collect()
+    }
+
+    fn sum(page: &str, family: &str) -> f64 {
+        let start = format!("{family}{{");
+        (samples(page)
+            .iter()
+            .filter(|(name, _)| name.starts_with(&start))
+            .map(|(_, value)| (value * 1e6).round())
+            .sum::<f64>())
+            / 1e6
+    }
+
+    #[test]
+    fn node_of_eight_gpus_and_two_sockets_has_few_series_and_bytes() {
+        let page = node_metrics(&snapshot(100, Resolution::FULL), MetricsFormat::OpenMetrics);
+        let names: BTreeSet<String> = samples(&page).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), samples(&page).len(), "no series twice");
+        assert!(names.len() <= 150, "{} series", names.len());
+        assert!(page.len() <= 20_000, "{} bytes", page.len());
+        assert!(names.iter().filter(|name| name.contains("device=")).all(|name| !name.contains("run=")));
+    }
+
+    #[test]
+    fn number_of_series_is_bounded_whatever_the_number_of_jobs() {
+        let mut node = snapshot(100, Resolution::FULL);
+        let one = |n| Consumer { began_wall_ns: n, ..job(&format!("job-{n}"), 1000, 1, (n % 2 == 0).then_some(n)) };
+        node.consumers = (0..10_000).map(one).collect();
+        let page = node_metrics(&node, MetricsFormat::OpenMetrics);
+        assert!(samples(&page).len() <= 2000, "{} series", samples(&page).len());
+        assert!(page.contains("run=\"job-9999\"") && !page.contains("run=\"job-0\""), "those that go on come first");
+        assert_eq!(
+            sum(&page, "eco2_consumer_energy_joules_total"),
+            (10_000 + node.idle_uj) as f64 / 1e6,
+            "none is lost in the sum"
+        );
+    }
+
+    #[test]
+    fn uses_add_up_to_the_devices_to_the_microjoule() {
+        for resolution in [Resolution::FULL, Resolution::PUBLIC] {
+            let page = node_metrics(&snapshot(12_345, resolution), MetricsFormat::Prometheus);
+            assert_eq!(sum(&page, "eco2_consumer_energy_joules_total"), sum(&page, "eco2_energy_joules_total"));
+        }
+        let page = node_metrics(&snapshot(1, Resolution::FULL), MetricsFormat::Prometheus);
+        assert_eq!(sum(&page, "eco2_energy_joules_total"), (12 * SECOND_UJ) as f64 / 1e6);
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_sample() {
+        let mut node = Snapshot { total_uj: None, ..snapshot(5, Resolution::FULL) };
+        for device in &mut node.devices {
+            (device.energy_uj, device.high_uj, device.power_w) = (None, None, None);
+        }
+        let page = node_metrics(&node, MetricsFormat::OpenMetrics);
+        for family in
+            ["eco2_energy_joules_total", "eco2_energy_low", "eco2_energy_high", "eco2_power_watts", "eco2_consumer"]
+        {
+            assert!(!page.contains(&format!("\n{family}")), "{family}: {page}");
+        }
+        assert!(page.contains("eco2_device_info"));
+    }
+
+    #[test]
+    fn hostile_labels_are_cut_and_stay_on_their_line() {
+        let mut node = snapshot(1, Resolution::FULL);
+        node.consumers[0].name = format!("a\"}} 1\n# TYPE x counter\\\u{1b}[2J{}", "y".repeat(10_000));
+        let page = node_metrics(&node, MetricsFormat::OpenMetrics);
+        assert!(page.len() < 20_000 && !page.contains('\u{1b}'));
+        assert_eq!(page.lines().filter(|line| line.starts_with("# TYPE x")).count(), 0);
+    }
+
+    #[test]
+    fn counters_of_alerts_exist_before_the_first() {
+        let page = node_metrics(&snapshot(1, Resolution::FULL), MetricsFormat::Prometheus);
+        let counts: BTreeMap<String, f64> =
+            samples(&page).into_iter().filter(|(name, _)| name.starts_with("eco2_events_total")).collect();
+        assert_eq!(counts["eco2_events_total{kind=\"gpu-lost\"}"], 2.0);
+        assert_eq!(counts["eco2_events_total{kind=\"xid\"}"], 0.0);
+    }
+
+    // The names are published: docs/metrics.md is written from this page.
+    #[test]
+    fn page_is_the_one_that_was_reviewed() {
+        let mut node = snapshot(1, Resolution::FULL);
+        node.devices.retain(|device| device.id.ends_with('0'));
+        node.consumers[0].high_uj = Some(2_500_000);
+        let page = node_metrics(&node, MetricsFormat::OpenMetrics);
+        assert_eq!(page, include_str!("metrics.txt"), "{page}");
+    }
+}
