@@ -24,7 +24,7 @@ mod stream;
 mod subscribe;
 mod tls;
 
-pub use access::Anonymous;
+pub use access::{Anonymous, new_token};
 pub use error::HttpFault;
 pub use server::{DEFAULT_LISTEN, HttpOptions, HttpServer};
 pub use tls::TlsFiles;

@@ -25,6 +25,7 @@ mod as_report;
 mod feed;
 #[cfg(test)]
 mod fixture;
+mod from_report;
 mod health;
 mod http;
 mod jobs;
@@ -35,9 +36,11 @@ mod shares;
 mod snapshot;
 mod view;
 
+pub use eco2_net::Secret;
 pub use feed::{Empty, Feed, Received};
+pub use from_report::run_views;
 pub use health::{Health, Level, SourceHealth};
-pub use http::{Anonymous, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, TlsFiles};
+pub use http::{Anonymous, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, TlsFiles, new_token};
 pub use jobs::{Job, JobProcesses};
 pub use latest::{Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};

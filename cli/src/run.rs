@@ -8,6 +8,11 @@ mod child;
 mod live_line;
 mod output;
 mod signals;
+#[cfg(feature = "serve")]
+mod ui;
+#[cfg(not(feature = "serve"))]
+#[path = "run/no_ui.rs"]
+mod ui;
 mod watch;
 
 use std::ffi::OsString;
@@ -25,6 +30,7 @@ use child::Child;
 pub(crate) use child::ChildOutput;
 use live_line::LiveLine;
 pub(crate) use signals::{Inbox, Pressure};
+use ui::Ui;
 
 /// Runs the command; returns the exit code of the measured command, or 125, 126 or 127 if it did not run.
 pub(crate) fn run(args: &RunArgs) -> u8 {
@@ -43,7 +49,7 @@ fn start(args: &RunArgs) -> anyhow::Result<u8> {
     match (args.command.as_slice(), options.pid) {
         ([], Some(pid)) => attach::attach(pid, &options),
         ([], None) => Err(UsageError("no command to run, such as `eco2 run -- python train.py`".into()).into()),
-        (command, _) => follow(command, &options),
+        (command, _) => follow(command, &options, args.ui),
     }
 }
 
@@ -76,8 +82,8 @@ pub(crate) struct MeasuredCommand {
 }
 
 /// Measures a command and shows the summary.
-fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
-    let measured = measure(command, options, None, ChildOutput::Inherited)?;
+fn follow(command: &[OsString], options: &Options, ui: bool) -> anyhow::Result<u8> {
+    let measured = measure(command, options, Following { inbox: None, output: ChildOutput::Inherited, ui })?;
     output::finish(measured.report, measured.log.as_deref(), options, measured.was_interrupted);
     if measured.log.is_some() {
         runs::update_index(options);
@@ -85,23 +91,26 @@ fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     Ok(measured.code)
 }
 
-/// Measures a command without showing a summary. Signals that `inbox` received before the command started are sent to
-/// it.
+/// How a command is run.
+pub(crate) struct Following {
+    /// Signals that were received before the command started are sent to it.
+    pub(crate) inbox: Option<Inbox>,
+    pub(crate) output: ChildOutput,
+    /// Whether a live page is served meanwhile.
+    pub(crate) ui: bool,
+}
+
+/// Measures a command without showing a summary.
 ///
 /// # Errors
 /// For wrong options, and if signals cannot be forwarded.
-pub(crate) fn measure(
-    command: &[OsString],
-    options: &Options,
-    inbox: Option<Inbox>,
-    output: ChildOutput,
-) -> anyhow::Result<MeasuredCommand> {
+pub(crate) fn measure(command: &[OsString], options: &Options, how: Following) -> anyhow::Result<MeasuredCommand> {
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let meter = watch::open(options, words)?;
     output::header(&meter, options);
     let open = || Inbox::open().context("signals cannot be received, so they could not be forwarded to the command");
-    let inbox = inbox.map_or_else(open, Ok)?;
-    let child = match Child::start(command, meter.variables(), output) {
+    let inbox = how.inbox.map_or_else(open, Ok)?;
+    let child = match Child::start(command, meter.variables(), how.output) {
         Ok(child) => child,
         Err(not_started) => {
             failure::print_error(&not_started.error);
@@ -112,7 +121,12 @@ pub(crate) fn measure(
     };
     meter.follow_with_orphans(child.id());
     let live = Arc::new(LiveLine::default());
-    let wait = || watch::until_ended(child, inbox, &live, |pid, exited| meter.orphan_exited(pid, exited));
+    let ui = meter.0.as_ref().filter(|_| how.ui).and_then(Ui::open);
+    let until_ended = || watch::until_ended(child, inbox, &live, |pid, exited| meter.orphan_exited(pid, exited));
+    let wait = || match &ui {
+        Some(ui) => ui.during(until_ended),
+        None => until_ended(),
+    };
     let end = live.during(meter.0.as_ref(), options, wait)?;
     let code = child::exit_code(end.exited.status);
     let log = meter.log_path();

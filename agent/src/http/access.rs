@@ -159,9 +159,7 @@ impl Access {
             let mut once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
             once.take_if(|own| own.matches(given))?;
         }
-        let mut id = [0_u8; 32];
-        SystemRandom::new().fill(&mut id).ok()?;
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = new_token()?;
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.len() >= MOST_SESSIONS {
             sessions.pop_front();
@@ -233,6 +231,14 @@ fn host_name(host: &str) -> &str {
         Some(at) if !host.ends_with(']') => &host[..at],
         _ => host,
     }
+}
+
+/// Returns a new random token of 256 bits; `None` if the system has no random numbers.
+#[must_use]
+pub fn new_token() -> Option<String> {
+    let mut bytes = [0_u8; 32];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Returns the token of an `Authorization` header.

@@ -30,6 +30,9 @@ pub(crate) struct RunArgs {
     /// Print the full summary, as --summary full does
     #[arg(short, long, conflicts_with = opt::QUIET.name)]
     pub(crate) verbose: bool,
+    /// Serve a live page of the run on this machine until the command ends, and print its address
+    #[arg(long, hide = true, conflicts_with = opt::PID.name)]
+    pub(crate) ui: bool,
     #[command(flatten)]
     outputs: FlagValues<OutputFlags>,
     #[command(flatten)]

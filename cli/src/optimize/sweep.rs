@@ -14,7 +14,7 @@ use eco2_samplers::nvml::{BoardLimit, HeldLimits, Visibility};
 use super::table;
 use crate::args::OptimizeArgs;
 use crate::failure::UsageError;
-use crate::run::{self, ChildOutput, Inbox, Pressure};
+use crate::run::{self, ChildOutput, Following, Inbox, Pressure};
 use crate::{out, settings};
 
 /// Measures a command under several limits and prints the energy and time of each.
@@ -81,7 +81,8 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
             guard.set(limit_mw)?;
             // The next inbox is opened before this one is closed, so that no signal between two runs is lost.
             let listening = mem::replace(&mut inbox, self::inbox()?);
-            let measured = run::measure(&args.command, &quiet, Some(listening), output)?;
+            let measured =
+                run::measure(&args.command, &quiet, Following { inbox: Some(listening), output, ui: false })?;
             guard.check()?;
             trials.push(trial(limit_mw, &measured)?);
             out::talk(&table::progress(trials.last()));

@@ -248,12 +248,12 @@ ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, las
     const [power] = D.now.total_w, running = D.consumers.filter(each => each.kind === 'job' && each.is_running).length;
     const idle = D.consumers.find(each => each.kind === 'idle'), rest = D.consumers.find(each => each.kind === 'unattr');
     put('v-power', big(power, 'W', 'not measured')); put('w-power', range(D.now.total_w, 'W'));
-    put('v-energy', big(D.now.energy_j[0], 'J', 'not measured')); put('w-energy', range(D.now.energy_j, 'J') || 'since eco2 first ran here');
+    put('v-energy', big(D.now.energy_j[0], 'J', 'not measured')); put('w-energy', range(D.now.energy_j, 'J') || 'in total');
     put('v-since', duration(now - N.started_at)); put('w-since', 'started ' + new Date(N.started_at * 1e3).toLocaleDateString() + ' ' + clock(N.started_at));
     put('v-idle', idle && idle.share != null ? percent(idle.share) + '<small>%</small>' : '<span class="nm">not known</span>');
     put('w-idle', rest && rest.share != null ? percent(rest.share) + NB + '% not attributed' : 'of the energy');
     put('v-jobs', D.is_restricted && !running ? '<span class="nm">not shown</span>' : String(running));
-    put('w-jobs', D.is_restricted ? 'a token shows all jobs' : 'eco2 job begin ID');
+    put('w-jobs', D.is_restricted ? 'a token shows all jobs' : running ? '' : 'eco2 job begin ID');
   }
   function use() {
     const kinds = Object.keys(KINDS).map(kind => [kind, sum(D.consumers.filter(each => each.kind === kind).map(each => each.energy_j))]).filter(([, joules]) => joules > 0);

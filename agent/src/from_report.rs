@@ -1,0 +1,142 @@
+//! Presents a run that goes on as a node, for the live page of one run ([`run_views`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eco2_core::RangeKind;
+use eco2_core::schema::{Device as ReportDevice, Report};
+use eco2_core::units::watts;
+
+use crate::latest::Views;
+use crate::snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};
+
+/// Returns the views of a run from its report so far. `before` is what this function returned last: power is computed from it, and
+/// energies never fall below it. The page of a run is for its own user, so that both views are exact.
+#[must_use]
+pub fn run_views(report: &Report, at: Instant, before: Option<&Snapshot>) -> Views {
+    let devices: Vec<Device> = report.devices.iter().map(|one| device(one, at, before)).collect();
+    let total_uj = report.energy.total_uj.map(|uj| uj.max(before.and_then(|before| before.total_uj).unwrap_or(0)));
+    let consumers = consumers(report);
+    let used: u64 = consumers.iter().map(|one| one.energy_uj).fold(0, u64::saturating_add);
+    let idle_uj = report.attribution.as_ref().map_or(0, |attribution| attribution.idle_uj);
+    let name = if report.run.name.is_empty() { &report.run.id } else { &report.run.name };
+    let snapshot = Arc::new(Snapshot {
+        node: Arc::new(NodeIdentity {
+            hostname: name.clone(),
+            version: report.run.tool.version.clone(),
+            ..NodeIdentity::default()
+        }),
+        resolution: Resolution::FULL,
+        sequence: before.map_or(1, |before| before.sequence + 1),
+        at_ns: at.ns,
+        wall_ns: at.wall_ns,
+        began_ns: at.ns.saturating_sub(report.run.duration_ns),
+        sampled_ns: Some(at.ns),
+        devices,
+        sources: report.sources.clone(),
+        consumers,
+        total_uj,
+        total_low_uj: report.energy.low_uj,
+        total_high_uj: report.energy.high_uj.map(|high| high.max(total_uj.unwrap_or(0))),
+        total_range_kind: report.energy.range_kind.unwrap_or(RangeKind::Plausible),
+        forgotten_uj: 0,
+        idle_uj,
+        not_attributed_uj: total_uj.unwrap_or(0).saturating_sub(used.saturating_add(idle_uj)),
+        events: events(report),
+        readings: report.own.samples,
+        dropped: report.own.dropped,
+    });
+    Views { full: Arc::clone(&snapshot), public: snapshot }
+}
+
+fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Device {
+    let earlier = before.and_then(|before| before.devices.iter().find(|device| device.id == report.id));
+    let earlier_uj = earlier.and_then(|device| device.energy_uj);
+    let energy_uj = report.energy_uj.map(|uj| uj.max(earlier_uj.unwrap_or(0)));
+    let since_ns = before.map_or(0, |before| at.ns.saturating_sub(before.at_ns));
+    let power_w = energy_uj.zip(earlier_uj).and_then(|(now, earlier)| watts(now - earlier, since_ns));
+    Device {
+        id: report.id.clone(),
+        component: report.component,
+        domain: report.domain.clone(),
+        name: report.name.clone(),
+        model: report.model.clone(),
+        source: report.source.clone(),
+        method: report.method.clone(),
+        quality: report.quality,
+        energy_uj,
+        low_uj: report.low_uj.unwrap_or(0),
+        high_uj: report.high_uj.map(|high| high.max(energy_uj.unwrap_or(0))),
+        range_kind: report.range_kind.unwrap_or(RangeKind::Plausible),
+        power_w,
+        is_summed: report.is_summed(),
+    }
+}
+
+/// Returns the command and the other processes as consumers, if the energy is attributed.
+fn consumers(report: &Report) -> Vec<Consumer> {
+    let Some(attribution) = &report.attribution else { return Vec::new() };
+    let one = |id: &str, name: &str, energy_uj, low_uj, high_uj, steps| Consumer {
+        id: id.to_owned(),
+        kind: "process-tree",
+        name: name.to_owned(),
+        uid: rustix::process::getuid().as_raw(),
+        energy_uj,
+        low_uj,
+        high_uj,
+        began_wall_ns: 0,
+        ended_wall_ns: None,
+        duration_ns: report.run.duration_ns,
+        steps,
+    };
+    let (command, others) = (attribution.command_uj, attribution.others_uj);
+    vec![
+        one("command", "This command", command, attribution.low_uj, attribution.high_uj, report.work.steps),
+        one("others", "Other processes", others, 0, None, None),
+    ]
+}
+
+fn events(report: &Report) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for kind in report.events.iter().filter_map(|event| event.event_kind()) {
+        *counts.entry(kind.name()).or_default() += 1;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::as_report::as_report;
+    use crate::fixture::{SECOND_NS, SECOND_UJ, snapshot};
+    use eco2_core::schema::Attribution;
+
+    fn at(seconds: u64) -> Instant {
+        Instant { ns: 1_000_000_000_000 + seconds * SECOND_NS, wall_ns: 7 }
+    }
+
+    #[test]
+    fn power_is_that_between_two_reports_and_energy_never_falls() {
+        let first = run_views(&as_report(&snapshot(4, Resolution::FULL)), at(4), None);
+        assert!(first.full.devices.iter().all(|device| device.power_w.is_none()), "one report has no power");
+        let second = run_views(&as_report(&snapshot(6, Resolution::FULL)), at(6), Some(&first.full));
+        let power = second.full.devices[0].power_w.unwrap();
+        assert!((power - SECOND_UJ as f64 / 1e6).abs() < 1e-9, "{power}");
+        let third = run_views(&as_report(&snapshot(5, Resolution::FULL)), at(7), Some(&second.full));
+        assert_eq!(third.full.devices[0].energy_uj, second.full.devices[0].energy_uj);
+        assert_eq!((third.full.total_uj, third.full.sequence), (second.full.total_uj, 3));
+    }
+
+    #[test]
+    fn uses_of_a_run_add_up_to_its_energy() {
+        let mut report = as_report(&snapshot(4, Resolution::FULL));
+        let attribution = Attribution { command_uj: 5, others_uj: 6, idle_uj: 7, ..Attribution::default() };
+        report.attribution = Some(attribution);
+        let views = run_views(&report, at(4), None);
+        let used: u64 = views.full.consumers.iter().map(|one| one.energy_uj).sum();
+        assert_eq!((used, views.full.idle_uj), (11, 7));
+        assert_eq!(Some(used + 7 + views.full.not_attributed_uj), views.full.total_uj);
+        report.energy.total_uj = None;
+        assert_eq!(run_views(&report, at(5), None).full.total_uj, None, "not known stays not known");
+    }
+}
