@@ -6,12 +6,11 @@
 mod attach;
 mod child;
 mod live_line;
+#[cfg(not(feature = "serve"))]
+mod no_ui;
 mod output;
 mod signals;
 #[cfg(feature = "serve")]
-mod ui;
-#[cfg(not(feature = "serve"))]
-#[path = "run/no_ui.rs"]
 mod ui;
 mod watch;
 
@@ -29,7 +28,10 @@ use crate::{runs, settings, sink};
 use child::Child;
 pub(crate) use child::ChildOutput;
 use live_line::LiveLine;
+#[cfg(not(feature = "serve"))]
+use no_ui::Ui;
 pub(crate) use signals::{Inbox, Pressure};
+#[cfg(feature = "serve")]
 use ui::Ui;
 
 /// Runs the command; returns the exit code of the measured command, or 125, 126 or 127 if it did not run.
