@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::args::{self, CompletionsArgs, ManArgs, Shell};
 use crate::failure::UsageError;
-use crate::{out, sink};
+use crate::out;
 
 /// Prints the completions of a shell.
 ///
@@ -58,10 +58,11 @@ pub(crate) fn man(args: &ManArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Writes the pages of a command and of its subcommands.
+/// Writes the pages of a command and of its subcommands. Every user may read them, unlike files that hold runs.
 fn write_all(command: &Command, folder: &Path) -> anyhow::Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    sink::write(&folder.join(format!("{name}.1")), &page::page(command, &date()))?;
+    let file = folder.join(format!("{name}.1"));
+    fs::write(&file, page::page(command, &date())).with_context(|| format!("cannot write {}", file.display()))?;
     page::documented(command).try_for_each(|command| write_all(command, folder))
 }
 

@@ -23,6 +23,8 @@ installed_wheel() {
     CLEAN_PATH=$venv/bin:/usr/bin:/bin without_cargo eco2 --version
     CLEAN_PATH=$venv/bin:/usr/bin:/bin without_cargo eco2 run -- true
     (cd "$SCRATCH" && without_cargo "$venv/bin/python" -I "$OLDPWD/python/tests/installed.py")
+    python3 -m venv "$SCRATCH/newcomer"
+    CLEAN_PATH=$SCRATCH/newcomer/bin:/usr/bin:/bin without_cargo python3 scripts/newcomer --install "$wheel"
 }
 
 # The archive, in a root that has nothing but it, the C library and `true`; and a C program that is compiled with it.
@@ -38,7 +40,7 @@ installed_tar() {
         env -i HOME=/home PATH=/bin "$(command -v chroot)" "$root" "/$folder/bin/eco2" run -- true
         env -i HOME=/home PATH=/bin "$(command -v chroot)" "$root" "/$folder/bin/eco2" show
     fi
-    printf '#include <eco2.h>\n#include <stdio.h>\nint main(void) { return puts(eco2_version()) < 0; }\n' >"$SCRATCH/uses.c"
+    uses_library >"$SCRATCH/uses.c"
     PKG_CONFIG_PATH=$root/$folder/lib/pkgconfig bash -c 'cc "$1/uses.c" $(pkg-config --cflags --libs eco2) -o "$1/uses"' - "$SCRATCH"
     without_cargo "$SCRATCH/uses"
     ! readelf -S "$root/$folder/bin/eco2" "$root/$folder/lib/libeco2.so" "$root/$folder/lib/libeco2.a" 2>/dev/null |
@@ -46,23 +48,29 @@ installed_tar() {
     [[ ! -d $root/$folder/share/man ]] || ! have mandoc || mandoc -T lint -W warning "$root/$folder"/share/man/man1/*
 }
 
-# Installers of other systems take the wheel without a library, those of a Linux with the glibc it needs the other one.
+# uses_library: prints a C program that is linked with libeco2.
+uses_library() { printf '#include <eco2.h>\n#include <stdio.h>\nint main(void) { return puts(eco2_version()) < 0; }\n'; }
+
+# Installers of other systems take the wheel without a library, those of a Linux with the glibc it needs the other one. An old Python
+# gets none, and the reason.
 chosen_wheels() {
     local platform name
-    for platform in macosx_11_0_arm64 win_amd64 musllinux_1_2_x86_64 manylinux_2_17_x86_64; do
-        name=$(chosen_wheel "$1" "$platform")
+    for platform in macosx_11_0_arm64 win_amd64 musllinux_1_2_x86_64 manylinux_2_17_x86_64 manylinux_2_28_aarch64; do
+        name=$(chosen_wheel "$1" "$platform" 3.12)
         [[ $name == *-none-any.whl ]] || { echo "$platform gets $name" >&2; return 1; }
     done
     name=$(echo "$1"/eco2-*-manylinux*.whl)
-    [[ ! -f $name ]] || [[ $(chosen_wheel "$1" manylinux_2_28_x86_64) == "$(basename "$name")" ]]
+    [[ ! -f $name ]] || [[ $(chosen_wheel "$1" manylinux_2_28_x86_64 3.12) == "$(basename "$name")" ]]
+    ! chosen_wheel "$1" manylinux_2_28_x86_64 3.8 2>"$SCRATCH/old.txt" || { echo "Python 3.8 gets a wheel" >&2; return 1; }
+    grep -q 'requires a different Python: 3.8.*>=3.9' "$SCRATCH/old.txt"
 }
 
-# chosen_wheel FOLDER PLATFORM: the file that pip takes for a platform.
+# chosen_wheel FOLDER PLATFORM PYTHON: the file that pip takes for a platform and a version of Python.
 chosen_wheel() {
     local to
     to=$(mktemp -d -p "$SCRATCH")
-    python3 -m pip download --quiet --no-index --no-deps --find-links "$1" --only-binary :all: --python-version 3.12 \
-        --implementation cp --platform "$2" --dest "$to" eco2 >&2
+    python3 -m pip download --quiet --no-index --no-deps --find-links "$1" --only-binary :all: --python-version "$3" \
+        --implementation cp --platform "$2" --dest "$to" eco2 >&2 || return 1
     basename "$to"/*.whl
 }
 
@@ -86,35 +94,70 @@ installed_sdist() {
     (cd "$SCRATCH" && "$SCRATCH/built/bin/python" -I "$OLDPWD/python/tests/installed.py")
 }
 
-# Debian's packages: no remark of lintian, and installed into a Debian that has nothing else.
+# debian_root PACKAGE...: prints the folder of a Debian 13 that has these packages; made once, kept in the user's cache.
+debian_root() {
+    local folder
+    ((EUID == 0)) || skip "needs root for a change of root"
+    have debootstrap || install_missing debootstrap=debootstrap >&2
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian13-$(printf '%s\n' "$@" | cksum | cut -d' ' -f1)
+    if [[ ! -f $folder/complete ]]; then
+        [[ -z ${NO_SETUP:-} ]] || skip "there is no root of Debian 13 yet"
+        rm -rf "$folder"
+        debootstrap --variant=minbase --include="$(IFS=, && echo "$*")" trixie "$folder" >"$SCRATCH/debootstrap.txt" 2>&1 ||
+            skip "debootstrap cannot build a Debian 13 here"
+        rm -f "$folder"/var/cache/apt/archives/*.deb
+        touch "$folder/complete"
+    fi
+    printf '%s\n' "$folder"
+}
+
+# in_root ROOT COMMAND...: runs it there as root, in an empty environment and with this machine's /proc and /sys. Mounts end with it.
+in_root() {
+    unshare --mount bash -euc '
+        mount -t proc proc "$0/proc"
+        mount --rbind /sys "$0/sys"
+        exec env -i HOME=/root PATH="${IN_ROOT_PATH-}/usr/sbin:/usr/bin:/sbin:/bin" LC_ALL=C.UTF-8 chroot "$0" "$@"' "$@"
+}
+
+# Debian's packages and the wheel in a Debian that has Python and a C compiler, no checkout and no cargo: a newcomer's tasks with each
+# of command and wheel, a program with the library, and nothing that stays behind.
 installed_deb() {
-    local root=$SCRATCH/debian
+    local root=$SCRATCH/debian base before
+    lint_deb "$1"
+    base=$(debian_root gcc libc6-dev pkgconf python3-venv)
+    cp -a "$base" "$root"
+    mkdir "$root/release"
+    cp "$1"/*.deb "$1"/*.whl scripts/newcomer docs/first-run.md "$root/release"
+    uses_library >"$root/release/uses.c"
+    before=$(files_of "$root")
+    in_root "$root" sh -c 'python3 /release/newcomer --install /release/eco2_*.deb /release/first-run.md'
+    in_root "$root" sh -c 'apt-get install --quiet --yes /release/libeco2*.deb && ldconfig -p | grep "libeco2.so" &&
+        cc /release/uses.c $(pkg-config --cflags --libs eco2) -o /tmp/uses && /tmp/uses && rm /tmp/uses'
+    in_root "$root" sh -c 'apt-get purge --quiet --yes eco2 "libeco2*"'
+    diff <(echo "$before") <(files_of "$root") || { echo "these files stay behind" >&2; return 1; }
+    in_root "$root" python3 -m venv /venv
+    IN_ROOT_PATH=/venv/bin: in_root "$root" sh -c 'python3 /release/newcomer --install /release/eco2-*manylinux*.whl /release/first-run.md'
+}
+
+# files_of ROOT: the programs, libraries and pages there.
+files_of() { (cd "$1" && find usr ! -name '*.pyc' ! -name __pycache__ | sort); }
+
+# No error and no warning of lintian, which also compares a package's dependencies with what its programs load.
+lint_deb() {
     have lintian || install_missing lintian=lintian
     # A bug to close belongs to packages that are uploaded to Debian.
     ! have lintian || lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$1"/*.deb
-    ((EUID == 0)) || skip "needs root for a change of root"
-    have debootstrap || install_missing debootstrap=debootstrap
-    debootstrap --variant=minbase stable "$root" >"$SCRATCH/debootstrap.txt" 2>&1 || skip "debootstrap cannot build a Debian here"
-    cp "$1"/*.deb "$root/tmp"
-    chroot "$root" sh -c 'dpkg -i /tmp/*.deb && eco2 --version && HOME=/tmp eco2 run -- true && ldconfig -p | grep libeco2'
 }
 
 # oldest_rust: the libraries and the command are built by the compiler of Debian 13, the oldest that is supported.
 oldest_rust() {
-    local root=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian13
-    ((EUID == 0)) || skip "needs root for a change of root"
-    have debootstrap || install_missing debootstrap=debootstrap
-    if [[ ! -f $root/complete ]]; then
-        rm -rf "$root"
-        debootstrap --variant=minbase --include=cargo,gcc,libc6-dev trixie "$root" >"$SCRATCH/debootstrap.txt" 2>&1 ||
-            skip "debootstrap cannot build a Debian 13 here"
-        mkdir -p "$root/src" "$root/cargo/registry"
-        touch "$root/complete"
-    fi
+    local root
+    root=$(debian_root cargo gcc libc6-dev)
+    mkdir -p "$root/src" "$root/cargo/registry"
     # The mounts end with this process.
     unshare --mount bash -euc '
         mount --bind "$PWD" "$1/src"
         mount --bind "${CARGO_HOME:-$HOME/.cargo}/registry" "$1/cargo/registry"
-        env -i PATH=/usr/bin:/bin HOME=/tmp CARGO_HOME=/cargo CARGO_TARGET_DIR=/tmp/target CARGO_INCREMENTAL=0 \
+        env -i PATH=/usr/sbin:/usr/bin:/bin HOME=/tmp CARGO_HOME=/cargo CARGO_TARGET_DIR=/tmp/target CARGO_INCREMENTAL=0 \
             chroot "$1" sh -c "cd /src && rustc --version && cargo check --quiet --locked --offline -p eco2-cli -p eco2-ffi"' - "$root"
 }

@@ -125,7 +125,7 @@ END_CONTROL
     dpkg-deb --root-owner-group -Zxz --build "$tree" "$OUT/${name}_$VERSION-1_$arch.deb" >/dev/null
 }
 
-# The publisher of packages sets Debian's variables; a package that is only tried needs no address.
+# The publisher of packages sets Debian's variables. The domain of a package that is only tried is reserved for addresses that do not exist (RFC 2606).
 maintainer() { printf '%s <%s>' "${DEBFULLNAME:-The eco2 contributors}" "${DEBEMAIL:-eco2@packages.invalid}"; }
 
 debian_changelog() {

@@ -1,6 +1,7 @@
 //! `eco2 completions`, `eco2 man` and `eco2 help`: made from the command line's definition, and read by the programs that they are for.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -57,6 +58,10 @@ fn manual_page_of_every_command_has_no_fault() {
     }
     assert!(!names.iter().any(|name| name.contains("help") || name.contains("-man")), "{names:?}");
     assert_eq!(rig.eco2("man runs prune").out, fs::read_to_string(rig.path("pages/man1/eco2-runs-prune.1")).unwrap());
+    // Every user reads the pages that root installs.
+    fs::write(rig.path("readable"), "").unwrap();
+    let mode = |path: &str| fs::metadata(rig.path(path)).unwrap().permissions().mode();
+    assert_eq!(mode("pages/man1/eco2.1"), mode("readable"));
     assert!(rig.eco2("man").out.starts_with(".TH ECO2 1 "));
     assert!(rig.eco2("man rum").err.contains("no command is named 'rum'"));
     if !Path::new("/usr/bin/mandoc").exists() {
