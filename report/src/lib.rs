@@ -16,6 +16,7 @@ mod error;
 mod history;
 mod render;
 mod store;
+mod wall;
 
 pub use analysis::{
     BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, Increase, IncreaseCheck,

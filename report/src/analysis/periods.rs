@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{has_failed, measured_once, whole_runs};
+use crate::wall::wall_clock;
 
 /// Seconds of an hour and of a day.
 const HOUR_S: i64 = 3_600;
@@ -202,7 +203,7 @@ fn periods_of(report: &Report, period: Period) -> Vec<Option<i64>> {
 
 /// Returns the starts of the periods of a run, and when each begins within the run, nanoseconds.
 fn edges(report: &Report, period: Period) -> Option<Vec<(i64, u64)>> {
-    let started: Timestamp = report.run.started_at.parse().ok()?;
+    let started: Timestamp = wall_clock(&report.run.started_at)?.parse().ok()?;
     let lasted = SignedDuration::from_nanos(i64::try_from(report.run.duration_ns).ok()?);
     let ended = started.checked_add(lasted).ok()?;
     let mut from_s = period.start_s(started.as_second());

@@ -4,6 +4,7 @@
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
 use super::{budget, host_total, presentable, sections};
+use crate::wall::wall_clock;
 use eco2_core::schema::{Attempt, Merge, Report, State};
 
 /// Returns the report as a summary for people; every line ends with `\n`.
@@ -46,9 +47,7 @@ fn head(report: &Report, page: &mut Page) {
         facts.push(format!("exit {code}"));
     }
     facts.push(page.spelling().duration(run.duration_ns));
-    // A replayed trace has no wall clock, so its run starts at 1970-01-01.
-    let wall = Some(&run.started_at).filter(|at| !at.is_empty() && !at.starts_with("1970-"));
-    facts.extend(wall.map(|at| format!("from {}", to_the_second(at))));
+    facts.extend(wall_clock(&run.started_at).map(|at| format!("from {}", to_the_second(at))));
     facts.extend(Some(&run.host.hostname).filter(|host| !host.is_empty()).map(|host| format!("on {host}")));
     page.row("Run", Tone::Strong, &facts.join(dot));
     if !run.command.is_empty() {

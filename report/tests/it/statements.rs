@@ -299,7 +299,10 @@ fn gpai_warns_of_generated_energy_has_no_day_of_1970_and_one_order_of_magnitude(
     (report.energy.synthetic_uj, report.energy.measured_uj) = (report.energy.measured_uj, 0);
     (report.run.started_at, report.run.ended_at) = ("1970-01-01T00:00:00Z".into(), "1970-01-01T02:00:00Z".into());
     report.work.extra.insert("total_flos".into(), 9.96e18);
-    let text = gpai(&[report]).unwrap();
+    let list = [report];
+    let checklist = compute_checklist(&list, None, &list, "1 run");
+    assert!(checklist.contains("- Range of the energy: none: the energy was generated"), "{checklist}");
+    let text = gpai(&list).unwrap();
     assert!(text.starts_with("SYNTHETIC: ") && !text.contains("1970"), "{text}");
     assert!(text.contains("1.0x10^19 FLOP (order of magnitude 10^19)"), "{text}");
 }
@@ -358,6 +361,9 @@ fn electricity_and_scope_2_by_month_and_site_are_by_hand() {
     near(number(0, "market_factor_g_per_kwh"), 3.0);
     assert_eq!((table[0]["market_instrument"].as_str(), table[0]["location_factor_year"].as_str()), ("PPA", "2024"));
     assert_eq!((table[1]["scope2_market_t"].as_str(), table[1]["runs_without_contract"].as_str()), ("", "1"));
+    // A replayed trace has no wall clock, and so no month.
+    let replayed = rows(&esg_csv(&[in_month("e", "lab", "1970-01-01", None)], Some("site")).unwrap());
+    assert_eq!((replayed[0]["month"].as_str(), replayed[0]["site"].as_str()), ("", "lab"));
     assert!(table.iter().all(|row| row["mapping"] == "not checked"));
     let by_zone = rows(&esg_csv(&runs, None).unwrap());
     assert_eq!(by_zone.iter().map(|row| row["site"].as_str()).collect::<Vec<_>>(), ["FR", "FR"]);

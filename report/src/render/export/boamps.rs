@@ -14,6 +14,7 @@ use super::super::{finite, word};
 use super::{document, mean_intensity, sensors};
 use crate::Error;
 use crate::analysis::scope_of;
+use crate::wall::wall_clock;
 
 /// The value of a required text for which there is no label.
 const NOT_STATED: &str = "not stated";
@@ -54,7 +55,7 @@ fn header(report: &Report) -> Option<Value> {
 
 /// Returns a time as the format requires it: `2026-01-02 03:04:05`; `None` if it is not known.
 fn written(at: &str) -> Option<String> {
-    Some(at.get(..19)?.replace('T', " "))
+    Some(wall_clock(at)?.get(..19)?.replace('T', " "))
 }
 
 /// Returns the value of the run's label of this name; `None` if it is not set.

@@ -10,6 +10,7 @@ use super::super::presentable;
 use super::methods::{how, whose};
 use super::{basis, hardware_words_of, open_runs, overlap, synthetic_warning};
 use crate::analysis::{DeviceTime, RunSum, declared_pue, facility_of, sum_of_runs};
+use crate::wall::wall_clock;
 use crate::{Error, clean};
 use eco2_core::units::{joules, kwh};
 use eco2_core::{Bounded, Ranged as _};
@@ -44,9 +45,7 @@ pub fn gpai(reports: &[eco2_core::schema::Report]) -> Result<String, Error> {
     ];
     let count = all.runs.len();
     let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
-    // A trace without a wall clock starts at 1970.
-    let is_known = |day: &&str| !day.starts_with("1970-");
-    let day = |at: &str| clean::markdown(at.get(..10).filter(is_known).unwrap_or("an unknown day"));
+    let day = |at: &str| clean::markdown(wall_clock(at).and_then(|at| at.get(..10)).unwrap_or("an unknown day"));
     let warning = synthetic_warning(&all.sum).map_or_else(String::new, |warning| warning + "\n\n");
     let (from, to) = (day(&all.sum.run.started_at), day(&all.sum.run.ended_at));
     let rows: String = rows.iter().map(|(name, value)| format!("| {name} | {} |\n", clean::markdown(value))).collect();
@@ -135,10 +134,9 @@ fn time_range(days: f64) -> &'static str {
 /// Returns the seconds in which at least one run went on; without wall clocks the sum of the durations.
 fn wall_s(all: &RunSum) -> f64 {
     let interval = |run: &eco2_core::schema::Report| {
-        let start: Timestamp = run.run.started_at.parse().ok()?;
+        let start: Timestamp = wall_clock(&run.run.started_at)?.parse().ok()?;
         let start_s = start.as_second() as f64;
-        // A replayed trace has no wall clock: its runs start at 1970.
-        (start_s >= DAY_S).then_some((start_s, start_s + run.run.duration_ns as f64 / 1e9))
+        Some((start_s, start_s + run.run.duration_ns as f64 / 1e9))
     };
     let Some(mut intervals) = all.runs.iter().map(interval).collect::<Option<Vec<_>>>() else {
         return all.sum.run.duration_ns as f64 / 1e9;

@@ -340,6 +340,7 @@ pub fn compute_checklist(paper: &[Report], by: Option<&str>, project: &[Report],
     };
     let energy = &reported.sum.energy;
     let kind = match energy.range_kind {
+        _ if energy.synthetic_uj > 0 => "none: the energy was generated",
         Some(RangeKind::Hard) => "hard: contains the true value whatever the load did",
         Some(RangeKind::Plausible) => "plausible: contains the true value with 90 %",
         None => "not known",

@@ -12,6 +12,7 @@ use super::super::{finite, word};
 use super::{basis, document, factor_sources, hardware_by_type, kinds, mean_intensity, sensors};
 use crate::Error;
 use crate::analysis::{is_measured, scope_of};
+use crate::wall::wall_clock;
 
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");
@@ -47,7 +48,7 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
     let value = json!({
         "schema": "eco2.summary/1",
         "tool": format!("eco2 {}", report.run.tool.version),
-        "month": report.run.started_at.get(..7),
+        "month": wall_clock(&report.run.started_at).and_then(|at| at.get(..7)),
         "state": word(&report.run.state),
         "duration_s": report.run.duration_ns as f64 / 1e9,
         "machines": report.merge.as_ref().map_or(1, |merge| merge.machines),

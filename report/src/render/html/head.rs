@@ -10,6 +10,7 @@ use eco2_grid::carbon::FunctionalUnit;
 use maud::{Markup, html};
 
 use crate::analysis::scope_of;
+use crate::wall::wall_clock;
 
 use super::super::export::{kinds, mean_intensity};
 use super::super::numbers::{Amount, EN, NB, as_f64, axis, count, digits, duration, share};
@@ -50,7 +51,7 @@ pub(super) fn title(report: &Report) -> &str {
 
 /// Returns the day of a time; `None` for a replayed trace, which has no wall clock.
 fn day(at: &str) -> Option<&str> {
-    at.get(..10).filter(|day| !day.starts_with("1970-"))
+    wall_clock(at)?.get(..10)
 }
 
 /// Returns the models of processors and GPUs in the total: `8 × NVIDIA H100 80GB`.
