@@ -7,8 +7,6 @@ import json
 import math
 import subprocess
 import sys
-import threading
-import time
 import unittest
 
 from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loop, written
@@ -134,15 +132,11 @@ class Budget(HfTest):
 
     def test_d15_the_end_is_forecast_from_the_runs_own_steps(self) -> None:
         """A fifth of the steps forecasts the whole; here it is over a budget of three times what is spent."""
-        going = threading.Event()
-        self.addCleanup(going.set)
-        turning = threading.Thread(target=self.turn_until, args=(going,), daemon=True)
         options = lambda: self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)  # noqa: E731
         probe = Loop(CarbonBudgetCallback(1.0, **options()))
         before = probe.callback.forecast
         self.assertEqual((before.budget_kg, before.spent_kg), (1.0, None))
         self.assertIn("not started", before.recommendation)
-        turning.start()
         probe.begin()
         self.steps(probe, 30)
         each_kg = probe.callback.forecast.spent_kg / 30
@@ -165,9 +159,6 @@ class Budget(HfTest):
 
     def test_k10_a_forecast_without_a_budget_states_that_it_has_none(self) -> None:
         """Before the run it has not started; with too few steps there is none yet; then it has an end and a back-test error."""
-        going = threading.Event()
-        self.addCleanup(going.set)
-        threading.Thread(target=self.turn_until, args=(going,), daemon=True).start()
         loop = Loop(Eco2AICallback(**self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)))
         before = predict_carbon_budget_exhaustion(loop.callback)
         self.assertEqual((before.recommendation, before.budget_kg), ("no forecast yet: the run has not started", None))
@@ -184,15 +175,10 @@ class Budget(HfTest):
         loop.call("on_train_end")
 
     def steps(self, loop, count):
-        """Steps of ten milliseconds."""
-        for _ in range(count):
-            time.sleep(0.01)
+        """Steps of one and two joules in turns. Each is read before the step ends, so that it does not matter how long one takes."""
+        for number in range(count):
+            self.machine.turn(loop.callback.session.meter, JOULE * (1 + number % 2), pause=0.003)
             loop.batches(1)
-
-    def turn_until(self, over):
-        """Uses half a joule every five milliseconds, about."""
-        while not over.wait(0.005):
-            self.machine.use(JOULE // 2)
 
     def test_k10_coarse_checks_with_a_meter_stop_once_the_budget_is_spent(self) -> None:
         loop = Loop(CarbonBudgetCallback(0.001, action="stop", check_frequency=10, **self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)))

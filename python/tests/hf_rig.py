@@ -57,7 +57,7 @@ class Machine:
         """A run begins: its energy counts from where the counter is."""
         self._first = self.uj
 
-    def turn(self, meter: Any, uj: int) -> None:
+    def turn(self, meter: Any, uj: int, pause: float = 0.02) -> None:
         """Turns the counter on, and waits until the meter has read it. What was used lies within the run, to a microjoule.
 
         A microjoule comes first: energy is spread from one change of the counter to the next. The rest comes when the
@@ -69,7 +69,7 @@ class Machine:
             at = self.uj - self._first
             # `now()` extrapolates. The devices are asked seldom: that takes a lock which reading needs too.
             read = lambda: any((device.energy_uj or 0) >= at for device in meter.devices())  # noqa: E731
-            assert until(read, pause=0.02), "the counter was not read"
+            assert until(read, pause=pause), "the counter was not read"
 
     def options(self, **more: Any) -> Dict[str, Any]:
         """Options of a meter that reads this machine only, and keeps no log; it counts from where the counter is.

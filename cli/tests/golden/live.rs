@@ -18,8 +18,10 @@ fn a_counter_that_grows_and_one_that_wraps() {
     zone(&rig, "intel-rapl:0", "package-0", 50_000_000_000);
     zone(&rig, "intel-rapl:0:0", "dram", 262_143_000_000);
     let set = |folder: &str, uj: u64| format!("echo {uj} > {RAPL}/{folder}/energy_uj; ");
-    let script =
-        format!("sleep 0.2; {}{}sleep 0.2", set("intel-rapl:0", 50_012_345_678), set("intel-rapl:0:0", 671_150));
+    // A first microjoule dates the energy that follows into the run, however late on a busy machine that began.
+    let first = format!("{}{}", set("intel-rapl:0", 50_000_000_001), set("intel-rapl:0:0", 262_143_000_001));
+    let then = format!("{}{}", set("intel-rapl:0", 50_012_345_678), set("intel-rapl:0:0", 671_150));
+    let script = format!("sleep 0.2; {first}sleep 0.2; {then}sleep 0.2");
     let ran = rig.run("--quiet --no-log --zone FR --pue 1.2 --name live --json report.json", &script);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     // What was drawn between the first reading and the run's beginning is not the run's.
@@ -32,10 +34,15 @@ fn two_gpus_by_their_own_clock() {
     let clock = rig.put("clock", "1000000000\n");
     let gpu = |name: &str, watts: u64| format!("name={name}\npower={watts}\nna=power\nna=instant\nna=samples\n");
     let gpus = format!("[gpu 0]\n{}[gpu 1]\n{}", gpu("NVIDIA A", 100), gpu("NVIDIA B", 250));
-    let library = rig.nvml(&format!("clock_file={}\n{gpus}", clock.display()));
+    let calls = rig.path("calls");
+    let library = rig.nvml(&format!("clock_file={}\ncalls={}\n{gpus}", clock.display(), calls.display()));
     let flags = "--quiet --no-log --zone DE --name live --source nvml --json report.json";
-    let script = "sleep 0.3; echo 2500000000 > tick; mv tick clock; sleep 0.3";
-    let ran = ran(rig.measuring(flags, script).env("ECO2_NVML", library));
+    // Each tick is awaited until both counters have been read twice, however long that takes. The first one is a millisecond: it dates
+    // the energy that follows into the run.
+    let read = "reads() { grep -c TotalEnergy calls; }; seen() { n=$(reads); until [ $(reads) -ge $((n + 4)) ]; do sleep 0.02; done; }; ";
+    let tick = |ns: u64| format!("echo {ns} > tick; mv tick clock; seen; ");
+    let script = format!("{read}seen; {}{}", tick(1_001_000_000), tick(2_500_000_000));
+    let ran = ran(rig.measuring(flags, &script).env("ECO2_NVML", library));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     compared("live_nvml", &rig, 1_500 * 350_000);
 }
