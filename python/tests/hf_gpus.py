@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 import eco2
+from fixture import fake_driver
 from hf_rig import HfTest, Loop, until
 
 import hf_eco2ai as h
@@ -19,10 +20,7 @@ class Gpus(HfTest):
 
     def setUp(self) -> None:
         super().setUp()
-        library = Path(eco2._load.library().path).parent / "libnvidia_ml_fake.so"
-        if not library.is_file():
-            self.skipTest(f"{library} is missing: cargo build -p fake-nvml")
-        shutil.copy2(library, "libnvidia-ml.so.1")
+        shutil.copy2(fake_driver(), "libnvidia-ml.so.1")
         Path("fake-nvml.conf").write_text("".join(
             f"[gpu {number}]\nuuid=GPU-{number}\npower={100 * (number + 1)}\nenergy_period_ms=20\n" for number in range(3)),
             encoding="ascii")

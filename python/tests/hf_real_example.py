@@ -37,7 +37,8 @@ class TrainerExample(HfTest):
 
     def test_with_a_gpu_it_is_measured(self) -> None:
         if not FAKE:
-            self.skipTest("FAKE_NVML_LIBRARY does not name the scripted driver library")
+            why = "FAKE_NVML_LIBRARY does not name the scripted driver library"
+            self.fail(why) if REQUIRED else self.skipTest(why)
         driver = Path(self.folder, "libnvidia-ml.so.1")
         shutil.copy(FAKE, driver)
         driver.with_name("fake-nvml.conf").write_text("[gpu 0]\nname=NVIDIA Test\nuuid=GPU-1\npower=100\n", encoding="ascii")

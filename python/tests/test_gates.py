@@ -10,8 +10,9 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
-from fixture import ROOT
+from fixture import ROOT, fake_driver
 
 
 def script(name: str):
@@ -44,6 +45,12 @@ class Gates(unittest.TestCase):
         self.assertIn("FAILED (required, but skipped: reason)", done.stdout)
         self.assertIn("gates: 0 passed, 1 failed, 1 skipped", done.stdout)
         self.assertEqual(gates('skip reason; REQUIRED=("g 1")', "true").returncode, 0)
+
+    def test_missing_fake_driver_fails_where_the_tests_are_required(self):
+        library = mock.patch("eco2._load.library", lambda: mock.Mock(path="/nowhere/libeco2.so"))
+        for variables, kind in (({"CI": "true"}, RuntimeError), ({"ECO2_LIBRARY": "/nowhere/libeco2.so"}, RuntimeError), ({}, unittest.SkipTest)):
+            with library, mock.patch.dict("os.environ", variables, clear=True), self.assertRaisesRegex(kind, "cargo build -p fake-nvml"):
+                fake_driver()
 
     def test_every_required_gate_exists(self):
         text = (ROOT / "scripts/test").read_text(encoding="utf-8")
