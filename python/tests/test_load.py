@@ -123,7 +123,9 @@ class Elsewhere(Case):
         program = ("import sys; sys.version_info = (3, 8, 10, 'final', 0); sys.version = '3.8.10 (main)'\n"
                    "try: import eco2\n"
                    "except ImportError as error: print(error)\n")
-        self.assertIn("eco2 needs Python 3.9 or newer, and this is 3.8.10", self.python(program).stdout)
+        for package in ("eco2", "hf_eco2ai"):
+            shown = self.python(program.replace("import eco2", f"import {package}")).stdout
+            self.assertIn("eco2 needs Python 3.9 or newer, and this is 3.8.10", shown)
 
 
 class Command(Case):
@@ -165,6 +167,14 @@ class Sources(unittest.TestCase):
         for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
             with self.subTest(path.name):
                 ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, int(oldest)))
+
+    def test_old_pythons_understand_the_message_that_refuses_them(self):
+        import ast
+
+        for package in ("eco2", "hf_eco2ai"):
+            text = (SOURCES / package / "__init__.py").read_text(encoding="utf-8")
+            ast.parse(text, feature_version=(3, 6))
+            self.assertNotIn("from __future__ import annotations", text, "which 3.6 refuses before it runs anything")
 
     def test_d26_importing_needs_no_package_that_is_not_declared(self):
         code = ("import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"

@@ -149,6 +149,15 @@ class Files(Case):
                 pass
         self.assertIn(f"{self.folder}/missing", str(caught[0].message))
 
+    def test_home_that_cannot_be_written_costs_the_log_and_the_remedy_is_named(self):
+        Path(self.folder, "file").touch()
+        program = ("import eco2, json, os\n"
+                   "with eco2.Meter(sources=['synthetic'], sysfs='none', nvml='none') as meter: meter.step()\n"
+                   "print(*(event.text for event in meter.report_object().events if event.kind == 'log-failed'))\n"
+                   "print(meter.total('step').count)\n")
+        done = self.python(program, HOME=f"{self.folder}/file/home", XDG_STATE_HOME="")
+        self.assertRegex(done.stdout, r"no log: .*file/home.*; ECO2_STATE_DIR=FOLDER keeps it elsewhere\n1\n")
+
     @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
     def test_m39_a_log_that_cannot_be_written_is_reported(self):
         os.chmod(self.folder, stat.S_IRUSR | stat.S_IXUSR)

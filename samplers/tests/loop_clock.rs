@@ -144,10 +144,15 @@ fn the_counter_is_trusted_only_where_the_kernel_keeps_time_by_an_invariant_one()
         let (_dir, roots) = tree(cpuinfo, source);
         assert_eq!(kernel_trusts_tsc(&roots), trusted, "{cpuinfo:?} {source:?}");
     }
-    let (_dir, roots) = tree("", "");
-    let hot = HotClock::new(Clock::Monotonic, &roots);
-    hot.anchor();
-    assert!(!hot.counting() && !hot.ticks().tsc && hot.error_ns() == 0);
+    // A machine without such a counter takes the kernel's clock.
+    for (cpuinfo, source) in [("", ""), ("flags\t\t: fpu\n", "hpet\n")] {
+        let (_dir, roots) = tree(cpuinfo, source);
+        let hot = HotClock::new(Clock::Monotonic, &roots);
+        hot.anchor();
+        assert!(!hot.counting() && !hot.ticks().tsc && hot.error_ns() == 0);
+        let (before, now, after) = (monotonic_ns(), hot.convert(hot.ticks()), monotonic_ns());
+        assert!((before..=after).contains(&now.0) && now.1 == 0, "{before} {now:?} {after}");
+    }
 }
 
 /// Anchors every millisecond until the counter serves; `None` on a machine without one.

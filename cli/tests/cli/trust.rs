@@ -73,6 +73,23 @@ fn k17_planted_folder_for_temporary_files_gets_no_runs() {
 }
 
 #[test]
+fn home_that_cannot_be_written_costs_the_log_and_the_remedy_is_named() {
+    let rig = Rig::measured();
+    // A folder in a file: root could write to a folder without permissions.
+    rig.put("file", "");
+    let homeless = |command: &mut Command| {
+        ran(command.env("HOME", rig.path("file/home")).env_remove("XDG_STATE_HOME").env_remove("XDG_CONFIG_HOME"))
+    };
+    let run = homeless(&mut rig.measuring("", "exit 3"));
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(run.err.contains("Energy") && run.err.contains("no log:") && run.err.contains("ECO2_STATE_DIR=FOLDER"), "{run:?}");
+    let set = homeless(&mut rig.command("config set zone DE"));
+    assert!(set.code == Some(1) && set.err.contains("file/home"), "{set:?}");
+    let elsewhere = homeless(rig.measuring("", "true").env("ECO2_STATE_DIR", rig.path("elsewhere")));
+    assert!(elsewhere.code == Some(0) && !elsewhere.err.contains("no log:"), "{elsewhere:?}");
+}
+
+#[test]
 fn k17_secrets_of_the_command_line_are_in_no_file_and_no_rendering() {
     let rig = Rig::measured();
     let mut run = rig.measuring("--json report.json", "true");

@@ -10,8 +10,6 @@ Every value comes from libeco2. All names can be imported and constructed withou
 needs when it is first used. A name whose part is not built yet raises eco2.NotBuilt when it is used.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 
