@@ -1,7 +1,5 @@
 """Two Ray actors that join one run, because Ray sets `RAY_JOB_ID` in its workers. Needs `pip install ray` and this package.
 
-No test starts the real Ray; two processes with its variables are tested (python/tests/test_ray.py).
-
     python3 examples/python/ray_actors.py
     eco2 report last          # the records of both, merged: each counter counts once
 """

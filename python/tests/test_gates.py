@@ -92,7 +92,7 @@ class Gates(unittest.TestCase):
             self.assertIn(name, full)
         self.assertNotIn("libtorch-dev", setup("announce"))
         self.assertIn("nothing is installed", setup("NO_SETUP=1; announce none-such=package-of-it; install_missing none-such=package-of-it"))
-        for step in ("python_venv none-such none-such==1", "jax_example", "cargo_tool none-such none-such@1"):
+        for step in ("python_venv none-such none-such==1", "jax_and_ray", "cargo_tool none-such none-such@1"):
             self.assertIn("not", setup(f"NO_SETUP=1; ({step}) || echo not"))
 
     def test_d42_every_check_of_the_files_finds_what_it_looks_for(self):

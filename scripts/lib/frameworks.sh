@@ -70,13 +70,23 @@ bill_of_materials() {
     with_frameworks "$venv" -m unittest hf_modality
 }
 
-# JAX on the CPU.
-jax_example() {
+# JAX on the CPU, and two actors of Ray.
+jax_and_ray() {
     local venv
     python3_venv || skip "python3 has no venv (Debian: python3-venv)"
-    venv=$(python_venv jax jax==0.10.2) || skip "jax could not be installed"
+    venv=$(python_venv jax-ray jax==0.10.2 ray==2.60.0) || skip "they could not be installed"
     cargo build --locked --quiet -p eco2-ffi
-    with_frameworks "$venv" -m unittest real_frameworks
+    with_frameworks "$venv" -m unittest real_frameworks.Examples
+}
+
+# DeepSpeed's launcher with two ranks and no GPU; it counts processors by numactl.
+deepspeed_launcher() {
+    local venv
+    system_torch || skip "no torch for $SYSTEM_PYTHON (Debian: python3-torch python3-venv)"
+    have numactl || install_missing numactl=numactl
+    venv=$(framework_venv deepspeed deepspeed==0.14.4 'numpy<2') || skip "deepspeed could not be installed"
+    cargo build --locked --quiet -p eco2-ffi
+    with_frameworks "$venv" -m unittest real_frameworks.DeepSpeed
 }
 
 # The Trainer, Lightning, Accelerate, TensorBoard and torchrun of today, with PyPI's torch: 7 GB, built once.
