@@ -644,6 +644,70 @@ typedef struct eco2_device {
 } eco2_device;
 
 /*
+ Energy of one request, extrapolated as in eco2_now(). Set struct_size before the call.
+ */
+typedef struct eco2_request {
+  /*
+   sizeof(eco2_request).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_NOW_COMPLETE, or 0 where the energy lacks a device or a step.
+   */
+  uint32_t flags;
+  /*
+   Tokens computed, of prompt and answer.
+   */
+  uint64_t tokens;
+  /*
+   Its share of the steps that it took part in, microjoules; ECO2_UNKNOWN if nothing is known.
+   */
+  uint64_t energy_uj;
+} eco2_request;
+
+/*
+ All requests so far. Set struct_size before the call.
+ */
+typedef struct eco2_request_totals {
+  /*
+   sizeof(eco2_request_totals).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_NOW_COMPLETE, or 0 where the energies lack a device or a step.
+   */
+  uint32_t flags;
+  /*
+   Requests that have ended.
+   */
+  uint64_t finished;
+  /*
+   Requests that are open: their energy is in the sum, and may still grow.
+   */
+  uint64_t open;
+  /*
+   Tokens of all requests.
+   */
+  uint64_t tokens;
+  /*
+   Energy of all requests, microjoules; ECO2_UNKNOWN if nothing is known.
+   */
+  uint64_t energy_uj;
+  /*
+   Energy between steps, and of steps without tokens, microjoules; ECO2_UNKNOWN if nothing is known.
+   */
+  uint64_t idle_uj;
+  /*
+   Median of the energy per token of ended requests, microjoules; ECO2_UNKNOWN before one of known energy has ended.
+   */
+  uint64_t p50_uj_per_token;
+  /*
+   Their 95 % quantile, as above.
+   */
+  uint64_t p95_uj_per_token;
+} eco2_request_totals;
+
+/*
  State of the budget. Set struct_size before the call.
  */
 typedef struct eco2_budget {
@@ -1294,6 +1358,54 @@ int32_t eco2_device_text(const struct eco2_meter *meter,
                          char *buffer,
                          size_t size,
                          size_t *needed);
+
+/*
+ Ends a step of an inference engine: divides the energy since the last call among requests, in proportion to the tokens
+ that the step computed for each: `tokens[i]` of request `ids[i]`, a number of your choice.
+
+ Requests that run at the same time share the device, so this and not a span per request is their energy. A request is
+ open from its first step to eco2_request_end(). With `count` 0 (the arrays may be NULL), or without any token, the energy
+ is idle: call it so before a step after a pause. The first call divides the energy since the meter opened. The
+ requests and the idle energy add up to eco2_now() at the last call exactly. One engine per meter.
+
+ Takes a lock and allocates. Any thread. Since 0.2.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; the arrays are readable for `count` elements.
+ */
+int32_t eco2_request_step(const struct eco2_meter *meter,
+                          const uint64_t *ids,
+                          const uint64_t *tokens,
+                          size_t count);
+
+/*
+ An open request so far. ECO2_ERR_NOT_OPEN: it was in no step, or has ended. Takes a lock. Any thread. Since 0.2.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
+ */
+int32_t eco2_request_get(const struct eco2_meter *meter,
+                         uint64_t id,
+                         struct eco2_request *out);
+
+/*
+ Ends a request; its energy does not change any more. ECO2_ERR_NOT_OPEN as for eco2_request_get(). Takes a lock. Any
+ thread. Since 0.2.
+
+ # Safety
+ As for eco2_request_get().
+ */
+int32_t eco2_request_end(const struct eco2_meter *meter,
+                         uint64_t id,
+                         struct eco2_request *out);
+
+/*
+ The sums over all requests so far. In a closed meter too. Takes a lock. Any thread. Since 0.2.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
+ */
+int32_t eco2_request_sums(const struct eco2_meter *meter, struct eco2_request_totals *out);
 
 /*
  The report as text (ECO2_REPORT_...): final once the meter is closed, provisional before.

@@ -135,6 +135,31 @@ struct DevicesNow {
     std::vector<std::optional<std::uint64_t>> uj;
 };
 
+/// Energy of one request, extrapolated as Now.
+struct Request {
+    /// Tokens computed, of prompt and answer.
+    std::uint64_t tokens;
+    /// Microjoules; none: nothing is known.
+    std::optional<std::uint64_t> energy_uj;
+    /// Whether every device's part in every step is known.
+    bool complete;
+};
+
+/// All requests so far.
+struct Requests {
+    std::uint64_t finished;
+    std::uint64_t open;
+    std::uint64_t tokens;
+    /// Microjoules of all requests, and of none.
+    std::optional<std::uint64_t> energy_uj;
+    std::optional<std::uint64_t> idle_uj;
+    /// Median and 95 % quantile of the energy per token of ended requests.
+    std::optional<std::uint64_t> p50_uj_per_token;
+    std::optional<std::uint64_t> p95_uj_per_token;
+    /// Whether every device's part in every step is known.
+    bool complete;
+};
+
 /// Work of one step.
 struct Work {
     std::uint64_t samples = 0;
@@ -358,6 +383,31 @@ public:
         return now;
     }
 
+    /// Ends a step of an inference engine: divides the energy since the last call among requests, by the number of tokens
+    /// that the step computed for each id; see eco2_request_step().
+    Result<void> request_step(const std::vector<std::pair<std::uint64_t, std::uint64_t>> &tokens_by_id = {}) const {
+        std::vector<std::uint64_t> ids, tokens;
+        for (const auto &[id, count] : tokens_by_id) {
+            ids.push_back(id);
+            tokens.push_back(count);
+        }
+        return checked(eco2_request_step(meter_, ids.data(), tokens.data(), ids.size()));
+    }
+    /// An open request so far.
+    Result<Request> request(std::uint64_t id) const { return request_by(eco2_request_get, id); }
+    /// Ends a request.
+    Result<Request> request_end(std::uint64_t id) const { return request_by(eco2_request_end, id); }
+
+    /// The sums over all requests so far.
+    Result<Requests> requests() const {
+        eco2_request_totals all{};
+        all.struct_size = sizeof all;
+        const std::int32_t status = eco2_request_sums(meter_, &all);
+        if (status != ECO2_OK) return last_error(status);
+        return Requests{all.finished, all.open, all.tokens, known(all.energy_uj), known(all.idle_uj),
+                        known(all.p50_uj_per_token), known(all.p95_uj_per_token), (all.flags & ECO2_NOW_COMPLETE) != 0};
+    }
+
     /// The total of a name's spans that have ended.
     Result<Total> total(Name name) const {
         eco2_span_sum sum{};
@@ -456,6 +506,14 @@ private:
     static std::optional<double> known(double value) {
         if (std::isnan(value)) return std::nullopt;
         return value;
+    }
+
+    Result<Request> request_by(decltype(eco2_request_get) call, std::uint64_t id) const {
+        eco2_request found{};
+        found.struct_size = sizeof found;
+        const std::int32_t status = call(meter_, id, &found);
+        if (status != ECO2_OK) return last_error(status);
+        return Request{found.tokens, known(found.energy_uj), (found.flags & ECO2_NOW_COMPLETE) != 0};
     }
 
     Result<Device> device(std::uint32_t index) const {

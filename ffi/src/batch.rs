@@ -71,7 +71,7 @@ pub unsafe extern "C" fn eco2_batch_impact(batch: *const BatchColumns) -> i32 {
 unsafe fn fill_columns(batch: &BatchColumns) -> Result<(), Failure> {
     let (column, pue) = (column(batch.kind)?, pue(batch.pue)?);
     let price = price(batch.price_per_tonne)?;
-    let count = rows(batch.count)?;
+    let count = rows(batch.count, "batch: count")?;
     if count == 0 {
         return Ok(());
     }
@@ -135,12 +135,12 @@ fn column(kind: i32) -> Result<ImpactColumn, Failure> {
 }
 
 /// Checks a number of rows: at most the elements of 8 bytes that fit into the address space.
-pub(crate) fn rows(count: u64) -> Result<usize, Failure> {
+pub(crate) fn rows(count: u64, argument: &str) -> Result<usize, Failure> {
     let max = isize::MAX.unsigned_abs() / size_of::<u64>();
     usize::try_from(count)
         .ok()
         .filter(|count| *count <= max)
-        .ok_or_else(|| Failure::argument(format!("batch: count is {count}; allowed: 0 to {max}")))
+        .ok_or_else(|| Failure::argument(format!("{argument} is {count}; allowed: 0 to {max}")))
 }
 
 /// Checks that no value of a column is less than the one before.

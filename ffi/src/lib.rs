@@ -24,6 +24,7 @@ mod process;
 mod read;
 mod record;
 mod reports;
+mod requests;
 mod source;
 mod status;
 mod text;
@@ -46,5 +47,8 @@ pub use record::{
     eco2_start_steps, eco2_step, eco2_step_work,
 };
 pub use reports::{eco2_merge, eco2_report};
+pub use requests::{
+    RequestEnergy, RequestTotals, eco2_request_end, eco2_request_get, eco2_request_step, eco2_request_sums,
+};
 pub use source::{ReadFn, SourceDomain, SourceTable, eco2_register_source};
 pub use status::*;

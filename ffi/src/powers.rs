@@ -79,7 +79,7 @@ unsafe fn fill_columns(batch: &PowerColumns) -> Result<u64, Failure> {
             batch.flags
         )));
     }
-    let (pue, count) = (pue(batch.pue)?, rows(batch.count)?);
+    let (pue, count) = (pue(batch.pue)?, rows(batch.count, "batch: count")?);
     if count == 0 {
         return Ok(0);
     }
@@ -146,7 +146,7 @@ unsafe fn values<'a>(
 ) -> Result<PowerValues<'a>, Failure> {
     let is_one = batch.flags & one != 0;
     // SAFETY: as required of the caller.
-    let column = unsafe { column(at, if is_one { 1 } else { rows(batch.count)? }, name) }?;
+    let column = unsafe { column(at, if is_one { 1 } else { rows(batch.count, "batch: count")? }, name) }?;
     Ok(if is_one { PowerValues::One(column[0]) } else { PowerValues::Each(column) })
 }
 
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn eco2_column_fill(
         let item = item.ok_or_else(|| Failure::null("item"))?;
         let number = number.ok_or_else(|| Failure::null("number"))?;
         let failed = failed.ok_or_else(|| Failure::null("failed"))?;
-        let count = rows(count)?;
+        let count = rows(count, "batch: count")?;
         if out.is_null() && count > 0 {
             return Err(Failure::null("out"));
         }

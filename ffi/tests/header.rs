@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, ExportConfig, Language, Style};
 
 /// Names of types in Rust and in C.
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 17] = [
     ("Handle", "eco2_meter"),
     ("StepWork", "eco2_work"),
     ("EnergyNow", "eco2_energy_now"),
     ("SpanSum", "eco2_span_sum"),
     ("DeviceInfo", "eco2_device"),
     ("BudgetState", "eco2_budget"),
+    ("RequestEnergy", "eco2_request"),
+    ("RequestTotals", "eco2_request_totals"),
     ("BatchColumns", "eco2_batch"),
     ("PowerColumns", "eco2_powers"),
     ("SourceDomain", "eco2_source_domain"),
@@ -27,7 +29,7 @@ const NAMES: [(&str, &str); 15] = [
 ];
 
 /// Source files with exports, in the order of the header.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "status",
     "numbers",
     "library",
@@ -37,6 +39,7 @@ const FILES: [&str; 15] = [
     "record",
     "read",
     "devices",
+    "requests",
     "reports",
     "budget",
     "batch",

@@ -61,7 +61,8 @@ pub use run::{
 };
 
 pub mod attribution {
-    //! Energy of requests that a server answers at the same time. `examples/rust/inference` is a server with continuous batching.
+    //! Energy of requests that a server answers at the same time. [`Meter::request_step`](crate::Meter::request_step) divides that
+    //! of a meter; [`Requests`] takes energies of another origin. `examples/rust/inference` is a server with continuous batching.
     //!
     //! ```
     //! use eco2::attribution::{Bounded, Requests};

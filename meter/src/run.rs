@@ -21,6 +21,7 @@ mod recover;
 mod replay;
 mod report;
 mod reprice;
+mod requests;
 mod run_name;
 pub mod runs;
 mod self_test;

@@ -103,6 +103,28 @@ static void wait_grown(const eco2_meter *meter, const eco2_energy_now *before) {
     } while (now.total_uj <= before->total_uj);
 }
 
+/* Two requests in one step, of which one ends, and energy of none. */
+static void look_at_requests(const eco2_meter *meter) {
+    uint64_t ids[2] = {7, 8}, tokens[2] = {200, 1};
+    eco2_request one = {.struct_size = sizeof one}, other = {.struct_size = sizeof other};
+    eco2_request_totals all = {.struct_size = sizeof all};
+    eco2_energy_now now = {.struct_size = sizeof now};
+    CHECK(eco2_request_step(meter, NULL, NULL, 0) == ECO2_OK);
+    CHECK(eco2_request_sums(meter, &all) == ECO2_OK && all.idle_uj > 0 && all.energy_uj == 0);
+    CHECK(all.p50_uj_per_token == ECO2_UNKNOWN);
+    CHECK(eco2_now(meter, &now) == ECO2_OK);
+    wait_grown(meter, &now);
+    CHECK(eco2_request_step(meter, ids, tokens, 2) == ECO2_OK);
+    CHECK(eco2_request_get(meter, 8, &other) == ECO2_OK && other.tokens == 1);
+    CHECK(eco2_request_end(meter, 7, &one) == ECO2_OK && one.tokens == 200 && one.flags == ECO2_NOW_COMPLETE);
+    FAILS(eco2_request_end(meter, 7, &one), ECO2_ERR_NOT_OPEN, "7 is not open");
+    CHECK(eco2_request_sums(meter, &all) == ECO2_OK && all.finished == 1 && all.open == 1 && all.tokens == 201);
+    CHECK(all.energy_uj == one.energy_uj + other.energy_uj && all.flags == ECO2_NOW_COMPLETE);
+    CHECK(all.p50_uj_per_token != ECO2_UNKNOWN && all.p50_uj_per_token <= all.p95_uj_per_token);
+    CHECK(all.energy_uj + all.idle_uj >= now.total_uj);
+    CHECK(eco2_now(meter, &now) == ECO2_OK && all.energy_uj + all.idle_uj <= now.total_uj);
+}
+
 /* A caller of version 0.1 knows 88 bytes of it: nothing is written behind them. */
 static void look_at_an_older_budget(eco2_meter *meter) {
     eco2_budget older = {.struct_size = 88, .low = -1, .quality = -1};
@@ -152,6 +174,7 @@ int main(int argc, char **argv) {
     CHECK(eco2_extra(meter, "accuracy", 0.75) == ECO2_OK);
     wait_grown(meter, &first);
     look_at_now(meter);
+    look_at_requests(meter);
     look_at_device(meter);
     free(report_of(meter, ECO2_REPORT_TEXT));
     CHECK(eco2_budget_check(meter, &budget) == ECO2_OK);

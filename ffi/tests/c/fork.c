@@ -19,6 +19,7 @@ static void child(eco2_meter *parents, uint32_t name, const char *folder) {
     FAILS(eco2_start_steps(parents, name), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_step_work(parents, name, &work), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_now(parents, &now), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_request_step(parents, NULL, NULL, 0), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_now_devices(parents, &uj, 1, &uj), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_span_between(parents, name, 1, 2), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_span_total(parents, name, &sum), ECO2_ERR_FORKED, "fork");

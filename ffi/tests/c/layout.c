@@ -67,6 +67,21 @@ AT(eco2_budget, high, 96);
 AT(eco2_budget, quality_percent, 104);
 AT(eco2_budget, quality, 112);
 
+SIZE(eco2_request, 24);
+AT(eco2_request, flags, 4);
+AT(eco2_request, tokens, 8);
+AT(eco2_request, energy_uj, 16);
+
+SIZE(eco2_request_totals, 64);
+AT(eco2_request_totals, flags, 4);
+AT(eco2_request_totals, finished, 8);
+AT(eco2_request_totals, open, 16);
+AT(eco2_request_totals, tokens, 24);
+AT(eco2_request_totals, energy_uj, 32);
+AT(eco2_request_totals, idle_uj, 40);
+AT(eco2_request_totals, p50_uj_per_token, 48);
+AT(eco2_request_totals, p95_uj_per_token, 56);
+
 SIZE(eco2_powers, 72);
 AT(eco2_powers, flags, 4);
 AT(eco2_powers, count, 8);

@@ -11,6 +11,8 @@ static void null_arguments(const eco2_meter *meter) {
     eco2_span_sum sum = {.struct_size = sizeof sum};
     eco2_device device = {.struct_size = sizeof device};
     eco2_budget budget = {.struct_size = sizeof budget};
+    eco2_request request = {.struct_size = sizeof request};
+    eco2_request_totals requests = {.struct_size = sizeof requests};
     uint32_t id = 0;
     uint64_t number = 0;
     size_t needed = 0;
@@ -35,6 +37,16 @@ static void null_arguments(const eco2_meter *meter) {
     FAILS(eco2_now_devices(none, &number, 1, &number), ECO2_ERR_NULL, "meter");
     FAILS(eco2_now_devices(meter, NULL, 1, &number), ECO2_ERR_NULL, "uj");
     FAILS(eco2_now_devices(meter, &number, 1, NULL), ECO2_ERR_NULL, "at_ns");
+    FAILS(eco2_request_step(none, &number, &number, 1), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_request_step(meter, NULL, &number, 1), ECO2_ERR_NULL, "ids");
+    FAILS(eco2_request_step(meter, &number, NULL, 1), ECO2_ERR_NULL, "tokens");
+    FAILS(eco2_request_step(meter, &number, &number, SIZE_MAX), ECO2_ERR_ARGUMENT, "count");
+    FAILS(eco2_request_get(none, 1, &request), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_request_get(meter, 1, NULL), ECO2_ERR_NULL, "out");
+    FAILS(eco2_request_end(none, 1, &request), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_request_end(meter, 1, NULL), ECO2_ERR_NULL, "out");
+    FAILS(eco2_request_sums(none, &requests), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_request_sums(meter, NULL), ECO2_ERR_NULL, "out");
     FAILS(eco2_span_total(none, 0, &sum), ECO2_ERR_NULL, "meter");
     FAILS(eco2_span_total(meter, 0, NULL), ECO2_ERR_NULL, "out");
     FAILS(eco2_series(none, "a", &number, &number, &number, 1, &needed), ECO2_ERR_NULL, "meter");
@@ -273,6 +285,7 @@ static void after_close(eco2_meter *meter, uint32_t name) {
     FAILS(eco2_declare_sync(meter, name, 0), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_now(meter, &now), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_now_devices(meter, NULL, 0, &now.at_ns), ECO2_ERR_CLOSED, "closed");
+    FAILS(eco2_request_step(meter, NULL, NULL, 0), ECO2_ERR_CLOSED, "closed");
     CHECK(eco2_report(meter, 0, NULL, 0, &needed) == ECO2_OK);
 }
 

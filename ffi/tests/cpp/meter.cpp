@@ -67,6 +67,11 @@ static void a_run(const std::string &folder) {
     CHECK(now && now->complete && now->total_uj > 0);
     const Result<eco2::DevicesNow> parts = meter.now_devices();
     CHECK(parts && parts->uj.size() == 1 && parts->uj.front() > 0u && parts->at_ns >= now->at_ns);
+    CHECK(meter.request_step() && meter.request_step({{1, 200}, {2, 1}}) && meter.request(2)->tokens == 1);
+    CHECK(meter.request_end(1)->tokens == 200 && !meter.request_end(1));
+    const Result<eco2::Requests> requests = meter.requests();
+    CHECK(requests && requests->finished == 1 && requests->open == 1 && requests->tokens == 201 && requests->complete);
+    CHECK(*requests->energy_uj + *requests->idle_uj >= now->total_uj && requests->p50_uj_per_token);
     CHECK(meter.close() && state.destroyed == 1);
     CHECK(!meter.now_devices());
     CHECK(meter.close().error().code == ECO2_ERR_CLOSED);

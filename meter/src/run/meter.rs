@@ -17,6 +17,7 @@ use crate::live::stored_test::StoredTest;
 use crate::options::Options;
 use crate::run::alerts::{self, Services};
 use crate::run::pricing::RunPricing;
+use crate::run::requests::DividedEnergy;
 use crate::run::shared::Shared;
 use crate::run::{machine, open};
 use crate::sync::lock;
@@ -75,6 +76,8 @@ pub struct Meter {
     /// The highest energy that [`Meter::now`] returned, microjoules.
     pub(crate) shown_uj: AtomicU64,
     pub(crate) shared: Arc<Shared>,
+    /// The energy of requests of an inference server.
+    pub(crate) divided: Mutex<DividedEnergy>,
     /// A lock that the thread that ends the run holds until the run has ended.
     pub(crate) ending: Mutex<()>,
     pub(crate) sampling: Mutex<SamplingThread>,
@@ -148,6 +151,7 @@ impl Meter {
             clock: started.clock,
             reader: started.reader,
             shown_uj: AtomicU64::new(0),
+            divided: Mutex::default(),
             shared: started.shared,
             ending: Mutex::default(),
             sampling: Mutex::new(SamplingThread::Running(started.sampler)),

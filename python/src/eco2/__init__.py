@@ -12,8 +12,6 @@ Every figure comes from libeco2, which reads the counters on a thread of its own
 known is None, never 0. A fault of measuring never raises into the program; see docs/python.md.
 """
 
-from __future__ import annotations
-
 import sys
 
 if sys.version_info < (3, 9):  # noqa: UP036  before any import that an older one refuses with a message of its own
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from ._read import report_formats
     from .errors import Error, LoadError, NotBuilt
     from .meter import Meter
-    from .records import Budget, Device, Energy, Series, Total
+    from .records import Budget, Device, Energy, Request, Requests, Series, Total
     from .report import Report, merge
     from .spans import Span
     from .tracking import default_meter, track
@@ -46,7 +44,7 @@ _NAMES = {
     "_read": ("report_formats",),
     "errors": ("Error", "LoadError", "NotBuilt"),
     "meter": ("Meter",),
-    "records": ("Budget", "Device", "Energy", "Series", "Total"),
+    "records": ("Budget", "Device", "Energy", "Request", "Requests", "Series", "Total"),
     "report": ("Report", "merge"),
     "spans": ("Span",),
     "tracking": ("default_meter", "track"),
@@ -56,8 +54,8 @@ _NAMES = {
 _PLACES = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = (*_NAMES, "codecarbon", "trackers", "_abi", "_names", "_options", "_shown")
 
-__all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Series", "Span", "Total", "available",
-           "codecarbon", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats", "run_cli",
+__all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Request", "Requests", "Series",
+           "Span", "Total", "available", "codecarbon", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats", "run_cli",
            "set_log", "track", "trackers", "unload_ipython_extension", "version", "zone"]
 
 

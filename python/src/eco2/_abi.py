@@ -58,6 +58,20 @@ class BudgetState(Structure):
                 ("quality", c_int32), ("reserved3", c_uint32)]
 
 
+class RequestEnergy(Structure):
+    """`eco2_request`."""
+
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("tokens", c_uint64), ("energy_uj", c_uint64)]
+
+
+class RequestTotals(Structure):
+    """`eco2_request_totals`."""
+
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("finished", c_uint64), ("open", c_uint64),
+                ("tokens", c_uint64), ("energy_uj", c_uint64), ("idle_uj", c_uint64), ("p50_uj_per_token", c_uint64),
+                ("p95_uj_per_token", c_uint64)]
+
+
 class Batch(Structure):
     """`eco2_batch`."""
 
@@ -76,7 +90,8 @@ class Powers(Structure):
 
 
 STRUCTS = {"eco2_work": Work, "eco2_energy_now": EnergyNow, "eco2_span_sum": SpanSum, "eco2_device": DeviceInfo,
-           "eco2_budget": BudgetState, "eco2_batch": Batch, "eco2_powers": Powers}
+           "eco2_budget": BudgetState, "eco2_request": RequestEnergy, "eco2_request_totals": RequestTotals,
+           "eco2_batch": Batch, "eco2_powers": Powers}
 """The structs that are used here, by the header's name."""
 
 LOG_FN = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
@@ -139,6 +154,10 @@ BLOCKING = {
     "eco2_declare_sync": (c_int32, (c_void_p, c_uint32, c_int32)),
     "eco2_span_total": (c_int32, (c_void_p, c_uint32, POINTER(SpanSum))),
     "eco2_series": (c_int32, (c_void_p, c_char_p, _U64S, _U64S, _U64S, c_size_t, _SIZES)),
+    "eco2_request_step": (c_int32, (c_void_p, _U64S, _U64S, c_size_t)),
+    "eco2_request_get": (c_int32, (c_void_p, c_uint64, POINTER(RequestEnergy))),
+    "eco2_request_end": (c_int32, (c_void_p, c_uint64, POINTER(RequestEnergy))),
+    "eco2_request_sums": (c_int32, (c_void_p, POINTER(RequestTotals))),
     "eco2_device_count": (c_int32, (c_void_p, POINTER(c_uint32))),
     "eco2_device_get": (c_int32, (c_void_p, c_uint32, POINTER(DeviceInfo))),
     "eco2_device_text": (c_int32, (c_void_p, c_uint32, c_int32, c_char_p, c_size_t, _SIZES)),

@@ -10,10 +10,10 @@ import sys
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING
 
-from . import _abi, _log, _notebook, _read
+from . import _abi, _log, _notebook, _read, _requests
 from . import _constants as c
 from ._absent import LeftBehind
 from ._given import PACK_WORK, WORK_SIZE, as_json, merged, work_of
@@ -21,7 +21,7 @@ from ._handles import DONE, FAULTS, Calls, Ids, check, encoded, number
 from ._load import library
 from ._names import explained
 from .errors import Error
-from .records import Budget, Device, Energy, Series, Total
+from .records import Budget, Device, Energy, Request, Requests, Series, Total
 from .report import Report
 from .spans import Span, Stamped, Synchronized
 
@@ -113,6 +113,7 @@ class Meter:
         self._ids = ids = Ids(lib, handle)
         functions = (lib.span_begin, lib.span_end, lib.step)
         self._begins, self._ends, self._steps = (Calls(function, handle, ids) for function in functions)
+        self._numbers = _requests.Numbers()
         self._works, self._now = Calls(lib.step_work, handle, ids), self._new_now()
 
     def _new_now(self):  # type: ignore[no-untyped-def]
@@ -245,6 +246,25 @@ class Meter:
         """
         self._check(self._library.extra(self._handle, encoded(name, "name"), number(value, "value")))
 
+    def request_step(self, tokens: Mapping[Hashable, int] | None = None) -> None:
+        """Ends a step of an inference engine: divides the energy since the last call among requests that share the device.
+
+        Each gets a share in proportion to the tokens that the step computed for it, of prompt and answer. Without tokens the
+        energy is idle: call it so before a step after a pause. The first call divides the energy since the meter opened.
+        The requests and the idle energy add up to `now()` at the last call exactly. One engine per meter.
+
+        Args:
+            tokens: number of tokens by request; any key that identifies a request until `request_end`.
+
+        Raises:
+            Error: ECO2_ERR_CLOSED, or ECO2_ERR_ARGUMENT naming the argument; then nothing was divided.
+        """
+        self._check(_requests.step(self._library, self._handle, self._numbers, {} if tokens is None else tokens))
+
+    def request_end(self, key: Hashable) -> Request | None:
+        """Ends a request: its energy does not change any more. None if no step computed tokens for it, or it has ended."""
+        return _requests.one(self._library, self._handle, self._library.request_end, self._numbers.pop(key, None))
+
     def _check(self, status: int) -> None:
         if status and status not in FAULTS:
             check(self._library, status)
@@ -269,6 +289,14 @@ class Meter:
     def total(self, name: str) -> Total | None:
         """The sum over the spans of that name that have ended; None if none has."""
         return _read.total(self._library, self._handle, self._ids.get(name))
+
+    def request(self, key: Hashable) -> Request | None:
+        """An open request so far; None if no step computed tokens for it, or it has ended."""
+        return _requests.one(self._library, self._handle, self._library.request_get, self._numbers.get(key))
+
+    def requests(self) -> Requests:
+        """The sums over all requests so far, and the energy per token of those that have ended."""
+        return _requests.sums(self._library, self._handle)
 
     def devices(self) -> list[Device]:
         """The figures of every device until now; empty where nothing can be measured."""

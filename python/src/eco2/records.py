@@ -73,6 +73,50 @@ class Total(_Total, _Convertible):
         return self.duration_ns / 1e9
 
 
+class _Request(NamedTuple):
+    tokens: int
+    energy_uj: Optional[int]
+    complete: bool
+
+
+class Request(_Request, _Convertible):
+    """A request's share of the engine's steps, extrapolated as `Energy`; an open one is provisional.
+
+    `tokens`: computed, of prompt and answer; `energy_uj` µJ, None: nothing is known; `complete`: whether every device's part
+    in every step is known.
+    """
+
+    __slots__ = ()
+
+    @property
+    def joules_per_token(self) -> Optional[float]:
+        """Joules per token; None without a token or a known energy."""
+        joules = self.joules
+        return None if joules is None or not self.tokens else joules / self.tokens
+
+
+class _Requests(NamedTuple):
+    finished: int
+    open: int
+    tokens: int
+    energy_uj: Optional[int]
+    idle_uj: Optional[int]
+    complete: bool
+    p50_uj_per_token: Optional[int]
+    p95_uj_per_token: Optional[int]
+
+
+class Requests(_Requests, _Convertible):
+    """All requests so far: `finished` have ended, `open` have not, and their energy may still grow.
+
+    `energy_uj` µJ of all of them, `idle_uj` of the time between steps; both add up to what `Meter.now` gave at the last
+    `Meter.request_step`. `p50_uj_per_token`, `p95_uj_per_token`: median and 95 % quantile of the energy per token of those
+    that have ended; None before one of known energy has.
+    """
+
+    __slots__ = ()
+
+
 class _Device(NamedTuple):
     index: int  # type: ignore[assignment]
     id: str
