@@ -18,10 +18,8 @@ fn a_command_is_measured_and_its_streams_are_its_own() {
     // However slowly the counter grows on a busy machine: the command waits for 4 J.
     let waits = format!("first=$(cat {file}); until [ $(cat {file}) -ge $((first + 4000000)) ]; do sleep 0.05; done");
     let before_uj = counter_uj();
-    let ran = rig.run(
-        "--json report.json --name train --label team=nlp --zone DE",
-        &format!("echo out; {waits}; echo err >&2"),
-    );
+    let ran = rig
+        .run("--json report.json --name train --label team=nlp --zone DE", &format!("echo out; {waits}; echo err >&2"));
     let counted_uj = counter_uj() - before_uj;
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "out\n"));
     assert!(ran.err.starts_with("err\n"), "no header without a terminal: {}", ran.err);

@@ -58,14 +58,22 @@ fn k20_a_driver_that_starts_late_is_bounded_by_its_ceiling_until_it_is_read() {
     assert!(!stand_in.is_summed(), "the estimate ends where measuring begins: {stand_in:?}");
 }
 
+/// A fake NVIDIA library that lists its calls, and a script that ends when it was asked three times who uses its GPUs: about once a
+/// second, and less often on a busy machine.
+fn asked_for_users(rig: &Rig, script: &str) -> (String, String) {
+    let calls = rig.put("calls", "").display().to_string();
+    let asked = format!("until [ $(grep -c ProcessUtilization {calls}) -ge 3 ]; do sleep 0.05; done");
+    (rig.nvml(&format!("calls={calls}\n{script}")), asked)
+}
+
 #[test]
 fn k08_a_gpu_used_by_a_process_of_another_namespace_is_not_attributed() {
     let rig = Rig::bare();
-    let library = rig
-        .nvml("driver=535.104.05\n[gpu 0]\nname=NVIDIA A100-SXM4-40GB\npower=300\nutilization=90\nprocess=999999:90");
-    let words = "run --no-log --no-estimate --procfs /proc --json - -- sleep 2.5";
+    let gpu = "[gpu 0]\nname=NVIDIA A100-SXM4-40GB\npower=300\nutilization=90\nprocess=999999:90";
+    let (library, asked) = asked_for_users(&rig, &format!("driver=535.104.05\n{gpu}"));
+    let words = "--no-log --no-estimate --procfs /proc --json - -- sh -c";
     let mut command = rig.bin();
-    command.args(["run", "--sysfs"]).arg(rig.path("sys")).args(words.split(' ').skip(1)).env("ECO2_NVML", library);
+    command.args(["run", "--sysfs"]).arg(rig.path("sys")).args(words.split(' ')).arg(asked).env("ECO2_NVML", library);
     let ran = ran(&mut command);
     let report = report(&ran);
     let share = report.attribution.unwrap();
@@ -110,8 +118,8 @@ fn k08_what_orphans_use_is_the_commands() {
 #[test]
 fn k08_the_variables_of_an_attached_process_decide_which_gpus_are_its_own() {
     let rig = Rig::bare();
-    let library = rig.nvml("[gpu 0]\nbus=0x10\n[gpu 1]\nbus=0x20");
-    let mut target = Command::new("sleep").arg("1").env("CUDA_VISIBLE_DEVICES", "1").spawn().unwrap();
+    let (library, asked) = asked_for_users(&rig, "[gpu 0]\nbus=0x10\n[gpu 1]\nbus=0x20");
+    let mut target = Command::new("sh").args(["-c", &asked]).env("CUDA_VISIBLE_DEVICES", "1").spawn().unwrap();
     let mut command = rig.bin();
     command.args(["run", "--no-log", "--no-estimate", "--sysfs"]).arg(rig.path("sys"));
     command.args(["--procfs", "/proc", "--json", "report.json", "--pid", &target.id().to_string()]);

@@ -82,7 +82,10 @@ fn home_that_cannot_be_written_costs_the_log_and_the_remedy_is_named() {
     };
     let run = homeless(&mut rig.measuring("", "exit 3"));
     assert_eq!(run.code, Some(3), "{run:?}");
-    assert!(run.err.contains("Energy") && run.err.contains("no log:") && run.err.contains("ECO2_STATE_DIR=FOLDER"), "{run:?}");
+    assert!(
+        run.err.contains("Energy") && run.err.contains("no log:") && run.err.contains("ECO2_STATE_DIR=FOLDER"),
+        "{run:?}"
+    );
     let set = homeless(&mut rig.command("config set zone DE"));
     assert!(set.code == Some(1) && set.err.contains("file/home"), "{set:?}");
     let elsewhere = homeless(rig.measuring("", "true").env("ECO2_STATE_DIR", rig.path("elsewhere")));
