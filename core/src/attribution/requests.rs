@@ -70,6 +70,8 @@ pub struct Requests {
     idle: Option<Bounded<u64>>,
     /// Energy per token of finished requests, microjoules.
     per_token: Histogram,
+    /// The device's energy at the last [`Requests::step_until`], microjoules.
+    divided_uj: u64,
 }
 
 impl RequestEnergy {
@@ -104,6 +106,25 @@ impl Requests {
             self.tokens = self.tokens.saturating_add(*tokens);
         }
         self.energy = plus(self.energy, energy);
+    }
+
+    /// Adds an engine step that ends now: its energy is that of the device since the last call, or since its first reading.
+    /// `total` is the device's energy so far, which does not fall; without a `high`, a part of the device is not known.
+    ///
+    /// ```
+    /// use eco2_core::Bounded;
+    /// use eco2_core::attribution::Requests;
+    ///
+    /// let mut requests = Requests::default();
+    /// requests.step_until(Bounded::exact(400), &[]); // idle
+    /// requests.step_until(Bounded::exact(1_000), &[(1, 2)]);
+    /// assert_eq!(requests.finish(1).map(|one| one.energy.value), Some(Some(600)));
+    /// ```
+    pub fn step_until(&mut self, total: Bounded<u64>, tokens: &[(RequestId, u64)]) {
+        let part = total.value.map(|uj| uj.saturating_sub(self.divided_uj));
+        self.divided_uj = total.value.map_or(self.divided_uj, |uj| uj.max(self.divided_uj));
+        let energy = part.map_or_else(Bounded::unknown, Bounded::exact);
+        self.step(Bounded { high: energy.high.filter(|_| total.high.is_some()), ..energy }, tokens);
     }
 
     /// Adds energy that the device used outside steps.
@@ -186,7 +207,38 @@ mod tests {
         assert_eq!(requests.totals().uj_per_token, None);
     }
 
+    #[test]
+    fn what_was_not_known_at_a_step_is_no_energy_of_it() {
+        let mut requests = Requests::default();
+        requests.step_until(Bounded::unknown(), &[(1, 5)]);
+        requests.step_until(Bounded::exact(70), &[(2, 1)]);
+        requests.step_until(Bounded { high: None, ..Bounded::exact(100) }, &[(2, 1)]);
+        assert_eq!(requests.finish(1).unwrap().energy, Bounded::unknown());
+        let second = requests.finish(2).unwrap().energy;
+        assert_eq!((second.value, second.high), (Some(100), None), "a part of the device is not known");
+    }
+
     proptest! {
+        #[test]
+        fn requests_and_idle_add_up_to_the_energy_at_the_last_step(
+            steps in prop::collection::vec((0..1_u64 << 40, prop::collection::vec((0..5_u64, 0..2_000_u64), 0..6), any::<bool>()), 1..60),
+        ) {
+            let mut requests = Requests::default();
+            let (mut total_uj, mut ended_uj) = (0, 0);
+            for (at, (uj, tokens, ends)) in steps.iter().enumerate() {
+                total_uj += uj;
+                requests.step_until(Bounded::exact(total_uj), tokens);
+                if *ends {
+                    let ended = requests.finish(at as u64 % 5);
+                    ended_uj += ended.and_then(|one| one.energy.value).unwrap_or(0);
+                }
+            }
+            let totals = requests.totals();
+            prop_assert_eq!(totals.energy.value.unwrap() + totals.idle.value.unwrap(), total_uj);
+            let open_uj: u64 = (0..5).filter_map(|id| requests.get(id)?.energy.value).sum();
+            prop_assert_eq!(Some(ended_uj + open_uj), totals.energy.value);
+        }
+
         #[test]
         fn requests_and_idle_are_the_device(
             steps in prop::collection::vec((0..1_u64 << 40, prop::collection::vec((0..5_u64, 0..2_000_u64), 0..6)), 0..40),

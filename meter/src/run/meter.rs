@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use eco2_core::TimelineReader;
+use eco2_core::attribution::Requests;
 use eco2_core::schema::Report;
 use eco2_samplers::discover::Discovery;
 use eco2_samplers::tsc::HotClock;
@@ -17,7 +18,6 @@ use crate::live::stored_test::StoredTest;
 use crate::options::Options;
 use crate::run::alerts::{self, Services};
 use crate::run::pricing::RunPricing;
-use crate::run::requests::DividedEnergy;
 use crate::run::shared::Shared;
 use crate::run::{machine, open};
 use crate::sync::lock;
@@ -77,7 +77,7 @@ pub struct Meter {
     pub(crate) shown_uj: AtomicU64,
     pub(crate) shared: Arc<Shared>,
     /// The energy of requests of an inference server.
-    pub(crate) divided: Mutex<DividedEnergy>,
+    pub(crate) requests: Mutex<Requests>,
     /// A lock that the thread that ends the run holds until the run has ended.
     pub(crate) ending: Mutex<()>,
     pub(crate) sampling: Mutex<SamplingThread>,
@@ -151,7 +151,7 @@ impl Meter {
             clock: started.clock,
             reader: started.reader,
             shown_uj: AtomicU64::new(0),
-            divided: Mutex::default(),
+            requests: Mutex::default(),
             shared: started.shared,
             ending: Mutex::default(),
             sampling: Mutex::new(SamplingThread::Running(started.sampler)),
