@@ -230,29 +230,40 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
 
 impl Discovery {
     /// Looks for the counters of CPUs in the power PMU, and in powercap where the PMU shows no package: guests, for one, may
-    /// show psys alone.
+    /// show psys alone. One of the two is read, as both show the same counters.
     fn rapl(&mut self, roots: &Roots, selection: &Selection) {
         let before = self.sources.len();
+        let shows_package =
+            |sources: &[Box<dyn Source>]| sources.iter().any(|source| source.domains().iter().any(is_whole_cpu));
         self.look(selection, rapl_perf::NAME, |_| rapl_perf::discover(roots));
-        if self.domains().iter().any(is_whole_cpu) {
-            self.statuses.push(status(rapl_sysfs::NAME, Status::Off, "rapl-perf reads the same counters", ""));
+        let of_perf = self.sources.split_off(before);
+        if !shows_package(&of_perf) {
+            self.look(selection, rapl_sysfs::NAME, |_| rapl_sysfs::discover(roots));
+        }
+        let of_sysfs = self.sources.split_off(before);
+        if of_perf.is_empty() || shows_package(&of_sysfs) {
+            if !of_perf.is_empty() {
+                self.turn_off(rapl_perf::NAME, "it shows no package; rapl-sysfs does");
+            }
+            if !of_sysfs.is_empty() {
+                let first = topology::online(&roots.sysfs).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
+                self.cpus = topology::place(&roots.sysfs, first).map(|place| place.siblings).unwrap_or_default();
+            }
+            self.sources.extend(of_sysfs);
+        } else {
+            if shows_package(&of_perf) || !of_sysfs.is_empty() {
+                self.turn_off(rapl_sysfs::NAME, "rapl-perf reads the same counters");
+            }
             self.cpus =
                 sysfs::read_cpulist(&roots.sysfs.join("bus/event_source/devices/power/cpumask")).unwrap_or_default();
-            return;
+            self.sources.extend(of_perf);
         }
-        let rest = self.sources.split_off(before);
-        self.look(selection, rapl_sysfs::NAME, |_| rapl_sysfs::discover(roots));
-        if self.sources.len() > before {
-            if let Some(perf) =
-                self.statuses.iter_mut().find(|status| status.name == rapl_perf::NAME && !rest.is_empty())
-            {
-                *perf = status(rapl_perf::NAME, Status::Off, "it shows no package; rapl-sysfs does", "");
-            }
-            let first = topology::online(&roots.sysfs).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
-            self.cpus = topology::place(&roots.sysfs, first).map(|place| place.siblings).unwrap_or_default();
-        } else {
-            self.sources.extend(rest);
-        }
+    }
+
+    /// Gives a source the status [`Status::Off`], in place of the one that it had.
+    fn turn_off(&mut self, name: &str, reason: &str) {
+        self.statuses.retain(|status| status.name != name);
+        self.statuses.push(status(name, Status::Off, reason, ""));
     }
 
     fn look(&mut self, selection: &Selection, name: &str, look: impl FnOnce(&[Domain]) -> Found) {

@@ -445,6 +445,8 @@ fn packages_that_the_pmu_does_not_show_are_read_from_powercap() {
         (names, status("rapl-perf"), status("rapl-sysfs"))
     };
     assert_eq!(chosen(), (vec!["rapl-perf".to_owned()], Status::Ok, Status::Absent));
+    tree.zone("intel-rapl:1", "psys", 123_456);
+    assert_eq!(chosen(), (vec!["rapl-perf".to_owned()], Status::Ok, Status::Off), "powercap shows no more");
     tree.zone("intel-rapl:0", "package-0", 123_456);
     assert_eq!(chosen(), (vec!["rapl-sysfs".to_owned()], Status::Off, Status::Ok));
 }
