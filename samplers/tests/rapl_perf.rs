@@ -437,16 +437,14 @@ fn packages_that_the_pmu_does_not_show_are_read_from_powercap() {
     let _pmu = FakePmu::install();
     let tree = one_package(&[PSYS]);
     let chosen = || {
-        let all = Selection::parse("rapl-perf,rapl-sysfs").unwrap();
-        let options = ModelOptions { enabled: false, ..ModelOptions::default() };
-        let found = eco2_samplers::discover::discover(&tree.roots(), &all, &options);
+        let rapl = Selection::parse("rapl-perf,rapl-sysfs").unwrap();
+        let found = eco2_samplers::discover::discover(&tree.roots(), &rapl, &ModelOptions::default());
         let status = |name| found.statuses.iter().find(|status| status.name == name).unwrap().status;
-        let names: Vec<String> = found.sources.iter().map(|source| source.name().to_owned()).collect();
-        (names, status("rapl-perf"), status("rapl-sysfs"))
+        (found.sources[0].name().to_owned(), status("rapl-perf"), status("rapl-sysfs"))
     };
-    assert_eq!(chosen(), (vec!["rapl-perf".to_owned()], Status::Ok, Status::Absent));
+    assert_eq!(chosen(), ("rapl-perf".to_owned(), Status::Ok, Status::Absent));
     tree.zone("intel-rapl:1", "psys", 123_456);
-    assert_eq!(chosen(), (vec!["rapl-perf".to_owned()], Status::Ok, Status::Off), "powercap shows no more");
+    assert_eq!(chosen(), ("rapl-perf".to_owned(), Status::Ok, Status::Off), "powercap shows no more");
     tree.zone("intel-rapl:0", "package-0", 123_456);
-    assert_eq!(chosen(), (vec!["rapl-sysfs".to_owned()], Status::Off, Status::Ok));
+    assert_eq!(chosen(), ("rapl-sysfs".to_owned(), Status::Off, Status::Ok));
 }
