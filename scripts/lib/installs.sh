@@ -1,4 +1,4 @@
-# Installs: each file of a release is installed into an empty place, without cargo on the PATH, and run there.
+# Installs: each file of a release is installed into an empty place, without cargo on the PATH, and run there; and what a checkout installs.
 # shellcheck shell=bash
 
 # without_cargo COMMAND...: runs it with the system's programs only, and with an empty home.
@@ -94,17 +94,41 @@ installed_sdist() {
     (cd "$SCRATCH" && "$SCRATCH/built/bin/python" -I "$OLDPWD/python/tests/installed.py")
 }
 
-# debian_root PACKAGE...: prints the folder of a Debian 13 that has these packages; made once, kept in the user's cache.
+# What a checkout installs: the command by cargo, and command and library by scripts/install, used by the three lines that it prints.
+installed_checkout() {
+    local printed file
+    cargo install --quiet --locked --path cli --root "$SCRATCH/cargo"
+    without_cargo "$SCRATCH/cargo/bin/eco2" --version
+    printed=$(scripts/install --prefix "$SCRATCH/prefix")
+    uses_library >"$SCRATCH/uses.c"
+    without_cargo bash -euc 'eval "$(grep "^  export " <<<"$1")"
+        eco2 --version && cd "$2" && cc uses.c $(pkg-config --cflags --libs eco2) -o uses && ./uses' - "$printed" "$SCRATCH"
+    [[ $(grep -c '^  export ' <<<"$printed") == 3 ]]
+    for file in "$SCRATCH/cargo/bin/eco2" "$SCRATCH/prefix/bin/eco2" "$SCRATCH/prefix/lib/libeco2.so"; do
+        echo "$(basename "$file"): $(stat -Lc %s "$file") bytes"
+        ! readelf -S "$file" | grep -q '\.debug_info\|\.symtab' || { echo "symbols or debug information in $file" >&2; return 1; }
+    done
+}
+
+# debian_root PACKAGE...: prints the folder of a Debian 13 that has these packages, those of another architecture with its name (as in
+# `zlib1g:arm64`); made once, kept in the user's cache.
 debian_root() {
-    local folder
+    local folder package native=() foreign=()
     ((EUID == 0)) || skip "needs root for a change of root"
     have debootstrap || install_missing debootstrap=debootstrap >&2
     folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian13-$(printf '%s\n' "$@" | cksum | cut -d' ' -f1)
     if [[ ! -f $folder/complete ]]; then
         [[ -z ${NO_SETUP:-} ]] || skip "there is no root of Debian 13 yet"
+        for package in "$@"; do
+            if [[ $package == *:* ]]; then foreign+=("$package"); else native+=("$package"); fi
+        done
         rm -rf "$folder"
-        debootstrap --variant=minbase --include="$(IFS=, && echo "$*")" trixie "$folder" >"$SCRATCH/debootstrap.txt" 2>&1 ||
+        debootstrap --variant=minbase --include="$(IFS=, && echo "${native[*]}")" trixie "$folder" >"$SCRATCH/debootstrap.txt" 2>&1 ||
             skip "debootstrap cannot build a Debian 13 here"
+        for package in "${foreign[@]}"; do
+            in_root "$folder" sh -euc 'dpkg --add-architecture "${0#*:}"; apt-get update; apt-get install --yes --no-install-recommends "$0"' \
+                "$package" >>"$SCRATCH/debootstrap.txt" 2>&1 || skip "$package cannot be installed into a Debian 13"
+        done
         rm -f "$folder"/var/cache/apt/archives/*.deb
         touch "$folder/complete"
     fi
@@ -149,15 +173,30 @@ lint_deb() {
     ! have lintian || lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$1"/*.deb
 }
 
-# oldest_rust: the libraries and the command are built by the compiler of Debian 13, the oldest that is supported.
+# built_in_root ROOT [VARIABLE=VALUE...] COMMAND...: runs cargo of the root on this checkout, with the crates that were fetched here.
+built_in_root() {
+    mkdir -p "$1/src" "$1/cargo/registry"
+    unshare --mount bash -euc '
+        mount --bind "$PWD" "$0/src"
+        mount --bind "${CARGO_HOME:-$HOME/.cargo}/registry" "$0/cargo/registry"
+        source scripts/lib/installs.sh
+        in_root "$0" env --chdir=/src CARGO_HOME=/cargo CARGO_TARGET_DIR=/tmp/target CARGO_INCREMENTAL=0 CARGO_NET_OFFLINE=true "$@"' "$@"
+}
+
+# The libraries and the command are built by the compiler of Debian 13, the oldest that is supported.
 oldest_rust() {
     local root
     root=$(debian_root cargo gcc libc6-dev)
-    mkdir -p "$root/src" "$root/cargo/registry"
-    # The mounts end with this process.
-    unshare --mount bash -euc '
-        mount --bind "$PWD" "$1/src"
-        mount --bind "${CARGO_HOME:-$HOME/.cargo}/registry" "$1/cargo/registry"
-        env -i PATH=/usr/sbin:/usr/bin:/bin HOME=/tmp CARGO_HOME=/cargo CARGO_TARGET_DIR=/tmp/target CARGO_INCREMENTAL=0 \
-            chroot "$1" sh -c "cd /src && rustc --version && cargo check --quiet --locked --offline -p eco2-cli -p eco2-ffi"' - "$root"
+    built_in_root "$root" rustc --version
+    built_in_root "$root" cargo check --quiet --locked -p eco2-cli -p eco2-ffi
+}
+
+# For aarch64, by the cross compiler of Debian and under the emulator of QEMU: the tests of core and samplers, and the command.
+aarch64() {
+    local root target=aarch64-unknown-linux-gnu emulator="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+    root=$(debian_root cargo gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libstd-rust-dev:arm64)
+    set -- CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$emulator" CARGO_PROFILE_DEV_DEBUG=0 cargo
+    built_in_root "$root" "$@" test --locked --target "$target" -p eco2-core -p eco2-samplers --lib
+    built_in_root "$root" "$@" run --quiet --locked --target "$target" -p eco2-cli -- demo
 }
