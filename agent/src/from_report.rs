@@ -7,7 +7,7 @@ use eco2_core::RangeKind;
 use eco2_core::schema::{Device as ReportDevice, Report};
 use eco2_core::units::watts;
 
-use crate::latest::Views;
+use crate::latest::{Emissions, Views};
 use crate::snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};
 
 /// Returns the views of a run from its report so far. `before` is what this function returned last: power is computed from it, and
@@ -73,12 +73,25 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
     }
 }
 
+/// Returns the emissions of a run from its report so far.
+#[must_use]
+pub fn run_emissions(report: &Report) -> Option<Emissions> {
+    let carbon = report.carbon.as_ref()?;
+    Some(Emissions {
+        grams: carbon.grams,
+        low: carbon.low,
+        high: carbon.high,
+        g_per_kwh: carbon.segments.last().map(|segment| segment.g_per_kwh),
+        zone: carbon.zone.clone(),
+    })
+}
+
 /// Returns the command and the other processes as consumers, if the energy is attributed.
 fn consumers(report: &Report) -> Vec<Consumer> {
     let Some(attribution) = &report.attribution else { return Vec::new() };
-    let one = |id: &str, name: &str, energy_uj, low_uj, high_uj, steps| Consumer {
-        id: id.to_owned(),
-        kind: "process-tree",
+    let one = |kind: &'static str, name: &str, energy_uj, low_uj, high_uj, steps| Consumer {
+        id: kind.to_owned(),
+        kind,
         name: name.to_owned(),
         uid: rustix::process::getuid().as_raw(),
         energy_uj,
@@ -91,7 +104,7 @@ fn consumers(report: &Report) -> Vec<Consumer> {
     };
     let (command, others) = (attribution.command_uj, attribution.others_uj);
     vec![
-        one("command", "This command", command, attribution.low_uj, attribution.high_uj, report.work.steps),
+        one("process-tree", "This command", command, attribution.low_uj, attribution.high_uj, report.work.steps),
         one("others", "Other processes", others, 0, None, None),
     ]
 }

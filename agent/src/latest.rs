@@ -14,6 +14,21 @@ pub struct Views {
     pub public: Arc<Snapshot>,
 }
 
+/// What the energy emits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Emissions {
+    /// Grams CO2e; `None`: not known.
+    pub grams: Option<f64>,
+    /// Lower bound, grams.
+    pub low: f64,
+    /// Upper bound, grams; `None`: unbounded.
+    pub high: Option<f64>,
+    /// Carbon intensity now, grams per kilowatt-hour; `None`: not known.
+    pub g_per_kwh: Option<f64>,
+    /// The grid zone.
+    pub zone: String,
+}
+
 /// The newest views. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Latest(Arc<Shared>);
@@ -21,6 +36,7 @@ pub struct Latest(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     views: Mutex<Views>,
+    emissions: Mutex<Option<Emissions>>,
     changed: Condvar,
 }
 
@@ -28,7 +44,7 @@ impl Latest {
     /// Returns a place that shows `views`.
     #[must_use]
     pub fn new(views: Views) -> Self {
-        Self(Arc::new(Shared { views: Mutex::new(views), changed: Condvar::new() }))
+        Self(Arc::new(Shared { views: Mutex::new(views), emissions: Mutex::default(), changed: Condvar::new() }))
     }
 
     /// Returns the newest views. The lock is held for the time of copying two pointers.
@@ -41,6 +57,17 @@ impl Latest {
     pub fn publish(&self, views: Views) {
         *self.0.views.lock().unwrap_or_else(PoisonError::into_inner) = views;
         self.0.changed.notify_all();
+    }
+
+    /// Sets what the energy emits.
+    pub fn set_emissions(&self, emissions: Option<Emissions>) {
+        *self.0.emissions.lock().unwrap_or_else(PoisonError::into_inner) = emissions;
+    }
+
+    /// Returns what the energy emits; `None`: not known.
+    #[must_use]
+    pub fn emissions(&self) -> Option<Emissions> {
+        self.0.emissions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits at most `patience` for views after the snapshot number `seen`; returns the newest, whichever they are.

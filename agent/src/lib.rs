@@ -38,11 +38,11 @@ mod view;
 
 pub use eco2_net::Secret;
 pub use feed::{Empty, Feed, Received};
-pub use from_report::run_views;
+pub use from_report::{run_emissions, run_views};
 pub use health::{Health, Level, SourceHealth};
 pub use http::{Anonymous, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, TlsFiles, new_token};
 pub use jobs::{Job, JobProcesses};
-pub use latest::{Latest, Views};
+pub use latest::{Emissions, Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};
 pub use node::{CpuTimes, Input, Node};
 pub use snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};

@@ -21,7 +21,7 @@ const TCP: Channel = Channel::Tcp { tls: false };
 
 fn service(anonymous: Anonymous) -> Service {
     let stream = Arc::new(Stream::new(0xab));
-    stream.record(views(1));
+    stream.record(views(1), None);
     let access = Access::new(Secret::new(TOKEN), anonymous, &[], false);
     Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS)
 }

@@ -6,6 +6,7 @@ use eco2_core::{Bounded, Component, Quality, Ranged};
 use serde::Serialize;
 
 use super::history::{Cumulative, PowerColumns, Row, Triple};
+use crate::latest::Emissions;
 use crate::snapshot::{Consumer, Device, Snapshot};
 
 /// Name of the document's schema.
@@ -34,8 +35,12 @@ pub(crate) struct Live {
 pub(crate) struct NodeText {
     pub(crate) hostname: String,
     devices: String,
+    /// The grid zone; empty if none is set.
+    zone: String,
     started_at: f64,
     tool: String,
+    /// Whether it is one run, not a node.
+    is_run: bool,
 }
 
 /// Where the stream goes on after this document.
@@ -51,6 +56,10 @@ pub(crate) struct Now {
     t: f64,
     pub(crate) total_w: Triple,
     pub(crate) energy_j: Triple,
+    /// Emissions, grams CO2e.
+    grams: Triple,
+    /// Carbon intensity, grams per kilowatt-hour.
+    g_per_kwh: Option<f64>,
     /// How the largest part of the energy is obtained.
     pub(crate) quality: Quality,
 }
@@ -74,7 +83,7 @@ pub(crate) struct DeviceText {
 pub(crate) struct ConsumerText {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// `job`, `past` (jobs that ended long ago or belong to other users), `idle` or `unattr`.
+    /// `job`, `other` (processes that are no job), `past` (jobs that ended long ago or belong to other users), `idle` or `unattr`.
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
     pub(crate) energy_j: f64,
@@ -162,12 +171,18 @@ pub(crate) fn energy(energy: &Bounded<u64>) -> Triple {
     [energy.value.map(joules), low, energy.high.map(joules)]
 }
 
+/// Returns emissions in grams with their bounds.
+pub(crate) fn grams(emissions: Option<&Emissions>) -> Triple {
+    let low = emissions.and_then(|emissions| emissions.grams.map(|_| emissions.low));
+    [emissions.and_then(|emissions| emissions.grams), low, emissions.and_then(|emissions| emissions.high)]
+}
+
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
 /// Returns what the page's head shows of the node.
-pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64) -> NodeText {
+pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emissions>) -> NodeText {
     let mut models: Vec<(&str, usize)> = Vec::new();
     for device in snapshot.devices.iter().filter(|device| device.is_summed) {
         let name = device.model.as_deref().unwrap_or(&device.name);
@@ -182,13 +197,15 @@ pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64) -> NodeText {
     NodeText {
         hostname: snapshot.node.hostname.clone(),
         devices: models.iter().map(one).collect::<Vec<_>>().join(", "),
+        zone: emissions.map_or_else(String::new, |emissions| emissions.zone.clone()),
         started_at: tenths(began as f64 / 1e9),
         tool: snapshot.node.version.clone(),
+        is_run: snapshot.node.boot_id.is_empty(),
     }
 }
 
 /// Returns the newest values.
-pub(crate) fn now(snapshot: &Snapshot, anchor_ns: i64) -> Now {
+pub(crate) fn now(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emissions>) -> Now {
     let part = |quality: Quality| {
         let devices = snapshot.devices.iter().filter(|device| device.is_summed && device.quality == quality);
         (quality, devices.filter_map(|device| device.energy_uj).fold(0, u64::saturating_add))
@@ -200,6 +217,8 @@ pub(crate) fn now(snapshot: &Snapshot, anchor_ns: i64) -> Now {
         t: time(snapshot, anchor_ns),
         total_w: row(snapshot, anchor_ns).total,
         energy_j: energy(&total),
+        grams: grams(emissions),
+        g_per_kwh: emissions.and_then(|emissions| emissions.g_per_kwh),
         quality: largest.map_or(Quality::Missing, |(quality, _)| quality),
     }
 }
@@ -230,7 +249,7 @@ pub(crate) fn consumers(snapshot: &Snapshot, before: Option<&Snapshot>) -> Vec<C
     let job = |job: &Consumer| ConsumerText {
         id: job.id.clone(),
         name: job.name.clone(),
-        kind: "job",
+        kind: if job.kind == "others" { "other" } else { "job" },
         detail: job.kind.to_owned(),
         energy_j: joules(job.energy_uj),
         low_j: Some(joules(job.low_uj)),

@@ -157,7 +157,7 @@ async fn record(service: Arc<Service>) {
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
-        service.stream.record(service.latest.views());
+        service.stream.record(service.latest.views(), service.latest.emissions());
     }
 }
 

@@ -12,7 +12,7 @@ use crate::fixture::{SECOND_NS, latest, views};
 
 fn service() -> Arc<Service> {
     let stream = Arc::new(Stream::new(0xab));
-    stream.record(views(1));
+    stream.record(views(1), None);
     let access = Access::new(None, Anonymous::Coarse, &[], false);
     Arc::new(Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS))
 }
@@ -146,7 +146,7 @@ fn slow_reader_of_the_stream_loses_its_place_and_no_memory() {
         client.write_all(b"GET /events?after=ab-0 HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         until(&mut client, "event: ").await;
         assert!(service.clients.enter().is_some());
-        (2..40).for_each(|second| service.stream.record(views(second)));
+        (2..40).for_each(|second| service.stream.record(views(second), None));
         tokio::time::sleep(WRITE_PATIENCE * 2).await;
         let places: Vec<_> = std::iter::from_fn(|| service.clients.enter()).collect();
         assert_eq!(places.len(), super::super::subscribe::MOST_CLIENTS, "its place is free again");
@@ -233,7 +233,7 @@ fn stream_that_is_cut_a_thousand_times_loses_and_doubles_nothing() {
         let service = service();
         let truth: Vec<f64> =
             (1..=200).map(|second| super::super::live::energy(&views(second).public.bounded())[0].unwrap()).collect();
-        (2..=200).for_each(|second| service.stream.record(views(second)));
+        (2..=200).for_each(|second| service.stream.record(views(second), None));
         let (mut last, mut seen) = (None, Vec::new());
         let mut cuts = 0_u64;
         while seen.len() < truth.len() {

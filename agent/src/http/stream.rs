@@ -16,7 +16,7 @@ use super::access::Rights;
 use super::history::{History, Triple};
 use super::live::{self, EventText, Live};
 use super::ring::{Message, Next, Ring};
-use crate::latest::Views;
+use crate::latest::{Emissions, Views};
 use crate::snapshot::Snapshot;
 
 /// Seconds between two lists of consumers.
@@ -40,9 +40,12 @@ struct State {
     /// Wall clock less monotonic clock when the stream began, nanoseconds.
     anchor_ns: Option<i64>,
     last: Option<Views>,
+    emissions: Option<Emissions>,
     /// The views from which the power of consumers is computed, and the second of the stream at which they were taken.
     before: Option<Views>,
     seconds: u64,
+    /// Whether the power of all devices was known once.
+    had_power: bool,
     /// Since when a part of the devices is not measured, seconds since 1970.
     gap_from: Option<f64>,
     gaps: VecDeque<(f64, f64, String)>,
@@ -56,9 +59,9 @@ impl Stream {
     }
 
     /// Adds the messages of a second. Views that are not newer than the last add none.
-    pub(crate) fn record(&self, views: Views) {
+    pub(crate) fn record(&self, views: Views, emissions: Option<Emissions>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.record(views) {
+        if state.record(views, emissions) {
             self.changed.send_replace(());
         }
     }
@@ -86,12 +89,12 @@ impl Stream {
         let before = state.before.as_ref().map(|before| visible(before, rights));
         Some(Live {
             schema: live::SCHEMA,
-            node: live::node(&snapshot, anchor),
+            node: live::node(&snapshot, anchor, state.emissions.as_ref()),
             stream: live::StreamPlace {
                 url: format!("/events?after={:x}-{}", self.epoch, state.ring.next_number().wrapping_sub(1)),
                 every_s: 1,
             },
-            now: live::now(&snapshot, anchor),
+            now: live::now(&snapshot, anchor, state.emissions.as_ref()),
             devices: live::devices(&snapshot),
             history: state.history.columns(live::gpus(&snapshot).count()),
             cumulative: state.history.cumulative(),
@@ -118,7 +121,8 @@ pub(crate) fn visible(views: &Views, rights: Rights) -> Snapshot {
 
 impl State {
     /// Adds the messages of a second; `false` if the views are not newer than the last.
-    fn record(&mut self, views: Views) -> bool {
+    fn record(&mut self, views: Views, emissions: Option<Emissions>) -> bool {
+        self.emissions = emissions;
         let last = self.last.replace(views.clone());
         if last.as_ref().is_some_and(|last| last.public.sequence >= views.public.sequence) {
             return false;
@@ -151,8 +155,12 @@ impl State {
         let row = live::row(&views.public, anchor);
         let energy = |snapshot: &Snapshot| live::energy(&snapshot.bounded());
         let text = |energy_j: Triple| {
-            json!({"t": row.t, "total": row.total, "cpu": row.cpu, "memory": row.memory, "gpu": row.gpu, "energy_j": energy_j})
-                .to_string()
+            json!({
+                "t": row.t, "total": row.total, "cpu": row.cpu, "memory": row.memory, "gpu": row.gpu, "energy_j": energy_j,
+                "grams": live::grams(self.emissions.as_ref()),
+                "g_per_kwh": self.emissions.as_ref().and_then(|emissions| emissions.g_per_kwh),
+            })
+            .to_string()
         };
         let coarse = energy(&views.public);
         self.ring.push(Message { name: "sample", exact: text(energy(&views.full)), coarse: text(coarse) });
@@ -162,12 +170,13 @@ impl State {
         self.history.push(row);
     }
 
-    /// Notes since when a part of the devices is not measured, and when that ends.
+    /// Notes since when the power of a part of the devices is not known any more, and when that ends.
     fn gap(&mut self, snapshot: &Snapshot, anchor: i64) {
         let t = live::time(snapshot, anchor);
         let missing = live::row(snapshot, anchor).total[0].is_none();
+        self.had_power |= !missing;
         match (missing, self.gap_from) {
-            (true, None) => self.gap_from = Some(t),
+            (true, None) if self.had_power => self.gap_from = Some(t),
             (false, Some(from)) => {
                 self.gap_from = None;
                 let gap = (from, t, "part of the devices not measured".to_owned());

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use eco2::Meter;
-use eco2_agent::{Anonymous, HttpOptions, HttpServer, Instant, Latest, Secret, Views, new_token, run_views};
+use eco2_agent::{
+    Anonymous, HttpOptions, HttpServer, Instant, Latest, Secret, Views, new_token, run_emissions, run_views,
+};
+use eco2_core::schema::Report;
 
 use crate::{failure, live, out};
 
@@ -31,7 +34,9 @@ impl<'a> Ui<'a> {
 
     fn start(meter: &'a Meter) -> anyhow::Result<Self> {
         let token = new_token().context("the system has no random numbers")?;
-        let latest = Latest::new(views(meter, None));
+        let report = meter.snapshot();
+        let latest = Latest::new(views(&report, None));
+        latest.set_emissions(run_emissions(&report));
         let options = HttpOptions {
             listen: Some(([127, 0, 0, 1], 0).into()),
             once: Secret::new(&token),
@@ -50,7 +55,9 @@ impl<'a> Ui<'a> {
         thread::scope(|scope| {
             let started = thread::Builder::new().name("eco2-ui".to_owned()).spawn_scoped(scope, move || {
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                    self.latest.publish(views(self.meter, Some(&self.latest.views())));
+                    let report = self.meter.snapshot();
+                    self.latest.set_emissions(run_emissions(&report));
+                    self.latest.publish(views(&report, Some(&self.latest.views())));
                 }
             });
             let result = wait();
@@ -65,7 +72,7 @@ impl<'a> Ui<'a> {
 }
 
 /// Returns the run so far as the page shows it.
-fn views(meter: &Meter, before: Option<&Views>) -> Views {
+fn views(report: &Report, before: Option<&Views>) -> Views {
     let at = Instant { ns: eco2::monotonic_ns(), wall_ns: live::now_ns() };
-    run_views(&meter.snapshot(), at, before.map(|before| &*before.full))
+    run_views(report, at, before.map(|before| &*before.full))
 }

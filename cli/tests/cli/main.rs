@@ -36,4 +36,5 @@ mod stub;
 mod supplements;
 mod terminal;
 mod trust;
+mod ui;
 mod webhook;

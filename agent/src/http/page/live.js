@@ -23,6 +23,7 @@ const sig = (value, digits = 3) => {
 const UNITS = {
   J: [[3.6e5, 3.6e6, 'kWh'], [360, 3600, 'Wh'], [1, 1, 'J'], [0, 1e-3, 'mJ']],
   W: [[1e6, 1e6, 'MW'], [1e3, 1e3, 'kW'], [0, 1, 'W']],
+  g: [[1e6, 1e6, 't' + NB + 'CO₂e'], [1e3, 1e3, 'kg' + NB + 'CO₂e'], [1, 1, 'g' + NB + 'CO₂e'], [0, 1e-3, 'mg' + NB + 'CO₂e']],
 };
 const unit = (kind, value) => {
   const [, size, name] = UNITS[kind].find(([from]) => Math.abs(value || 0) >= from);
@@ -117,12 +118,12 @@ function show(D) {
   app.innerHTML = `<svg id="defs" aria-hidden="true"><defs><pattern id="h-unattr" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="1.6" height="5" class="k-idle"/></pattern><pattern id="h-gap" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect width="6" height="6" class="k-idle" fill-opacity=".12"/><rect width="1.2" height="6" class="k-idle"/></pattern></defs></svg>
 <a class="skip" href="#power">Skip to the charts</a>${synthetic ? '<div class="sample" role="note"><b>Synthetic data.</b> These numbers were generated and are not a measurement.</div>' : ''}
 <header class="top"><a class="brand" href="#app">eco<i>2</i></a><h1>${esc(N.hostname || 'this node')}</h1><span class="mut">${esc(N.devices)}</span><span class="grow"></span><span class="ctl"><span class="live" id="live"><i></i><span></span></span><span class="vh" role="status" id="state"></span><span class="seg" role="group" aria-label="Time window">${[[300, '5 min'], [1800, '30 min'], [7200, '2 h']].map(([seconds, label]) => `<button type="button" data-span="${seconds}" aria-pressed="${seconds === span}">${label}</button>`).join('')}</span><button type="button" id="pause" aria-pressed="false">Pause</button></span></header>
-<dl class="kpi">${value('power', 'Power now')}${value('energy', 'Energy')}${value('since', 'Since the start')}${value('idle', 'Idle')}${value('jobs', 'Jobs running')}</dl>
+<dl class="kpi">${value('power', 'Power now')}${value('energy', 'Energy')}${value('grams', 'Emissions')}${value('since', N.is_run ? 'Duration' : 'Since the start')}${value('idle', 'Idle')}${N.is_run ? value('own', 'This command') : value('jobs', 'Jobs running')}</dl>
 <main><div class="g1"><section id="power"><div class="sh"><h2>Power</h2><p id="reading" aria-live="polite"></p></div>${tracks.map(track).join('')}
 <div class="leg"><span><svg width="22" height="12"><rect class="b k-total" y="1" width="22" height="10"/><line class="l c-total" x1="0" x2="22" y1="6" y2="6"/></svg>value and uncertainty range</span><span><svg width="22" height="12"><path class="l est c-total" d="M0 6H22"/></svg>estimated</span><span><svg width="14" height="12"><rect class="gap" width="14" height="12"/></svg>part of the devices not measured</span></div></section>
 <div class="side"><section><div class="sh"><h2>Use of the energy</h2></div><div id="use"></div></section><section><div class="sh"><h2>Energy</h2><p id="cum-unit"></p></div><div class="chart" id="c-cum" tabindex="0" role="img" aria-label="Energy with uncertainty range"></div></section><section><div class="sh"><h2>Events</h2></div><ul class="ev" id="events"></ul></section></div></div>
 ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, last 5 min</p></div><div class="tiles">${gpus.map((gpu, at) => `<div class="tile" id="g${at}"><div class="a" title="${esc(gpu.name)}">${esc(gpu.name)}</div><div class="p"></div><div class="sp"></div></div>`).join('')}</div></section>` : ''}
-<div class="blk g3"><section><div class="sh"><h2>Jobs and other use</h2></div><div id="jobs"></div></section><section><div class="sh"><h2>Sensors</h2></div><div id="sources"></div></section></div></main>
+<div class="blk g3"><section><div class="sh"><h2>${N.is_run ? 'Use' : 'Jobs and other use'}</h2></div><div id="jobs"></div></section><section><div class="sh"><h2>Sensors</h2></div><div id="sources"></div></section></div></main>
 <footer>eco2 ${esc(N.tool)} · <a href="/metrics">/metrics</a> · <a href="/health">/health</a> · <a href="/api/v1/state">/api/v1/state</a> · <a href="/api/v1/openapi.json">API</a></footer>`;
 
   // ---- charts ----
@@ -164,7 +165,7 @@ ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, las
       cursor: { y: false, drag: { x: false, y: false }, sync: isTrack ? { key: 'power' } : undefined, points: { show: false } },
       scales: { x: { time: false, range: options.x }, y: { range: () => [0, options.most()] } },
       axes: [
-        { ...axis, size: noTime ? 0 : 22, show: !noTime, space: 70, grid: { show: false }, incrs: [10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800], values: (_, all) => all.map(t => clock(t, isTrack && span <= 300)) },
+        { ...axis, size: noTime ? 0 : 22, show: !noTime, space: 70, grid: { show: false }, incrs: [10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800], values: (_, all) => all.map(t => clock(t, all.length > 1 && all[1] - all[0] < 60)) },
         { ...axis, size: 48, space: 28, ticks: { show: false }, values: (_, all) => all.map(each => axisText(each / (options.size ? options.size() : 1))) },
       ],
       series: [{}, ...options.series], bands: options.bands || [],
@@ -243,7 +244,8 @@ ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, las
     const whisker = high == null || low == null ? '' : `<line class="wh" x1="${at(low)}" x2="${at(high)}" y1="6" y2="6"/><line class="wh" x1="${at(low)}" x2="${at(low)}" y1="3" y2="9"/><line class="wh" x1="${at(high)}" x2="${at(high)}" y1="3" y2="9"/>`;
     return `<svg class="bar" width="100%" height="12" aria-hidden="true"><rect width="${at(value)}" y="1" height="10" class="k-${color}"/>${whisker}</svg>`;
   };
-  const KINDS = { job: ['Jobs', 'total'], past: ['Other jobs', 'other'], idle: ['Idle', 'idle'], unattr: ['Not attributed', 'unattr'] };
+  const KINDS = { job: ['Jobs', 'total'], past: ['Other jobs', 'other'], other: ['Other processes', 'other'], idle: ['Idle', 'idle'], unattr: ['Not attributed', 'unattr'] };
+  const SWATCH = { past: 'other' };
   function values() {
     const [power] = D.now.total_w, running = D.consumers.filter(each => each.kind === 'job' && each.is_running).length;
     const idle = D.consumers.find(each => each.kind === 'idle'), rest = D.consumers.find(each => each.kind === 'unattr');
@@ -252,6 +254,11 @@ ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, las
     put('v-since', duration(now - N.started_at)); put('w-since', 'started ' + new Date(N.started_at * 1e3).toLocaleDateString() + ' ' + clock(N.started_at));
     put('v-idle', idle && idle.share != null ? percent(idle.share) + '<small>%</small>' : '<span class="nm">not known</span>');
     put('w-idle', rest && rest.share != null ? percent(rest.share) + NB + '% not attributed' : 'of the energy');
+    put('v-grams', big(D.now.grams[0], 'g', 'not known'));
+    put('w-grams', D.now.grams[0] == null ? 'no grid zone set' : [range(D.now.grams, 'g'), esc(N.zone) + ', ' + sig(D.now.g_per_kwh) + NB + 'g/kWh'].filter(Boolean).join(', '));
+    const own = N.is_run && D.consumers.find(each => each.kind === 'job');
+    put('v-own', own && own.share != null ? percent(own.share) + '<small>%</small>' : '<span class="nm">not known</span>');
+    put('w-own', own ? amount(own.energy_j, 'J') + ' of the energy' : '');
     put('v-jobs', D.is_restricted && !running ? '<span class="nm">not shown</span>' : String(running));
     put('w-jobs', D.is_restricted ? 'a token shows all jobs' : running ? '' : 'eco2 job begin ID');
   }
@@ -261,14 +268,14 @@ ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, las
     if (!total) { put('use', '<p class="nm">not known</p>'); return; }
     let x = 0;
     const parts = kinds.map(([kind, joules]) => { const width = 100 * joules / total, part = `<rect x="${x.toFixed(2)}%" width="${width.toFixed(2)}%" height="100%" class="k-${KINDS[kind][1]}"/>`; x += width; return part; });
-    put('use', `<svg width="100%" height="16" aria-hidden="true">${parts.join('')}</svg><div class="leg">${kinds.map(([kind, joules]) => `<span><i class="sw ${{ job: 'job', past: 'other' }[kind] || kind}"></i>${KINDS[kind][0]} ${percent(joules / total)}${NB}%</span>`).join('')}</div>`);
+    put('use', `<svg width="100%" height="16" aria-hidden="true">${parts.join('')}</svg><div class="leg">${kinds.map(([kind, joules]) => `<span><i class="sw ${SWATCH[kind] || kind}"></i>${KINDS[kind][0]} ${percent(joules / total)}${NB}%</span>`).join('')}</div>`);
   }
   function jobs() {
     const all = D.consumers;
     if (!all.length) { put('jobs', '<p class="s mut">No energy has been read yet.</p>'); return; }
     const energy = column('J', all.map(each => each.energy_j)), power = column('W', all.map(each => each.power_w));
     const most = Math.max(1e-9, ...all.map(each => each.high_j ?? each.energy_j));
-    const rows = all.map(each => `<tr class="${each.kind}${each.is_running ? '' : ' over'}"><th scope="row"><i class="sw ${{ job: 'job', past: 'other' }[each.kind] || each.kind}"></i>${esc(each.name)}</th><td class="hm mut">${esc(each.detail)}${each.is_running ? '' : ' (ended)'}</td><td class="r">${each.power_w == null ? '' : power.cell(each.power_w)}</td><td class="r">${energy.cell(each.energy_j)}</td><td class="r hm">${energy.range(each.low_j, each.high_j)}</td><td class="r">${percent(each.share)}</td><td class="barc hm">${bar(each.energy_j, each.low_j, each.high_j, most, KINDS[each.kind][1])}</td></tr>`);
+    const rows = all.map(each => `<tr class="${each.kind}${each.is_running ? '' : ' over'}"><th scope="row"><i class="sw ${SWATCH[each.kind] || each.kind}"></i>${esc(each.name)}</th><td class="hm mut">${esc(each.detail)}${each.is_running ? '' : ' (ended)'}</td><td class="r">${each.power_w == null ? '' : power.cell(each.power_w)}</td><td class="r">${energy.cell(each.energy_j)}</td><td class="r hm">${energy.range(each.low_j, each.high_j)}</td><td class="r">${percent(each.share)}</td><td class="barc hm">${bar(each.energy_j, each.low_j, each.high_j, most, KINDS[each.kind][1])}</td></tr>`);
     put('jobs', `<div class="scroll"><table><thead><tr><th scope="col">Use</th><th scope="col" class="hm">Kind</th><th scope="col" class="r">Power<br>${power.name}</th><th scope="col" class="r">Energy<br>${energy.name}</th><th scope="col" class="r hm">Range<br>${energy.name}</th><th scope="col" class="r">Share<br>%</th><th scope="col" class="barc hm"><span class="vh">Energy with range</span></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>${D.is_restricted ? '<p class="xs mut">Jobs of other users are not shown without a token.</p>' : ''}`);
   }
   const STATUS = { ok: '✓ ok', degraded: '! in part', absent: '– none', denied: '! denied', lost: '! lost', hung: '! hung', off: '– off' };
@@ -307,7 +314,7 @@ ${gpus.length ? `<section class="blk"><div class="sh"><h2>GPUs</h2><p>power, las
       for (const name of ['total', 'cpu', 'memory']) push(H[name], message[name]);
       H.gpu.forEach((values, at) => values.push(message.gpu[at] ?? null));
       if (H.t.length > MOST) for (const values of [H.t, ...H.gpu, ...['total', 'cpu', 'memory'].flatMap(name => Object.values(H[name]))]) values.shift();
-      D.now.total_w = message.total; D.now.energy_j = message.energy_j;
+      D.now.total_w = message.total; D.now.energy_j = message.energy_j; D.now.grams = message.grams; D.now.g_per_kwh = message.g_per_kwh;
     },
     minute(message) {
       if (!D.cumulative) D.cumulative = { t0: message.t, step_s: 60, energy_j: { v: [], lo: [], hi: [] } };
