@@ -7,6 +7,7 @@
 //! body, five seconds for each. A client that does not read is cut off.
 
 mod access;
+mod control;
 mod dispatch;
 mod error;
 mod history;
@@ -25,6 +26,7 @@ mod subscribe;
 mod tls;
 
 pub use access::{Anonymous, new_token};
+pub use control::{Caller, JobControl, JobEnd, JobFault, JobRequest};
 pub use error::HttpFault;
 pub use server::{DEFAULT_LISTEN, HttpOptions, HttpServer};
 pub use tls::TlsFiles;

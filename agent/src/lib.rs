@@ -40,7 +40,10 @@ pub use eco2_net::Secret;
 pub use feed::{Empty, Feed, Received};
 pub use from_report::{run_emissions, run_views};
 pub use health::{Health, Level, SourceHealth};
-pub use http::{Anonymous, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, TlsFiles, new_token};
+pub use http::{
+    Anonymous, Caller, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, JobControl, JobEnd, JobFault, JobRequest,
+    TlsFiles, new_token,
+};
 pub use jobs::{Job, JobProcesses};
 pub use latest::{Emissions, Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};

@@ -274,6 +274,9 @@ mod tests {
         let mut node = snapshot(1, Resolution::FULL);
         node.devices.retain(|device| device.id.ends_with('0'));
         node.consumers[0].high_uj = Some(2_500_000);
+        let total: u64 =
+            node.devices.iter().filter(|device| device.is_summed).filter_map(|device| device.energy_uj).sum();
+        (node.total_uj, node.idle_uj) = (Some(total), total - 5_000_000);
         let page = node_metrics(&node, MetricsFormat::OpenMetrics);
         assert_eq!(page, include_str!("metrics.txt"), "{page}");
     }

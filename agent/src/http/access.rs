@@ -16,8 +16,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::ring::Detail;
 
-/// Name of the session's cookie.
-const SESSION: &str = "eco2_session";
+/// Name of the session's cookie. The server's port follows: browsers keep one list of cookies for all ports of a host.
+const SESSION: &str = "eco2_session_";
 /// Largest number of sessions; the oldest ends when another begins.
 const MOST_SESSIONS: usize = 64;
 
@@ -91,6 +91,7 @@ pub enum Anonymous {
 /// The rules of access of one server.
 #[derive(Debug)]
 pub(crate) struct Access {
+    cookie: String,
     token: Option<Secret>,
     /// A token that is good for one session.
     once: Mutex<Option<Secret>>,
@@ -106,6 +107,7 @@ impl Access {
     /// Returns the rules of a server.
     pub(crate) fn new(token: Option<Secret>, anonymous: Anonymous, hosts: &[String], any_address: bool) -> Self {
         Self {
+            cookie: SESSION.to_owned(),
             token,
             once: Mutex::new(None),
             anonymous,
@@ -113,6 +115,11 @@ impl Access {
             any_address,
             sessions: Mutex::default(),
         }
+    }
+
+    /// Sets the port of the server.
+    pub(crate) fn set_port(&mut self, port: u16) {
+        self.cookie = format!("{SESSION}{port}");
     }
 
     /// Accepts a token once, for one session.
@@ -166,7 +173,7 @@ impl Access {
         }
         sessions.push_back(digest(&SHA256, id.as_bytes()));
         let secure = if tls { "; Secure" } else { "" };
-        Some(format!("{SESSION}={id}; Path=/; HttpOnly; SameSite=Strict{secure}"))
+        Some(format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}", self.cookie))
     }
 
     fn by_channel(&self, channel: Channel, has_token: bool) -> Rights {
@@ -184,8 +191,11 @@ impl Access {
     fn has_session(&self, headers: &HeaderMap) -> bool {
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let ids = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let digests: Vec<Digest> =
-            ids.filter(|(name, _)| *name == SESSION).map(|(_, id)| digest(&SHA256, id.as_bytes())).take(4).collect();
+        let digests: Vec<Digest> = ids
+            .filter(|(name, _)| *name == self.cookie)
+            .map(|(_, id)| digest(&SHA256, id.as_bytes()))
+            .take(4)
+            .collect();
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.iter().any(|own| digests.iter().any(|given| given.as_ref() == own.as_ref()))
     }

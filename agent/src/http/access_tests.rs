@@ -6,7 +6,9 @@ use super::*;
 const TOKEN: &str = "not-a-secret-0123456789";
 
 fn access(anonymous: Anonymous) -> Access {
-    Access::new(Secret::new(TOKEN), anonymous, &["Node03.example".to_owned()], false)
+    let mut access = Access::new(Secret::new(TOKEN), anonymous, &["Node03.example".to_owned()], false);
+    access.set_port(9862);
+    access
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -110,7 +112,14 @@ fn session_does_what_the_token_does_and_the_oldest_ends() {
     let get = |cookie: &str| admitted(&access, &Method::GET, "/events", &[("host", "localhost"), ("cookie", cookie)]);
     let first = begin();
     assert_eq!(get(&format!("other=1; {first}; x")), Ok(Rights::All));
-    for wrong in ["", "eco2_session=", "eco2_session=00", &first[..first.len() - 1], "eco2_session"] {
+    for wrong in [
+        "",
+        "eco2_session_9862=",
+        "eco2_session_9862=00",
+        &first.replace("9862", "9863"),
+        &first[..first.len() - 1],
+        "eco2_session_9862",
+    ] {
         assert_eq!(get(wrong), Ok(Rights::Nothing), "{wrong}");
     }
     (0..MOST_SESSIONS).for_each(|_| drop(begin()));

@@ -1,6 +1,7 @@
 //! Hands a request to what answers it, if the caller may ask.
 
-use hyper::header::{self, HeaderMap};
+use hyper::header;
+use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
 use super::access::{Channel, Refusal, Rights};
@@ -12,13 +13,8 @@ use super::service::{Ask, Service, refused};
 const LONGEST_PATH: usize = 2048;
 
 /// Answers a request.
-pub(crate) fn answer(
-    service: &Service,
-    method: &Method,
-    target: &hyper::Uri,
-    headers: &HeaderMap,
-    channel: Channel,
-) -> Reply {
+pub(crate) fn answer(service: &Service, head: &Parts, channel: Channel, body: &[u8]) -> Reply {
+    let Parts { method, uri: target, headers, .. } = head;
     let path = target.path();
     if path.len() + target.query().map_or(0, str::len) > LONGEST_PATH {
         return Reply::error(StatusCode::URI_TOO_LONG, "the address is too long");
@@ -43,7 +39,7 @@ pub(crate) fn answer(
         return refused(Refusal { status: StatusCode::UNAUTHORIZED, text: "a token is required" });
     }
     let query = target.query().unwrap_or("");
-    (route.handle)(service, &Ask { method, query, headers, channel, id, rights })
+    (route.handle)(service, &Ask { method, query, headers, channel, id, rights, body })
 }
 
 #[cfg(test)]

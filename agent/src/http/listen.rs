@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use super::error::HttpFault;
@@ -52,7 +52,7 @@ pub(crate) fn unix(path: &Path) -> Result<UnixListener, HttpFault> {
         if !about.file_type().is_socket() {
             return Err(HttpFault::NotASocket(path.to_owned()));
         }
-        if UnixStream::connect(path).is_ok() {
+        if is_answered(path) {
             return Err(HttpFault::SocketInUse(path.to_owned()));
         }
         std::fs::remove_file(path).map_err(failed)?;
@@ -61,6 +61,19 @@ pub(crate) fn unix(path: &Path) -> Result<UnixListener, HttpFault> {
     std::fs::set_permissions(path, PermissionsExt::from_mode(SOCKET_MODE)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     Ok(listener)
+}
+
+/// Whether a process listens at a socket. A process that is stopped, and whose queue of connections is full, does: the call does not
+/// wait for it.
+fn is_answered(path: &Path) -> bool {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let Ok(address) = SocketAddrUnix::new(path) else { return false };
+    let Ok(socket) = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None) else { return true };
+    match connect(&socket, &address) {
+        Ok(()) => true,
+        Err(error) => error != rustix::io::Errno::CONNREFUSED && error != rustix::io::Errno::NOENT,
+    }
 }
 
 /// Checks that only this user or root can put something in the socket's directory.
@@ -110,6 +123,26 @@ mod tests {
         assert!(matches!(unix(&path), Err(HttpFault::SocketInUse(_))));
         drop(live);
         assert!(unix(&path).is_ok());
+    }
+
+    #[test]
+    fn f46_agent_that_is_stopped_is_found_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eco2.sock");
+        let stopped = unix(&path).unwrap();
+        // Its queue is full, because it accepts nothing.
+        let mut waiting = Vec::new();
+        while let Some(socket) = queued(&path) {
+            waiting.push(socket);
+        }
+        assert!(matches!(unix(&path), Err(HttpFault::SocketInUse(_))));
+        drop((stopped, waiting));
+    }
+
+    fn queued(path: &Path) -> Option<rustix::fd::OwnedFd> {
+        use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        connect(&socket, &SocketAddrUnix::new(path).unwrap()).ok().map(|()| socket)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::units::joules;
-use eco2_core::{Bounded, Component, Quality, Ranged};
+use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
 use serde::Serialize;
 
 use super::history::{Cumulative, PowerColumns, Row, Triple};
@@ -120,15 +120,12 @@ pub(crate) fn time(snapshot: &Snapshot, anchor_ns: i64) -> f64 {
     tenths((anchor_ns.saturating_add(at)) as f64 / 1e9)
 }
 
-/// Returns the power of a snapshot's devices.
-pub(crate) fn row(snapshot: &Snapshot, anchor_ns: i64) -> Row {
+/// Returns the power of a snapshot's devices. `before` is the snapshot of which the difference is the power.
+pub(crate) fn row(snapshot: &Snapshot, before: Option<&Snapshot>, anchor_ns: i64) -> Row {
     let of = |component: Option<Component>| {
-        power(
-            snapshot
-                .devices
-                .iter()
-                .filter(|device| device.is_summed && component.is_none_or(|of| device.component == of)),
-        )
+        let is_part = |device: &&Device| component.is_none_or(|of| device.component == of);
+        let parts = snapshot.devices.iter().filter(|device| device.is_summed).filter(is_part);
+        triple(parts.map(|device| power(device, snapshot, before)).reduce(|sum, part| sum + part))
     };
     Row {
         t: time(snapshot, anchor_ns),
@@ -144,25 +141,29 @@ pub(crate) fn gpus(snapshot: &Snapshot) -> impl Iterator<Item = &Device> {
     snapshot.devices.iter().filter(|device| device.is_summed && device.component == Component::Gpu)
 }
 
-/// Returns the power of devices, watts. Not known if it is not known of one of them. The range has the relative width of the
-/// energy's so far: a sensor or model that reads 5 % high reads power 5 % high too.
-fn power<'a>(devices: impl Iterator<Item = &'a Device>) -> Triple {
-    let mut sums = [Some(0.0); 3];
-    let mut count = 0;
-    for device in devices {
-        count += 1;
-        let energy = device.bounded();
-        let watts = device.power_w;
-        let scaled = |bound: Option<u64>| {
-            let energy = energy.value.filter(|uj| *uj > 0)?;
-            Some(watts? * (bound? as f64 / energy as f64))
-        };
-        let parts = [watts, scaled(Some(energy.low)), scaled(energy.high)];
-        for (sum, part) in sums.iter_mut().zip(parts) {
-            *sum = sum.zip(part).map(|(sum, part)| sum + part);
-        }
+/// Returns the power of a device since the snapshot before, watts. The bounds are those of the difference of two energies with hard
+/// bounds; of a plausible range over the whole time, nothing follows for one second, and the power has no bounds.
+fn power(device: &Device, snapshot: &Snapshot, before: Option<&Snapshot>) -> Bounded<f64> {
+    let earlier = before.and_then(|before| before.devices.iter().find(|other| other.id == device.id));
+    let Some(watts) = device.power_w else { return Bounded::unknown() };
+    let open = Bounded { value: Some(watts), ..Bounded::unknown() };
+    let Some((before, earlier)) = before.zip(earlier) else { return open };
+    let seconds = snapshot.at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
+    let is_hard = device.range_kind == RangeKind::Hard && earlier.range_kind == RangeKind::Hard;
+    let (Some(high), Some(earlier_high)) = (device.high_uj, earlier.high_uj) else { return open };
+    if !is_hard || seconds <= 0.0 {
+        return open;
     }
-    if count == 0 { [None; 3] } else { sums.map(|sum| sum.map(tenths)) }
+    let low = joules(device.low_uj.saturating_sub(earlier_high)) / seconds;
+    let high = joules(high.saturating_sub(earlier.low_uj)) / seconds;
+    Bounded::hard(watts, low.min(watts), Some(high.max(watts)))
+}
+
+/// Returns a power as it is shown: without a lower bound if that is zero, as then nothing is known of it.
+fn triple(power: Option<Bounded<f64>>) -> Triple {
+    let Some(power) = power else { return [None; 3] };
+    let low = power.value.map(|_| power.low).filter(|low| *low > 0.0 || power.high.is_some());
+    [power.value, low, power.high].map(|value| value.map(tenths))
 }
 
 /// Returns an energy in joules with its bounds.
@@ -205,7 +206,7 @@ pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emiss
 }
 
 /// Returns the newest values.
-pub(crate) fn now(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emissions>) -> Now {
+pub(crate) fn now(snapshot: &Snapshot, total_w: Triple, anchor_ns: i64, emissions: Option<&Emissions>) -> Now {
     let part = |quality: Quality| {
         let devices = snapshot.devices.iter().filter(|device| device.is_summed && device.quality == quality);
         (quality, devices.filter_map(|device| device.energy_uj).fold(0, u64::saturating_add))
@@ -215,7 +216,7 @@ pub(crate) fn now(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emissi
     let largest = kinds.into_iter().max_by_key(|(_, uj)| *uj).filter(|_| total.value.is_some());
     Now {
         t: time(snapshot, anchor_ns),
-        total_w: row(snapshot, anchor_ns).total,
+        total_w,
         energy_j: energy(&total),
         grams: grams(emissions),
         g_per_kwh: emissions.and_then(|emissions| emissions.g_per_kwh),

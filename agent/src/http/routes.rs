@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::control::is_id;
 use super::reply::Reply;
 use super::service::{self, Ask, Service};
 
@@ -24,6 +25,10 @@ pub(crate) struct Route {
     pub(crate) handle: fn(&Service, &Ask<'_>) -> Reply,
 }
 
+const fn post(path: &'static str, need: Need, handle: fn(&Service, &Ask<'_>) -> Reply) -> Route {
+    Route { method: Method::POST, path, need, handle }
+}
+
 const fn get(path: &'static str, need: Need, handle: fn(&Service, &Ask<'_>) -> Reply) -> Route {
     Route { method: Method::GET, path, need, handle }
 }
@@ -31,7 +36,7 @@ const fn get(path: &'static str, need: Need, handle: fn(&Service, &Ask<'_>) -> R
 /// Every address. The last group are paths of HF Eco2AI.
 pub(crate) const ROUTES: &[Route] = &[
     get("/", Need::Nothing, service::page),
-    Route { method: Method::POST, path: "/session", need: Need::Nothing, handle: service::session },
+    post("/session", Need::Nothing, service::session),
     get("/health", Need::Nothing, service::health),
     get("/ready", Need::Nothing, service::health),
     get("/metrics", Need::Reader, service::metrics),
@@ -43,9 +48,13 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/sources", Need::Reader, service::sources),
     get("/api/v1/jobs", Need::Reader, service::jobs),
     get("/api/v1/jobs/{id}", Need::Reader, service::job),
+    post("/api/v1/jobs", Need::Reader, service::begin_job),
+    post("/api/v1/jobs/{id}/end", Need::Reader, service::end_job),
     get("/live", Need::Nothing, service::health),
     get("/sessions", Need::Reader, service::jobs),
     get("/sessions/{id}", Need::Reader, service::job),
+    post("/sessions", Need::Reader, service::begin_job),
+    post("/sessions/{id}/stop", Need::Reader, service::end_job),
 ];
 
 /// What is at an address.
@@ -77,13 +86,6 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Found<'a> {
 fn id_of<'a>(route: &str, path: &'a str) -> Option<&'a str> {
     match route.split_once("{id}") {
         None => (route == path).then_some(""),
-        Some((before, after)) => {
-            path.strip_prefix(before)?.strip_suffix(after).filter(|id| !id.is_empty() && id.bytes().all(is_plain))
-        }
+        Some((before, after)) => path.strip_prefix(before)?.strip_suffix(after).filter(|id| is_id(id)),
     }
-}
-
-/// Whether an id may have this byte. Ids of jobs have no others.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'+' | b'=')
 }

@@ -19,10 +19,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::access::{Access, Anonymous, Channel};
+use super::control::JobControl;
 use super::dispatch;
 use super::error::HttpFault;
 use super::listen::{self, Protection};
-use super::peer::Group;
+use super::peer::{Connections, Group};
 use super::reply::{Content, Reply};
 use super::service::Service;
 use super::stall::Stalling;
@@ -35,8 +36,6 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 
 /// Connections by TCP at the same time; more wait until one ends.
 const TCP_CONNECTIONS: usize = 256;
-/// Connections by the Unix socket at the same time.
-const UNIX_CONNECTIONS: usize = 64;
 /// Time for the head of a request, for the TLS handshake, and between two requests of a connection.
 pub(crate) const HEAD_PATIENCE: Duration = Duration::from_secs(5);
 /// Time for a client to take a part of an answer.
@@ -44,7 +43,7 @@ pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(15);
 /// Largest head of a request, bytes.
 const LARGEST_HEAD: usize = 16 << 10;
 /// Largest body of a request, bytes.
-const LARGEST_BODY: u64 = 48 << 10;
+const LARGEST_BODY: usize = 48 << 10;
 /// Largest number of headers.
 const MOST_HEADERS: usize = 64;
 /// Time between two messages of the live stream.
@@ -86,6 +85,18 @@ impl HttpServer {
     /// # Errors
     /// [`HttpFault`] names what is in the way.
     pub fn start(options: &HttpOptions, latest: Latest) -> Result<Self, HttpFault> {
+        Self::start_with(options, latest, None)
+    }
+
+    /// Starts a server that also begins and ends jobs.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        options: &HttpOptions,
+        latest: Latest,
+        control: Option<Arc<dyn JobControl>>,
+    ) -> Result<Self, HttpFault> {
         let token = options.token_file.as_deref().map(read_token).transpose()?;
         let tls = options.tls.as_ref().map(TlsFiles::read).transpose()?;
         let protection = Protection { token: token.is_some(), tls: tls.is_some(), insecure: options.insecure };
@@ -94,13 +105,16 @@ impl HttpServer {
         let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
         let beyond = address.is_some_and(|address| !address.ip().is_loopback());
         let anonymous = if beyond && token.is_some() { Anonymous::Nothing } else { options.anonymous };
-        let access = Access::new(token, anonymous, &options.hosts, beyond);
+        let mut access = Access::new(token, anonymous, &options.hosts, beyond);
+        access.set_port(address.map_or(0, |address| address.port()));
         if let Some(once) = &options.once {
             access.accept_once(once.clone());
         }
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         let stream = Arc::new(Stream::new(epoch));
-        let service = Arc::new(Service::new(latest, stream, access, eco2_samplers::clock::monotonic_ns));
+        let mut service = Service::new(latest, stream, access, eco2_samplers::clock::monotonic_ns);
+        service.control = control;
+        let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -186,15 +200,18 @@ async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>,
 }
 
 async fn accept_unix(listener: tokio::net::UnixListener, service: Arc<Service>) {
-    let places = Arc::new(Semaphore::new(UNIX_CONNECTIONS));
     let group = Group::of_agent();
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let connections = Connections::default();
+    loop {
         let Ok((stream, _)) = listener.accept().await else {
             out_of_files().await;
             continue;
         };
         let Ok(peer) = stream.peer_cred() else { continue };
-        let channel = Channel::Unix { uid: peer.uid(), trusted: group.trusts(peer.uid(), peer.gid()) };
+        let trusted = group.trusts(peer.uid(), peer.gid());
+        // A user with too many connections is refused at once, and keeps no other user out.
+        let Some(place) = connections.enter(peer.uid(), trusted) else { continue };
+        let channel = Channel::Unix { uid: peer.uid(), trusted };
         let service = Arc::clone(&service);
         tokio::spawn(async move {
             serve(stream, channel, service).await;
@@ -230,9 +247,9 @@ async fn answer(
     service: Arc<Service>,
 ) -> Result<Response<Content>, Infallible> {
     let (head, body) = request.into_parts();
-    let reply = match timeout(HEAD_PATIENCE, drained(body)).await {
-        Ok(true) => dispatch::answer(&service, &head.method, &head.uri, &head.headers, channel),
-        Ok(false) => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
+    let reply = match timeout(HEAD_PATIENCE, read(body)).await {
+        Ok(Some(body)) => dispatch::answer(&service, &head, channel, &body),
+        Ok(None) => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
             .with(hyper::header::CONNECTION, "close"),
         Err(_) => Reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
             .with(hyper::header::CONNECTION, "close"),
@@ -240,17 +257,16 @@ async fn answer(
     Ok(reply.into_response())
 }
 
-/// Reads a body to its end; `false` if it is too large, or breaks off.
-async fn drained(mut body: Incoming) -> bool {
-    let mut bytes = 0;
+/// Reads a body to its end; `None` if it is too large, or breaks off.
+async fn read(mut body: Incoming) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
     while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
-        let Ok(frame) = frame else { return false };
-        bytes += frame.data_ref().map_or(0, hyper::body::Bytes::len) as u64;
-        if bytes > LARGEST_BODY {
-            return false;
+        bytes.extend_from_slice(frame.ok()?.data_ref().map_or(&[], |part| &part[..]));
+        if bytes.len() > LARGEST_BODY {
+            return None;
         }
     }
-    true
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use hyper::{Method, StatusCode, header::HeaderName};
 use tokio::sync::mpsc;
 
 use super::access::{Access, Channel, Refusal, Rights};
+use super::control::{self, JobControl};
 use super::page;
 use super::reply::{Content, Reply};
 use super::ring::number_of;
 use super::stream::{Stream, visible};
-use super::subscribe::{Clients, MOST_CLIENTS, Start, send};
+use super::subscribe::{Clients, Start, send};
 use crate::health::Health;
 use crate::latest::Latest;
 use crate::metrics::{legacy_metrics, node_metrics};
@@ -35,6 +36,7 @@ pub(crate) struct Ask<'a> {
     /// The part of the path in place of `{id}`.
     pub(crate) id: &'a str,
     pub(crate) rights: Rights,
+    pub(crate) body: &'a [u8],
 }
 
 /// What answers the requests of one server.
@@ -46,13 +48,15 @@ pub(crate) struct Service {
     pub(crate) clients: Clients,
     /// Reads the monotonic clock, nanoseconds.
     pub(crate) now_ns: fn() -> u64,
+    /// Begins and ends jobs; `None`: this server has none.
+    pub(crate) control: Option<Arc<dyn JobControl>>,
     scrapes: Mutex<HashMap<(String, i64), u8>>,
 }
 
 impl Service {
     /// Returns a service that shows the newest views.
     pub(crate) fn new(latest: Latest, stream: Arc<Stream>, access: Access, now_ns: fn() -> u64) -> Self {
-        Self { latest, stream, access, clients: Clients::default(), now_ns, scrapes: Mutex::default() }
+        Self { latest, stream, access, clients: Clients::default(), now_ns, control: None, scrapes: Mutex::default() }
     }
 
     /// Returns the newest snapshot as the caller may see it.
@@ -137,8 +141,12 @@ fn metrics_format(headers: &HeaderMap) -> MetricsFormat {
 }
 
 /// `GET /health` and `GET /ready`: 503 if what is served is not true or not up to date.
-pub(super) fn health(service: &Service, _ask: &Ask<'_>) -> Reply {
-    let health = service.health();
+pub(super) fn health(service: &Service, ask: &Ask<'_>) -> Reply {
+    let mut health = service.health();
+    if ask.rights == Rights::Nothing {
+        // A probe learns the level; which sensors there are is for those that may see the node.
+        (health.reasons, health.sources) = (Vec::new(), Vec::new());
+    }
     let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Reply { status, ..Reply::json(&health) }
 }
@@ -185,6 +193,26 @@ pub(super) fn job(service: &Service, ask: &Ask<'_>) -> Reply {
     newest.map_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no such job, or not yours"), Reply::json)
 }
 
+/// `POST /api/v1/jobs`: begins a job.
+pub(super) fn begin_job(service: &Service, ask: &Ask<'_>) -> Reply {
+    match &service.control {
+        Some(jobs) => control::begin(jobs.as_ref(), ask.rights, ask.body),
+        None => no_jobs(),
+    }
+}
+
+/// `POST /api/v1/jobs/{id}/end`: ends a job.
+pub(super) fn end_job(service: &Service, ask: &Ask<'_>) -> Reply {
+    match &service.control {
+        Some(jobs) => control::end(jobs.as_ref(), ask.rights, ask.id, ask.body),
+        None => no_jobs(),
+    }
+}
+
+fn no_jobs() -> Reply {
+    Reply::error(StatusCode::NOT_FOUND, "this server has no jobs: it shows one run")
+}
+
 /// `GET /api/v1/openapi.json`: the description of this interface.
 pub(super) fn openapi(_service: &Service, _ask: &Ask<'_>) -> Reply {
     Reply::text("application/json", OPENAPI.to_owned())
@@ -192,9 +220,9 @@ pub(super) fn openapi(_service: &Service, _ask: &Ask<'_>) -> Reply {
 
 /// `GET /events`: the live stream, from the message after `Last-Event-ID` or `?after=`.
 pub(super) fn events(service: &Service, ask: &Ask<'_>) -> Reply {
-    let Some(place) = service.clients.enter() else {
-        let text = format!("{MOST_CLIENTS} clients read the stream already");
-        return Reply::error(StatusCode::SERVICE_UNAVAILABLE, &text).with(header::RETRY_AFTER, "5");
+    let Some(place) = service.clients.enter(ask.rights) else {
+        let text = "too many clients read the stream already";
+        return Reply::error(StatusCode::SERVICE_UNAVAILABLE, text).with(header::RETRY_AFTER, "5");
     };
     let last = ask.headers.get(HeaderName::from_static("last-event-id")).and_then(|id| id.to_str().ok());
     let start = match last.or_else(|| value_of(ask.query, "after")) {
@@ -206,7 +234,7 @@ pub(super) fn events(service: &Service, ask: &Ask<'_>) -> Reply {
         return reply;
     }
     let (out, frames) = mpsc::channel(1);
-    tokio::spawn(send(Arc::clone(&service.stream), start, ask.rights.detail(), out, place));
+    tokio::spawn(send(Arc::clone(&service.stream), start, ask.rights, out, place));
     Reply { body: Content::Stream(frames), ..reply }
 }
 

@@ -3,7 +3,7 @@
 //! All power in the stream and its history is from the view that everyone may see (steps of 1 s and 0.1 J): charts show three
 //! digits. The energy of a `sample` is exact for callers that may see it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use eco2_core::Ranged as _;
@@ -19,6 +19,8 @@ use super::ring::{Message, Next, Ring};
 use crate::latest::{Emissions, Views};
 use crate::snapshot::Snapshot;
 
+/// Name of the message with who used the energy.
+pub(crate) const CONSUMERS: &str = "consumers";
 /// Seconds between two lists of consumers.
 const CONSUMERS_EVERY: u64 = 5;
 /// Events and gaps that a document contains.
@@ -41,11 +43,13 @@ struct State {
     anchor_ns: Option<i64>,
     last: Option<Views>,
     emissions: Option<Emissions>,
+    /// Power of the node in the last second.
+    total_w: Triple,
     /// The views from which the power of consumers is computed, and the second of the stream at which they were taken.
     before: Option<Views>,
     seconds: u64,
-    /// Whether the power of all devices was known once.
-    had_power: bool,
+    /// Devices whose power was known once.
+    had_power: BTreeSet<String>,
     /// Since when a part of the devices is not measured, seconds since 1970.
     gap_from: Option<f64>,
     gaps: VecDeque<(f64, f64, String)>,
@@ -81,6 +85,14 @@ impl Stream {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).ring.next_number()
     }
 
+    /// Returns who used the energy, as a caller may see it.
+    pub(crate) fn consumers(&self, rights: Rights) -> String {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.before.as_ref().map(|before| visible(before, rights));
+        let now = state.last.as_ref().map(|last| live::consumers(&visible(last, rights), before.as_ref()));
+        serde_json::to_string(&now.unwrap_or_default()).unwrap_or_default()
+    }
+
     /// Returns the document of the node for a caller; `None` before the first snapshot.
     pub(crate) fn document(&self, rights: Rights) -> Option<Live> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +106,7 @@ impl Stream {
                 url: format!("/events?after={:x}-{}", self.epoch, state.ring.next_number().wrapping_sub(1)),
                 every_s: 1,
             },
-            now: live::now(&snapshot, anchor, state.emissions.as_ref()),
+            now: live::now(&snapshot, state.total_w, anchor, state.emissions.as_ref()),
             devices: live::devices(&snapshot),
             history: state.history.columns(live::gpus(&snapshot).count()),
             cumulative: state.history.cumulative(),
@@ -135,7 +147,7 @@ impl State {
             // The columns of the charts changed: the page loads the document again.
             self.send("snapshot", &json!({}));
         }
-        self.sample(&views, anchor);
+        self.sample(&views, last.as_ref().map(|last| &*last.public), anchor);
         self.gap(public, anchor);
         if let Some(last) = &last {
             self.changes(&last.public, public, anchor);
@@ -146,13 +158,14 @@ impl State {
                 let before = before.as_ref().map(|before| visible(before, rights));
                 serde_json::to_string(&live::consumers(&visible(&views, rights), before.as_ref())).unwrap_or_default()
             };
-            self.ring.push(Message { name: "consumers", exact: text(Rights::All), coarse: text(Rights::Coarse) });
+            self.ring.push(Message { name: CONSUMERS, exact: text(Rights::All), coarse: text(Rights::Coarse) });
         }
         true
     }
 
-    fn sample(&mut self, views: &Views, anchor: i64) {
-        let row = live::row(&views.public, anchor);
+    fn sample(&mut self, views: &Views, before: Option<&Snapshot>, anchor: i64) {
+        let row = live::row(&views.public, before, anchor);
+        self.total_w = row.total;
         let energy = |snapshot: &Snapshot| live::energy(&snapshot.bounded());
         let text = |energy_j: Triple| {
             json!({
@@ -170,13 +183,19 @@ impl State {
         self.history.push(row);
     }
 
-    /// Notes since when the power of a part of the devices is not known any more, and when that ends.
+    /// Notes since when the power of a device is not known any more, and when that ends.
     fn gap(&mut self, snapshot: &Snapshot, anchor: i64) {
         let t = live::time(snapshot, anchor);
-        let missing = live::row(snapshot, anchor).total[0].is_none();
-        self.had_power |= !missing;
+        let mut missing = false;
+        for device in snapshot.devices.iter().filter(|device| device.is_summed) {
+            if device.power_w.is_none() {
+                missing |= self.had_power.contains(&device.id);
+            } else if !self.had_power.contains(&device.id) {
+                self.had_power.insert(device.id.clone());
+            }
+        }
         match (missing, self.gap_from) {
-            (true, None) if self.had_power => self.gap_from = Some(t),
+            (true, None) => self.gap_from = Some(t),
             (false, Some(from)) => {
                 self.gap_from = None;
                 let gap = (from, t, "part of the devices not measured".to_owned());
@@ -224,3 +243,7 @@ fn keep<T>(list: &mut VecDeque<T>, value: T) {
     }
     list.push_back(value);
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

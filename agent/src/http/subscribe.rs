@@ -2,43 +2,58 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::ring::{Detail, Next, frame};
-use super::stream::Stream;
+use super::access::Rights;
+use super::ring::{Next, frame};
+use super::stream::{CONSUMERS, Stream};
 
 /// Largest number of clients at the same time.
 pub(crate) const MOST_CLIENTS: usize = 32;
+/// Places that are kept for callers that may see everything, and for users at the socket.
+const KEPT: usize = 8;
+/// Largest number of clients of one user at the socket.
+const MOST_PER_USER: usize = 4;
 /// Time without a message after which a comment is sent.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Counts the clients of the stream.
+/// Counts the clients of the stream, by what they may see: one user cannot keep the others out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Clients(Arc<AtomicUsize>);
+pub(crate) struct Clients(Arc<Mutex<Vec<Rights>>>);
 
 /// The place of one client; dropping it frees the place.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place {
+    all: Clients,
+    rights: Rights,
+}
 
 impl Clients {
-    /// Returns a place, or `None` if all are taken.
-    pub(crate) fn enter(&self) -> Option<Place> {
-        // Relaxed: a count that orders nothing.
-        let more = |count: usize| (count < MOST_CLIENTS).then_some(count + 1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Place(Arc::clone(&self.0)))
+    /// Returns a place, or `None` if all are taken that such a client may have.
+    pub(crate) fn enter(&self, rights: Rights) -> Option<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = all.iter().filter(|other| **other == rights).count();
+        let (most, most_same) = match rights {
+            Rights::All => (MOST_CLIENTS, MOST_CLIENTS),
+            Rights::Own(_) => (MOST_CLIENTS - KEPT, MOST_PER_USER),
+            Rights::Coarse | Rights::Nothing => (MOST_CLIENTS - KEPT, MOST_CLIENTS - 2 * KEPT),
+        };
+        (all.len() < most && same < most_same).then(|| all.push(rights))?;
+        Some(Place { all: self.clone(), rights })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = all.iter().position(|other| *other == self.rights) {
+            all.swap_remove(at);
+        }
     }
 }
 
@@ -55,7 +70,7 @@ pub(crate) enum Start {
 
 /// Sends the stream until the client is gone. At most one frame waits per client, so that a slow client costs no memory; what it
 /// was too slow for is reported to it as `lag`.
-pub(crate) async fn send(stream: Arc<Stream>, start: Start, detail: Detail, out: mpsc::Sender<Bytes>, _place: Place) {
+pub(crate) async fn send(stream: Arc<Stream>, start: Start, rights: Rights, out: mpsc::Sender<Bytes>, _place: Place) {
     let mut news = stream.subscribe();
     let epoch = stream.epoch;
     let mut number = match start {
@@ -74,7 +89,13 @@ pub(crate) async fn send(stream: Arc<Stream>, start: Start, detail: Detail, out:
         let bytes = match stream.at(number) {
             Next::Message(message) => {
                 number += 1;
-                frame(epoch, number - 1, message.name, message.text(detail))
+                match rights {
+                    // A user's own jobs are in no message for all.
+                    Rights::Own(_) if message.name == CONSUMERS => {
+                        frame(epoch, number - 1, CONSUMERS, &stream.consumers(rights))
+                    }
+                    _ => frame(epoch, number - 1, message.name, message.text(rights.detail())),
+                }
             }
             Next::Lost { dropped, resume } => {
                 number = resume;

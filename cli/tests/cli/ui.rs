@@ -10,7 +10,7 @@ use crate::rig::Rig;
 
 /// Starts a run that lasts until its input is closed; returns it with the address and the token that it prints.
 fn started(rig: &Rig) -> (Child, String, String) {
-    let mut command = rig.command("run --ui --no-log --sources synthetic --zone DE --name bert --summary off -- cat");
+    let mut command = rig.command("run --ui --no-log --source synthetic --zone DE --name bert --summary off -- cat");
     let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -1,0 +1,253 @@
+//! Begins and ends jobs by request ([`JobControl`]): what a request may contain, and what it gets.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::access::Rights;
+use super::reply::Reply;
+
+/// Longest id of a job, bytes.
+const LONGEST_ID: usize = 128;
+/// Longest name of a job, characters.
+const LONGEST_NAME: usize = 256;
+
+/// A job to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    /// Id, unique among the jobs that go on: letters, digits and `-_.:@+=`, at most 128.
+    pub id: String,
+    /// Name that is shown to people; `None`: the id.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A process; the job is this process and everything that it starts.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// A control group, by its path below the mount point; the job is every process in it.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
+    /// The user to whom the job belongs; `None`: the caller. Only callers that may see everything may name another.
+    #[serde(default)]
+    pub uid: Option<u32>,
+}
+
+/// The end of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobEnd {
+    /// Steps that it did; `None`: nobody counted.
+    #[serde(default)]
+    pub steps: Option<u64>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A user, who may begin and end own jobs.
+    User(u32),
+    /// Root, a member of the group `eco2`, or the bearer of the token: may end every job, and begin jobs of every user.
+    Trusted,
+}
+
+/// The reason why a job was not begun or ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobFault {
+    /// A job with this id goes on.
+    #[error("a job with this id goes on; end it first, or choose another id")]
+    Exists,
+    /// No job with this id goes on, or it belongs to another user.
+    #[error("no job with this id goes on, or it is not yours")]
+    Unknown,
+    /// The request contradicts itself or the machine, such as a process of another user.
+    #[error("{0}")]
+    Refused(String),
+    /// Too many jobs go on, or the journal cannot be written.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Begins and ends jobs. Calls come from the thread that serves all clients: they append, and never wait for a disk.
+pub trait JobControl: Debug + Send + Sync {
+    /// Begins a job.
+    ///
+    /// # Errors
+    /// [`JobFault`] names why it was not begun.
+    fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault>;
+
+    /// Ends a job.
+    ///
+    /// # Errors
+    /// [`JobFault`] names why it was not ended.
+    fn end(&self, id: &str, end: JobEnd, caller: Caller) -> Result<(), JobFault>;
+}
+
+/// Answers a request to begin a job.
+pub(super) fn begin(control: &dyn JobControl, rights: Rights, body: &[u8]) -> Reply {
+    let caller = match caller(rights) {
+        Ok(caller) => caller,
+        Err(reply) => return reply,
+    };
+    let job: JobRequest = match parsed(body) {
+        Ok(job) => job,
+        Err(reply) => return reply,
+    };
+    let name_length = job.name.as_ref().map_or(0, |name| name.chars().count());
+    let fault = match (&job.pid, &job.cgroup) {
+        _ if !is_id(&job.id) => Some("id: 1 to 128 letters, digits and -_.:@+="),
+        _ if name_length > LONGEST_NAME => Some("name: at most 256 characters"),
+        (Some(_), Some(_)) => Some("a job is a process or a control group, not both: leave out pid or cgroup"),
+        _ => None,
+    };
+    if let Some(fault) = fault {
+        return Reply::error(StatusCode::BAD_REQUEST, fault);
+    }
+    if matches!((caller, job.uid), (Caller::User(own), Some(other)) if own != other) {
+        return Reply::error(StatusCode::FORBIDDEN, "uid: only root and the group eco2 may begin jobs of other users");
+    }
+    answer(control.begin(job, caller), StatusCode::CREATED)
+}
+
+/// Answers a request to end a job. The body may be empty.
+pub(super) fn end(control: &dyn JobControl, rights: Rights, id: &str, body: &[u8]) -> Reply {
+    let caller = match caller(rights) {
+        Ok(caller) => caller,
+        Err(reply) => return reply,
+    };
+    let end = if body.is_empty() { Ok(JobEnd::default()) } else { parsed(body) };
+    match end {
+        Ok(end) => answer(control.end(id, end, caller), StatusCode::OK),
+        Err(reply) => reply,
+    }
+}
+
+/// Whether a text is the id of a job.
+pub(crate) fn is_id(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@+=".contains(&byte);
+    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+fn caller(rights: Rights) -> Result<Caller, Reply> {
+    match rights {
+        Rights::All => Ok(Caller::Trusted),
+        Rights::Own(uid) => Ok(Caller::User(uid)),
+        Rights::Coarse | Rights::Nothing => {
+            let text = "jobs are begun and ended over the Unix socket, or with a token";
+            Err(Reply::error(StatusCode::FORBIDDEN, text))
+        }
+    }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
+    serde_json::from_slice(body).map_err(|cause| Reply::error(StatusCode::BAD_REQUEST, &format!("the body: {cause}")))
+}
+
+fn answer(outcome: Result<(), JobFault>, done: StatusCode) -> Reply {
+    let Err(fault) = outcome else {
+        return Reply { status: done, ..Reply::json(&serde_json::json!({})) };
+    };
+    let status = match fault {
+        JobFault::Exists => StatusCode::CONFLICT,
+        JobFault::Unknown => StatusCode::NOT_FOUND,
+        JobFault::Refused(_) => StatusCode::BAD_REQUEST,
+        JobFault::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Reply::error(status, &fault.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::reply::Content;
+    use super::*;
+
+    /// Keeps what it was asked for.
+    #[derive(Debug, Default)]
+    struct Kept(Mutex<Vec<String>>);
+
+    impl JobControl for Kept {
+        fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault> {
+            let mut kept = self.0.lock().unwrap();
+            if kept.contains(&job.id) {
+                return Err(JobFault::Exists);
+            }
+            assert!(matches!(caller, Caller::Trusted | Caller::User(1000)));
+            kept.push(job.id);
+            Ok(())
+        }
+
+        fn end(&self, id: &str, end: JobEnd, _caller: Caller) -> Result<(), JobFault> {
+            assert!(matches!(end.steps, None | Some(9)));
+            if self.0.lock().unwrap().iter().any(|kept| kept == id) { Ok(()) } else { Err(JobFault::Unknown) }
+        }
+    }
+
+    fn status(reply: &Reply) -> u16 {
+        reply.status.as_u16()
+    }
+
+    #[test]
+    fn job_is_begun_once_and_ended() {
+        let control = Kept::default();
+        let own = Rights::Own(1000);
+        let body = br#"{"id": "48213", "name": "train", "pid": 4242}"#;
+        assert_eq!(status(&begin(&control, own, body)), 201);
+        assert_eq!(status(&begin(&control, own, body)), 409);
+        assert_eq!(status(&end(&control, own, "48213", b"")), 200);
+        assert_eq!(status(&end(&control, Rights::All, "48213", br#"{"steps": 9}"#)), 200);
+        assert_eq!(status(&end(&control, own, "48214", b"")), 404);
+    }
+
+    #[test]
+    fn only_known_callers_begin_jobs_and_only_own_ones() {
+        let control = Kept::default();
+        for rights in [Rights::Coarse, Rights::Nothing] {
+            assert_eq!(status(&begin(&control, rights, br#"{"id": "a"}"#)), 403);
+            assert_eq!(status(&end(&control, rights, "a", b"")), 403);
+        }
+        assert_eq!(status(&begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1001}"#)), 403);
+        assert_eq!(status(&begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1000}"#)), 201);
+        assert_eq!(status(&begin(&control, Rights::All, br#"{"id": "b", "uid": 1001}"#)), 201);
+    }
+
+    // F42: hostile bodies get a reason and change nothing.
+    #[test]
+    fn f42_hostile_bodies_are_refused_with_a_reason() {
+        let control = Kept::default();
+        let deep = format!("{{\"id\": {}1{}}}", "[".repeat(20_000), "]".repeat(20_000));
+        let long = format!("{{\"id\": \"{}\"}}", "a".repeat(129));
+        let name = format!("{{\"id\": \"a\", \"name\": \"{}\"}}", "x".repeat(300));
+        for body in [
+            "",
+            "[]",
+            "{}",
+            "null",
+            "{\"id\": 1}",
+            "{\"id\": \"\"}",
+            "{\"id\": \"../a\"}",
+            "{\"id\": \"a b\"}",
+            "{\"id\": \"a\\u0000\"}",
+            "{\"id\": \"a\", \"pid\": -1}",
+            "{\"id\": \"a\", \"pid\": 1e99}",
+            "{\"id\": \"a\", \"pid\": 1, \"cgroup\": \"/b\"}",
+            "{\"id\": \"a\", \"more\": 1}",
+            "{\"id\": \"a\", \"id\": \"b\"}",
+            "\u{feff}{\"id\": \"a\"}",
+            &deep,
+            &long,
+            &name,
+        ] {
+            let reply = begin(&control, Rights::All, body.as_bytes());
+            assert_eq!(status(&reply), 400, "{body:.60}");
+            let Content::Whole(text) = reply.body else { panic!("a stream") };
+            assert!(text.len() < 400 && text.starts_with(b"{\"error\":\""), "{text:?}");
+        }
+        assert_eq!(status(&begin(&control, Rights::All, b"\xff\xfe")), 400);
+        assert!(control.0.lock().unwrap().is_empty());
+    }
+}
