@@ -39,7 +39,7 @@ pub struct JobRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobEnd {
-    /// Steps that it did; `None`: nobody counted.
+    /// Steps that it did; `None`: they were not counted.
     #[serde(default)]
     pub steps: Option<u64>,
 }
