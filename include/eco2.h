@@ -39,7 +39,7 @@
 #define ECO2_ERR_UTF8 2
 
 /*
- An argument is out of range, or names nothing that exists.
+ An argument is out of range, or names something that does not exist.
  */
 #define ECO2_ERR_ARGUMENT 3
 
@@ -159,7 +159,7 @@
 #define ECO2_STATE_PROVISIONAL 0
 
 /*
- Values that do not change any more.
+ Final values.
  */
 #define ECO2_STATE_FINAL 1
 
@@ -516,7 +516,7 @@ typedef struct eco2_span_sum {
    */
   int32_t state;
   /*
-   How begin and end were declared: ECO2_SYNC_...
+   How start and end were declared: ECO2_SYNC_...
    */
   int32_t sync;
   /*
@@ -995,7 +995,7 @@ typedef struct eco2_source {
    */
   void *user_data;
   /*
-   Called once when the source is not needed any more; may be NULL.
+   Called once when the source is no longer needed; may be NULL.
    */
   eco2_destroy_fn destroy;
 } eco2_source;
@@ -1048,7 +1048,7 @@ int32_t eco2_set_log_callback(eco2_log_fn callback,
                               eco2_destroy_fn destroy);
 
 /*
- Opens a meter and begins the run.
+ Opens a meter and starts the run.
 
  `options_json` is one JSON object with the options' names (`{"name": "bert", "zone": "DE"}`), or NULL. It takes
  precedence over the environment (`ECO2_*`), `./eco2.toml`, the user's and the machine's configuration. Sources that were
@@ -1135,7 +1135,7 @@ int32_t eco2_meter_rank(const struct eco2_meter *meter,
                         uint32_t *out);
 
 /*
- Makes a fault inside the library, to try out what a program does then: returns ECO2_ERR_PANIC, and the meter is dead.
+ Causes a fault inside the library, to test how a program reacts: returns ECO2_ERR_PANIC, and the meter is dead.
 
  Any thread. Since 0.1.
 
@@ -1233,7 +1233,7 @@ int32_t eco2_start_steps(const struct eco2_meter *meter,
 int32_t eco2_step_work(const struct eco2_meter *meter, uint32_t name, const struct eco2_work *work);
 
 /*
- Records a span by its begin and end, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
+ Records a span by its start and end, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
 
  For times that a device records (ECO2_SYNC_EVENT) and the host reads later. ECO2_ERR_ARGUMENT: `end_ns` is before `begin_ns`
  or in the future, or `begin_ns` is before the run or too long ago (5 s at 100 readings per second).
@@ -1280,7 +1280,7 @@ int32_t eco2_now(const struct eco2_meter *meter, struct eco2_energy_now *out);
 
 /*
  Energy now by device: `uj[i]` microjoules of device `i` (as for eco2_device_get()) since its first reading, or
- ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
+ ECO2_UNKNOWN where there is no such device or its energy is not known. Extrapolated, as in eco2_now().
 
  Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
  calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now(); the
@@ -1306,8 +1306,8 @@ int32_t eco2_now_devices(const struct eco2_meter *meter,
 int32_t eco2_span_total(const struct eco2_meter *meter, uint32_t name, struct eco2_span_sum *out);
 
 /*
- The knots of a device: its energy reached `uj[i]` microjoules (since its first reading) no earlier than `lo_ns[i]`
- and no later than `hi_ns[i]` (nanoseconds since the run began). Thinned in long runs. In a closed meter too.
+ The counter changes (knots) of a device: its energy reached `uj[i]` microjoules (since its first reading) no earlier than `lo_ns[i]`
+ and no later than `hi_ns[i]` (nanoseconds since the start of the run). Thinned in long runs. In a closed meter too.
 
  `*needed` is always set to the number of knots. ECO2_ERR_BUFFER: `capacity` is less, nothing else was written. With
  capacity 0 the arrays may be NULL and only `*needed` is set. Takes a lock. Any thread. Since 0.1.

@@ -176,7 +176,7 @@ struct Total {
     std::uint64_t low_uj;
     /// None: no upper bound.
     std::optional<std::uint64_t> high_uj;
-    /// Whether the values do not change any more.
+    /// Whether the values are final.
     bool final;
     /// ECO2_SYNC_...
     std::int32_t sync;
@@ -433,7 +433,7 @@ public:
         return devices;
     }
 
-    /// The knots of a device.
+    /// The counter changes (knots) of a device.
     Result<Series> series(const std::string &id) const {
         std::size_t needed = 0;
         std::int32_t status = eco2_series(meter_, id.c_str(), nullptr, nullptr, nullptr, 0, &needed);

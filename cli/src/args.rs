@@ -49,12 +49,12 @@ Colours follow NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE.
 Exit codes: 0 ok, 1 failure, 2 usage; those of `run` and `doctor` are in their --help.";
 
 const DOCTOR: &str = "\
-Exit codes: 0 every source that was looked for reads, 1 the calibration failed, 3 some are missing,
+Exit codes: 0 all requested sources can be read, 1 the calibration failed, 3 some are missing,
 4 nothing can be measured (an estimate by the model does not count). rapl-perf and rapl-sysfs read
 the same counters: one is enough.
 
-Each energy counter is tested while all CPUs are busy; GPUs are only watched. The result is kept for this
-machine, and runs do not trust a counter that failed (docs/self-test.md).
+Each energy counter is tested while all CPUs are busy; GPUs are only read. The result is stored for
+this machine, and later runs do not use a counter that failed (docs/self-test.md).
 
 Examples:
   eco2 doctor
@@ -348,7 +348,7 @@ pub(crate) enum Format {
     Hf,
     /// A BoAmps report
     Boamps,
-    /// Energy in a model's bill of materials, CycloneDX 1.6
+    /// Energy in a model's bill of materials, CycloneDX 1.7
     Cyclonedx,
     /// Bought electricity by the GHG Protocol: methods, factors and sources in rows
     Scope2,

@@ -46,7 +46,8 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
     }
     let curve = Curve::default();
     let trace = synthetic_trace(&curve);
-    let report = Report { work: work(&trace), ..eco2::replay(&trace, None, &options)? };
+    let mut report = Report { work: work(&trace), ..eco2::replay(&trace, None, &options)? };
+    report.run.id = report.run.id.replace("replay", "demo");
     if let Some(file) = &args.json {
         sink::write(file, &eco2_report::json(&report)?).context("the report was not written")?;
         if sink::is_stdout(file) {

@@ -186,7 +186,7 @@ impl CurrentIntensity {
         }
         let estimated = if self.is_estimated() { ", an estimate" } else { "" };
         rows.push(("Source", format!("{}{estimated}", text("source"))));
-        rows.extend(self.chain.iter().map(|reply| ("Asked", reply.text())));
+        rows.extend(self.chain.iter().map(|reply| ("Answered by", reply.text())));
         rows.iter().map(|(label, fact)| format!("{label:<10}{fact}\n")).collect()
     }
 }

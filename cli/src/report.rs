@@ -126,9 +126,8 @@ fn stored_runs(options: &Options, unrelated: Unrelated) -> anyhow::Result<Vec<(O
     }
     let unreadable = count - stored.len();
     if unreadable > 0 {
-        out::talk(&format!(
-            "eco2: {unreadable} stored runs cannot be read and are not in the sums; `eco2 runs` lists them\n"
-        ));
+        let runs = if unreadable == 1 { "run cannot be read and is" } else { "runs cannot be read and are" };
+        out::talk(&format!("eco2: {unreadable} stored {runs} not in the sums; `eco2 runs` lists all runs\n"));
     }
     Ok(stored)
 }

@@ -13,6 +13,8 @@ use crate::args::{ChangeRuns, ListFormat, PruneArgs, RunsArgs, ShowArgs};
 use crate::failure::UsageError;
 use crate::{out, settings, sink, summary};
 
+/// Variable with the days for which runs are kept, where `--keep` is not given. HF Eco2AI has the same name.
+const RETENTION: &str = "DATA_RETENTION_DAYS";
 /// How long the end of a run waits for its index.
 const UPDATE_WAIT: Duration = Duration::from_millis(100);
 
@@ -73,11 +75,12 @@ fn filter(args: &RunsArgs, now: Timestamp) -> Result<RunFilter, UsageError> {
 /// # Errors
 /// For an age that is none, and a log that cannot be removed.
 fn prune(folder: &Path, args: &PruneArgs) -> anyhow::Result<u8> {
-    let age = eco2_report::kept_age(&args.keep).map_err(|fault| UsageError(format!("--keep: {fault}")))?;
+    let (keep, origin) = kept(args.keep.as_deref(), std::env::var(RETENTION).ok())?;
+    let age = eco2_report::kept_age(&keep).map_err(|fault| UsageError(format!("{origin}: {fault}")))?;
     let ListedRuns { list, .. } = eco2_report::list_runs(folder, &RunFilter::default(), None);
     let expired = eco2_report::expired_runs(folder, list.runs, age, Timestamp::now())?;
     if expired.runs.is_empty() {
-        out::page(&format!("No run ended more than {} ago.\n", args.keep))?;
+        out::page(&format!("No run ended more than {keep} ago.\n"))?;
         return Ok(0);
     }
     let (count, mib) = (expired.runs.len(), expired.bytes as f64 / f64::from(1 << 20));
@@ -92,11 +95,19 @@ fn prune(folder: &Path, args: &PruneArgs) -> anyhow::Result<u8> {
     }
     let totals = RunTotals::of(&expired.runs);
     out::page(&eco2_report::runs_text(&RunList { runs: expired.runs, totals }, &out::data_style()))?;
-    let keep = &args.keep;
     out::page(&format!(
         "Nothing was removed. `eco2 runs prune --keep {keep} --yes` removes the logs of {count} {runs} ({mib:.1} MiB) for good.\n"
     ))?;
     Ok(0)
+}
+
+/// Returns the age of the runs to keep, and where it was set.
+fn kept(flag: Option<&str>, days: Option<String>) -> Result<(String, &'static str), UsageError> {
+    match (flag, days.filter(|days| !days.is_empty())) {
+        (Some(keep), _) => Ok((keep.to_owned(), "--keep")),
+        (None, Some(days)) => Ok((format!("{}d", days.trim()), RETENTION)),
+        (None, None) => Err(UsageError(format!("no age: give --keep AGE, such as --keep 90d, or set {RETENTION}"))),
+    }
 }
 
 /// Builds the index of the runs again from their logs.
@@ -112,9 +123,10 @@ fn reindex(folder: &Path) -> anyhow::Result<u8> {
     };
     let unreadable = match found.unreadable {
         0 => String::new(),
-        several => format!(", {several} of them cannot be read"),
+        count => format!(", of which {count} cannot be read"),
     };
-    out::page(&format!("Indexed {} runs{unreadable}.\n", found.runs))?;
+    let runs = if found.runs == 1 { "run" } else { "runs" };
+    out::page(&format!("Indexed {} {runs}{unreadable}.\n", found.runs))?;
     Ok(0)
 }
 

@@ -14,7 +14,7 @@ pub use run::{CurveRecord, RunCurve};
 
 use crate::{Bounded, Knot};
 
-/// One point of a curve. Times are nanoseconds since the run began.
+/// One point of a curve. Times are nanoseconds since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurvePoint {
     /// Until this instant at most `high_uj` had been used.
@@ -25,7 +25,7 @@ pub struct CurvePoint {
     pub hi_ns: u64,
     /// Lower bound, microjoules.
     pub low_uj: u64,
-    /// Energy since the run began, microjoules.
+    /// Energy since the start of the run, microjoules.
     pub uj: u64,
     /// Upper bound, microjoules; `None`: there is none.
     pub high_uj: Option<u64>,

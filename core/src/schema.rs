@@ -24,7 +24,7 @@ pub use event_kind::EventKind;
 pub use events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus, Status};
 pub use host_total::{Compared, HostTotal};
 pub use ranges::stated;
-pub use run::{Attempt, Host, Run, State, Tool, Work};
+pub use run::{Attempt, Host, RecordEnding, Run, State, Tool, Work};
 pub use supplements::{CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Supplements, Water};
 pub use terms::{EmbodiedTerms, MarketTerms, PriceTerms, RepricedFrom};
 pub use whole::{BudgetRecord, CounterRecord, ForecastRecord, Merge, Replayed, Report, SCHEMA};

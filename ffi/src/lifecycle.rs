@@ -22,7 +22,7 @@ use crate::{source, text};
 /// A read that does not return in this time is taken to hang; a working one takes milliseconds.
 const SOURCE_RELEASE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Opens a meter and begins the run.
+/// Opens a meter and starts the run.
 ///
 /// `options_json` is one JSON object with the options' names (`{"name": "bert", "zone": "DE"}`), or NULL. It takes
 /// precedence over the environment (`ECO2_*`), `./eco2.toml`, the user's and the machine's configuration. Sources that were
@@ -238,7 +238,7 @@ pub unsafe extern "C" fn eco2_meter_rank(meter: *const Handle, out: *mut u32) ->
     })
 }
 
-/// Makes a fault inside the library, to try out what a program does then: returns ECO2_ERR_PANIC, and the meter is dead.
+/// Causes a fault inside the library, to test how a program reacts: returns ECO2_ERR_PANIC, and the meter is dead.
 ///
 /// Any thread. Since 0.1.
 ///

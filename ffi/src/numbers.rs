@@ -24,7 +24,7 @@ pub const ECO2_SYNC_EVENT: i32 = 2;
 pub const ECO2_NOW_COMPLETE: u32 = 1;
 /// Values that may still change with a counter's next update.
 pub const ECO2_STATE_PROVISIONAL: i32 = 0;
-/// Values that do not change any more.
+/// Final values.
 pub const ECO2_STATE_FINAL: i32 = 1;
 
 /// A processor package or a part of one.

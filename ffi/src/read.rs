@@ -44,7 +44,7 @@ pub struct SpanSum {
     pub struct_size: u32,
     /// ECO2_STATE_PROVISIONAL or ECO2_STATE_FINAL.
     pub state: i32,
-    /// How begin and end were declared: ECO2_SYNC_...
+    /// How start and end were declared: ECO2_SYNC_...
     pub sync: i32,
     /// 0.
     pub reserved: u32,
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn eco2_now(meter: *const Handle, out: *mut EnergyNow) -> 
 }
 
 /// Energy now by device: `uj[i]` microjoules of device `i` (as for eco2_device_get()) since its first reading, or
-/// ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
+/// ECO2_UNKNOWN where there is no such device or its energy is not known. Extrapolated, as in eco2_now().
 ///
 /// Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
 /// calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now(); the
@@ -170,8 +170,8 @@ fn span_sum(span: &SpanRecord) -> SpanSum {
     }
 }
 
-/// The knots of a device: its energy reached `uj[i]` microjoules (since its first reading) no earlier than `lo_ns[i]`
-/// and no later than `hi_ns[i]` (nanoseconds since the run began). Thinned in long runs. In a closed meter too.
+/// The counter changes (knots) of a device: its energy reached `uj[i]` microjoules (since its first reading) no earlier than `lo_ns[i]`
+/// and no later than `hi_ns[i]` (nanoseconds since the start of the run). Thinned in long runs. In a closed meter too.
 ///
 /// `*needed` is always set to the number of knots. ECO2_ERR_BUFFER: `capacity` is less, nothing else was written. With
 /// capacity 0 the arrays may be NULL and only `*needed` is set. Takes a lock. Any thread. Since 0.1.

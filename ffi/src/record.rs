@@ -171,7 +171,7 @@ fn step(work: &StepWork) -> Result<Step, Failure> {
     Ok(Step { samples: work.samples, tokens: work.tokens, loss })
 }
 
-/// Records a span by its begin and end, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
+/// Records a span by its start and end, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
 ///
 /// For times that a device records (ECO2_SYNC_EVENT) and the host reads later. ECO2_ERR_ARGUMENT: `end_ns` is before `begin_ns`
 /// or in the future, or `begin_ns` is before the run or too long ago (5 s at 100 readings per second).

@@ -80,7 +80,7 @@ pub struct SourceTable {
     pub read: ReadFn,
     /// Passed to `read` and `destroy`.
     pub user_data: *mut c_void,
-    /// Called once when the source is not needed any more; may be NULL.
+    /// Called once when the source is no longer needed; may be NULL.
     pub destroy: DestroyFn,
 }
 

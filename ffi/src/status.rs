@@ -29,7 +29,7 @@ status_codes! {
     ECO2_ERR_NULL = 1;
     /// A text is not UTF-8.
     ECO2_ERR_UTF8 = 2;
-    /// An argument is out of range, or names nothing that exists.
+    /// An argument is out of range, or names something that does not exist.
     ECO2_ERR_ARGUMENT = 3;
     /// The struct_size of a struct is wrong, or fields that this version does not know are not zero.
     ECO2_ERR_STRUCT_SIZE = 4;

@@ -121,7 +121,7 @@ impl CloudRegion {
     /// Returns the intensity of the region's grid zone, with a note that the region has none of its own.
     fn zone_intensity(&self) -> Option<Intensity> {
         let zone = zone::coded(&self.zone)?;
-        let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone);
+        let note = format!("{} has no value of its own: this is the value of {}", self.code(), zone);
         Some(Intensity { note: Some(note), ..zone.intensity(ZoneSource::Given) })
     }
 }

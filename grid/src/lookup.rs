@@ -18,7 +18,7 @@ pub enum ZoneError {
     #[error("the zone is empty; leave it out to use the flagged world average")]
     Empty,
     /// No zone has that name.
-    #[error("no grid figure for zone {zone:?}{}; `eco2 grid` lists all zones", nearest_list(suggestions))]
+    #[error("no carbon intensity for zone {zone:?}{}; `eco2 grid` lists all zones", nearest_list(suggestions))]
     Unknown {
         /// The text, shortened.
         zone: String,
@@ -26,7 +26,7 @@ pub enum ZoneError {
         suggestions: Vec<String>,
     },
     /// The place is known, but no value of it may be distributed. The value of its surroundings is never used instead.
-    #[error("no yearly grid figure for {zone}{}; give --intensity, a series or a provider", around_it(around))]
+    #[error("no yearly carbon intensity for {zone}{}; give --intensity, a series or a provider", around_it(around))]
     NoFigure {
         /// The place, as `Quebec (CA-QC)`.
         zone: String,
@@ -34,7 +34,7 @@ pub enum ZoneError {
         around: Option<String>,
     },
     /// The country is known, its region is not. The value of the country is never used for the region.
-    #[error("no grid figure for region {zone:?}; {country} has one for the country{}", nearest_list(suggestions))]
+    #[error("no carbon intensity for region {zone:?}; {country} has one for the country{}", nearest_list(suggestions))]
     UnknownRegion {
         /// The text, shortened.
         zone: String,
@@ -135,7 +135,7 @@ fn of_city(folded: &str) -> Option<Intensity> {
     let city = cities::named(folded)?;
     let zone = zone::coded(city.zone())?;
     let mut intensity = zone.intensity(ZoneSource::Given);
-    intensity.note = Some(format!("{} has no figure of its own: this is that of {}", city.name(), zone));
+    intensity.note = Some(format!("{} has no value of its own: this is the value of {}", city.name(), zone));
     Some(intensity)
 }
 

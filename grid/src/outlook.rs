@@ -40,7 +40,7 @@ impl IntensityForecast {
     #[must_use]
     pub(crate) fn method(&self) -> String {
         let error = self.error_percent.map_or_else(
-            || "too little is known of the past for a back-test".to_owned(),
+            || "the past data are too short for a back-test".to_owned(),
             |error| format!("back-test error {error:.1} %"),
         );
         match self.season_h {
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(outlook(&|_| None, 0, 10 * DAY_NS, 11 * DAY_NS), None);
         let short = outlook(&daily(DAY_NS), 0, DAY_NS, DAY_NS + HOUR_NS).unwrap();
         assert_eq!((short.g_per_kwh, short.error_percent), (100.0, None));
-        assert!(short.method().contains("too little is known"));
+        assert!(short.method().contains("too short"));
     }
 
     proptest! {

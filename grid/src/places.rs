@@ -1,5 +1,5 @@
 //! Lists places that exist but have no yearly value that may be distributed. The error of a lookup is then "no yearly
-//! grid figure" instead of "unknown zone".
+//! carbon intensity" instead of "unknown zone".
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -124,7 +124,7 @@ fn an_unknown_zone_names_near_ones() {
     let error = lookup("Germny").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no grid figure for zone \"Germny\"; nearest: Germany (DE); `eco2 grid` lists all zones"
+        "no carbon intensity for zone \"Germny\"; nearest: Germany (DE); `eco2 grid` lists all zones"
     );
     assert!(lookup("TX").unwrap_err().to_string().contains("Texas (US-TX)"));
     assert_eq!(lookup(" ").unwrap_err(), ZoneError::Empty);

@@ -126,7 +126,7 @@ fn bare() -> Report {
 fn price_of_a_report_without_emissions_leaves_its_budget() {
     let levels = Levels(vec![Bounded::exact(1_000_000)]);
     let pricing = resolved(&PriceRequest { price_per_kwh: Some(0.3), ..PriceRequest::default() });
-    let budget = Some(BudgetRecord { limits: Vec::new(), forecast: None });
+    let budget = Some(BudgetRecord { limits: Vec::new(), forecast: None, scope: String::new() });
     let report = Report { energy: levels.energy(), budget: budget.clone(), ..bare() };
     let repriced = pricing.price_again(report, &when(), &levels, None);
     assert_eq!((repriced.carbon, repriced.budget), (None, budget));

@@ -24,6 +24,7 @@ mod reprice;
 mod requests;
 mod run_name;
 pub mod runs;
+mod scoped;
 mod self_test;
 mod shared;
 mod watch;

@@ -20,6 +20,38 @@ fn replayed(lines: &str, from_s: u64, to_s: u64) -> Report {
 }
 
 #[test]
+fn the_id_of_a_replayed_run_follows_from_its_trace_and_identity_and_not_from_prices() {
+    let text = "# eco2.trace/1\n# domain p component=cpu kind=energy unit=uJ\nbefore_ns,after_ns,domain,value\n0,5,p,1\n1000,1005,p,9\n";
+    let id = |text: &str, options: &Options| {
+        let trace = eco2_report::Trace::parse(text.as_bytes(), "trace.csv".as_ref()).unwrap();
+        eco2::replay(&trace, None, options).unwrap().run.id
+    };
+    let plain = Options::default();
+    let first = id(text, &plain);
+    assert!(first.starts_with("replay-") && first.len() == "replay-".len() + 12, "{first}");
+    assert_eq!(first, id(text, &plain), "it is the same run again");
+    assert_eq!(
+        first,
+        id(text, &Options { zone: Some("DE".into()), pue: 1.5, ..Options::default() }),
+        "at other prices"
+    );
+    let same_values = text.replace("\nbefore", "\n# a comment\nbefore");
+    assert_eq!(first, id(&same_values, &plain));
+    let others = [
+        id(&text.replace("p,9", "p,8"), &plain),
+        id(&text.replace("p,9", "p,"), &plain),
+        id(&text.replace("1005", "1006"), &plain),
+        id(&text.replace("cpu", "gpu"), &plain),
+        id(&text.replace("\nbefore", "\n# span name=x begin_ns=0 end_ns=9\nbefore"), &plain),
+        id(text, &Options { name: Some("night".into()), ..Options::default() }),
+        id(text, &Options { labels: [("rank".to_owned(), "1".to_owned())].into(), ..Options::default() }),
+        id(text, &Options { started_at: Some(1), ..Options::default() }),
+    ];
+    let all: std::collections::BTreeSet<&String> = others.iter().chain([&first]).collect();
+    assert_eq!(all.len(), 9, "{others:?}");
+}
+
+#[test]
 fn a_run_that_ends_a_minute_before_the_trace_does_has_its_own_energy() {
     let report = replayed("# run begin_ns=1000000000 end_ns=2000000000\n", 0, 60);
     assert_eq!(report.energy.total_uj, Some(100_000_000));

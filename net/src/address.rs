@@ -31,9 +31,9 @@ pub(crate) enum ClientKind {
 /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user, a
 /// query or a fragment.
 pub(crate) fn check(base: &str, client: ClientKind) -> Result<bool, NetError> {
-    let (scheme, rest) = base.split_once("://").ok_or(NetError::Address("does not begin with https://"))?;
+    let (scheme, rest) = base.split_once("://").ok_or(NetError::Address("does not start with https://"))?;
     if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(NetError::Address("is too long, or holds blanks"));
+        return Err(NetError::Address("is too long or contains blanks"));
     }
     if rest.contains(['@', '?', '#']) {
         return Err(NetError::Address("holds a user, a query or a fragment; tokens go into the environment"));
@@ -53,7 +53,7 @@ pub(crate) fn check(base: &str, client: ClientKind) -> Result<bool, NetError> {
 
 /// The error for a link-local address.
 const LINK_LOCAL: NetError =
-    NetError::Address("is link-local, where only the metadata service of a cloud is asked; name another host");
+    NetError::Address("is link-local, which is allowed only for the metadata service of a cloud; name another host");
 
 /// Returns the host of an authority (`user@host:port`). The brackets of an IPv6 address remain.
 fn host(authority: &str) -> &str {

@@ -14,7 +14,7 @@ pub enum NetError {
     #[error("the service refused the request (HTTP {0}); check the token and what it may see")]
     Refused(u16),
     /// HTTP 429: too many requests.
-    #[error("the service was asked too often (HTTP 429){}", wait(*.retry_after_s))]
+    #[error("too many requests to the service (HTTP 429){}", wait(*.retry_after_s))]
     TooOften {
         /// The wait that the service asks for, seconds; `None` if it asks for none.
         retry_after_s: Option<u64>,
@@ -115,5 +115,5 @@ fn smtp_hint(reply: u16) -> &'static str {
 
 /// Returns the wait that the service asks for, as a part of the message; empty if it asks for none.
 fn wait(retry_after_s: Option<u64>) -> String {
-    retry_after_s.map_or_else(String::new, |seconds| format!("; it asks to wait {seconds} s"))
+    retry_after_s.map_or_else(String::new, |seconds| format!("; retry after {seconds} s"))
 }

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import unittest
+import unittest.mock
 from pathlib import Path
 from unittest import mock
 
@@ -117,6 +118,11 @@ class History(HfTest):
         with mock.patch.dict(os.environ, {"DATA_RETENTION_DAYS": "a month"}), self.assertRaisesRegex(ConfigurationError, "DATA_RETENTION_DAYS is a month"):
             self.storage.cleanup_old_data()
         self.assertEqual(len(self.storage.get_reports()), 2)
+        for days, found in (("30", removed), ("100000", {table: 0 for table in removed}), ("", removed)):
+            with unittest.mock.patch.dict(os.environ, {"DATA_RETENTION_DAYS": days}):
+                self.assertEqual(self.storage.cleanup_old_data(dry_run=True), found, days)
+        with unittest.mock.patch.dict(os.environ, {"DATA_RETENTION_DAYS": "soon"}):
+            self.assertRaisesRegex(ConfigurationError, "DATA_RETENTION_DAYS", self.storage.cleanup_old_data)
         self.assertEqual(self.storage.cleanup_old_data(30), removed)
         self.assertEqual([report.report_id for report in self.storage.get_reports()], ["new"])
 

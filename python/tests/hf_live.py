@@ -118,7 +118,7 @@ class Provider(LiveTest):
             self.assertEqual((window.carbon_reduction, window.kind), (0, "direct-average-consumption"))
         with Service(200, b'{"data": []}') as service:
             scheduler = h.LowCarbonScheduler(provider="neso", country="GB", provider_url=service.base)
-            with self.assertRaisesRegex(ConfigurationError, "no figure for that time"):
+            with self.assertRaisesRegex(ConfigurationError, "no value for that time"):
                 scheduler.find_low_carbon_window(1)
 
 

@@ -52,10 +52,11 @@ class Modality(HfTest):
         run = self.run_of("a", 1000, "text")
         words = ["report", run, "--format", "cyclonedx", "--zone", "DE"]
         text = eco2.run_cli(words, capture_output=True, text=True, check=True).stdout
-        for version in (SchemaVersion.V1_6,):
-            self.assertIsNone(JsonStrictValidator(version).validate_str(text), text)
-        wrong = text.replace('"tCO2eq"', '"kg"')
-        self.assertIsNotNone(JsonStrictValidator(SchemaVersion.V1_6).validate_str(wrong), "the check can fail")
+        self.assertIn('"specVersion": "1.7"', text)
+        for version, document in ((SchemaVersion.V1_7, text), (SchemaVersion.V1_6, text.replace('"1.7"', '"1.6"'))):
+            self.assertIsNone(JsonStrictValidator(version).validate_str(document), document)
+            wrong = document.replace('"tCO2eq"', '"kg"')
+            self.assertIsNotNone(JsonStrictValidator(version).validate_str(wrong), "the check can fail")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,19 @@ class Tracker(Case):
             self.assertEqual(b"".join(lines[:-1]).rstrip(b"\n"), before.rstrip(b"\n"))
             self.assertEqual(len(next(csv.reader([lines[-1].decode()]))), len(header.split(b",")))
 
+    def test_a_quoted_cell_that_was_cut_off_is_closed_before_the_next_row(self):
+        path = Path(self.folder, "emissions.csv")
+        with self.tracker(project_name='one "two", three', zone="DE"):
+            pass
+        whole = path.read_bytes()
+        header = whole.splitlines(keepends=True)[0]
+        for cut in range(len(header) + 1, len(whole)):
+            path.write_bytes(whole[:cut])
+            with self.tracker(project_name="next", zone="DE"):
+                pass
+            rows = self.rows()
+            self.assertEqual((len(rows), rows[-1]["project_name"]), (2, "next"), whole[:cut][-30:])
+
     def test_no_backup_is_overwritten_and_a_single_line_is_backed_up(self):
         path = Path(self.folder, "emissions.csv")
         for text in ("a,b\n1,2\n", "my only line", "timestamp,proj"):

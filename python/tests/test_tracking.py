@@ -162,7 +162,7 @@ class Notebook(Case):
         self.assertFalse(eco2.default_meter().closed)
         with contextlib.redirect_stderr(io.StringIO()) as printed:
             self.assertIsNone(self.session("--zone Nowhere"))
-        self.assertRegex(printed.getvalue(), r"\Aeco2: no grid figure for zone .*\n\Z")
+        self.assertRegex(printed.getvalue(), r"\Aeco2: no carbon intensity for zone .*\n\Z")
 
     def test_an_argument_that_does_not_exist_is_named_with_the_usage(self):
         for line in ("--zoen DE", "one two", "don't", "é" * 129):

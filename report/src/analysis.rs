@@ -13,6 +13,7 @@ mod scope;
 mod sum;
 mod summaries;
 
+pub(crate) use compare::COMMON_ERROR;
 pub use compare::{
     Compared, Comparison, Difference, Figure, Grouping, Increase, LeftOut, Objective, Overlap, RunGroup, Spread,
     Verdict, compare, compare_by, comparison_json, comparison_text, increase,
@@ -22,7 +23,7 @@ pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};
-pub(crate) use layers::{declared_pue, layers};
+pub(crate) use layers::{declared_pue, is_mean_pue, layers, pue_words};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_without};
 pub use periods::{Period, PeriodSum, by_period};

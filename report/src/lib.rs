@@ -51,7 +51,7 @@ pub use store::{
     LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS, MachineState, NumberFault, Output, Pace,
     PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_output, check_output_folder,
     log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder, read_log, read_report, read_run,
-    read_spans, read_summary, records_at, visit_readings, write_file,
+    read_spans, read_summary, records_at, unclosed_ending, visit_readings, write_file,
 };
 
 pub mod document {

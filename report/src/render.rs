@@ -19,6 +19,8 @@ mod numbers;
 mod openmetrics;
 mod page;
 mod periods;
+mod provisional;
+mod rounding;
 mod run_list;
 mod sections;
 mod sheet;

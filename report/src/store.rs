@@ -15,9 +15,9 @@ pub use files::write_file;
 pub use log::{
     BLOCK_TICKS, Disk, GaugeReading, HISTORY_STEP_BYTES, LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta,
     LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES, MAX_POINTS, Pace, PolicyRecord, PricingRecord, PricingSlot,
-    parse_log, read_log, read_run, read_summary, visit_readings,
+    parse_log, read_log, read_run, read_summary, unclosed_ending, visit_readings,
 };
-pub(crate) use log::{RecordEnd, read_end};
+pub(crate) use log::{OPEN_AGE, RecordEnd, read_end};
 pub use machine::{CounterResult, CounterTest, MachineState};
 pub use output::{Output, check_output, check_output_folder};
 pub use report_file::{parse_report, read_report};

@@ -54,7 +54,7 @@ impl CpuInfo {
             return (format!("{what}: not an x86 processor"), String::new());
         }
         if self.hypervisor {
-            let reason = format!("{what}: a virtual machine, whose hypervisor passes no energy counter through");
+            let reason = format!("{what}: this is a virtual machine without access to energy counters");
             // No setting inside the guest helps.
             return (reason, String::new());
         }

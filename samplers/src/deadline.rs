@@ -219,7 +219,7 @@ impl Deadline {
             WorkerState::Hung { reported_ns } => {
                 // What was read before the domains reported `Hung` would now be out of order.
                 from_ns = reported_ns;
-                self.note(batch.now_ns(), EventKind::SourceBack, "the call returned; reading goes on");
+                self.note(batch.now_ns(), EventKind::SourceBack, "the call returned; readings continue");
                 self.changes.push(Change::Answers(self.name.clone()));
             }
             WorkerState::Idle | WorkerState::Dead => {}

@@ -270,7 +270,7 @@ impl Discovery {
         if !selection.wants(name) {
             // No status: synthetic values were not requested.
             if !SYNTHETIC.contains(&name) {
-                self.statuses.push(status(name, Status::Off, "not asked for", ""));
+                self.statuses.push(status(name, Status::Off, "not requested", ""));
             }
             return;
         }

@@ -144,7 +144,7 @@ impl LateSource {
         self.note(
             now_ns,
             EventKind::SourceLate,
-            format!("it answered after {seconds:.1} s; until then nothing is known of it"),
+            format!("first answer after {seconds:.1} s; there are no earlier readings"),
         );
     }
 }

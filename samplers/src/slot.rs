@@ -137,7 +137,7 @@ impl KernelFile {
     fn gone(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         self.state = FileState::Shut(Fault::Gone, Backoff::start(now_ns));
         self.last = None;
-        notes.push(self.note(now_ns, EventKind::SensorFileGone, "vanished; looked for again with back-off"));
+        notes.push(self.note(now_ns, EventKind::SensorFileGone, "disappeared; eco2 tries to open it again"));
         Err(Fault::Gone)
     }
 
@@ -147,7 +147,7 @@ impl KernelFile {
         match found {
             Ok((at, value, file)) => {
                 (self.at, self.state, self.last) = (at, FileState::Open(file), Some(value));
-                notes.push(self.note(now_ns, EventKind::SensorFileBack, "is readable again: a new segment begins"));
+                notes.push(self.note(now_ns, EventKind::SensorFileBack, "can be read again: a new segment starts"));
                 Ok(value)
             }
             Err(fault) => {

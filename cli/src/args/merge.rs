@@ -22,8 +22,9 @@ Examples:
 const CHECK_BUDGET: &str = "\
 Reads reports and logs of eco2, and JSON reports of HF Eco2AI. The value decides; its bounds are
 shown with it.
-With --baseline the increase of the energy and its range decide; an error that both runs have in
-common (the model of one machine) cancels. In GitHub Actions the result is added to the job's summary.
+With --baseline the range of the increase in energy decides. Of two estimates on one machine only
+the error of the machine cancels: an increase has a range of 1/1.37 to 1.37 times. In GitHub Actions
+the result is added to the job's summary.
 Exit codes: 0 within the limit, 1 exceeded, 2 the range contains the limit, or the file or the
 command line is wrong.
 

@@ -23,8 +23,8 @@ Examples:
   eco2 runs prune --keep 90d           which runs are older";
 
 const PRUNE: &str = "\
-Without --yes nothing is removed. A run that is not ended is removed only if its log did not change for
-that long and for a day; a run whose start is not known is never removed.
+Without --yes nothing is removed. A run without a recorded end is removed only if its log did not
+change for that long and for a day; a run whose start is not known is never removed.
 
 Examples:
   eco2 runs prune --keep 90d
@@ -38,8 +38,8 @@ Examples:
   eco2 runs reindex";
 
 const SHOW: &str = "\
-RUN is `last`, `last~1` (the run before it), an ID of `eco2 runs`, a run's id or its first characters,
-its name, or the path of a run log, a JSON report or a folder of them.
+RUN is `last`, `last~1` (the run before it), an ID of `eco2 runs`, a run's id or its first
+characters, its name, or the path of a run log, a JSON report or a folder of them.
 
 Examples:
   eco2 show                 the last run
@@ -102,9 +102,9 @@ pub(crate) enum ChangeRuns {
 #[derive(Debug, Args)]
 #[command(after_long_help = PRUNE)]
 pub(crate) struct PruneArgs {
-    /// Age of the runs to keep, by their end: a whole number of h, d or w
+    /// Age of the runs to keep, by their end: a whole number of h, d or w [default: DATA_RETENTION_DAYS days]
     #[arg(long, value_name = "AGE")]
-    pub(crate) keep: String,
+    pub(crate) keep: Option<String>,
     /// Remove the logs; cannot be undone
     #[arg(long)]
     pub(crate) yes: bool,

@@ -168,7 +168,7 @@ fn energy(uj: u64) -> String {
 fn conclusion(found: &MachineCheck) -> String {
     let code = found.verdict.exit_code();
     match found.verdict {
-        DoctorVerdict::Fine => "All sources that were looked for can be read.".to_owned(),
+        DoctorVerdict::Fine => "All requested sources can be read.".to_owned(),
         DoctorVerdict::SomeMissing => {
             format!("Some sources are missing (exit code {code}); eco2 doctor --fix-script prints the remedies.")
         }

@@ -63,10 +63,7 @@ fn print_budget_events(meter: &Meter, options: &Options) {
     if has_limit && !options.quiet {
         meter.on_event(|event| out::talk(&format!("eco2: {}\n", event.text)));
         if options.scope == Scope::Command {
-            out::talk(
-                "eco2: limits of a running command count the machine's energy; eco2 check-budget --scope command checks the \
-                 command's part after the end\n",
-            );
+            out::talk("eco2: limits count the command's part of the energy, by CPU and GPU time\n");
         }
     }
 }

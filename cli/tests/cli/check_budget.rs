@@ -156,7 +156,7 @@ fn increase_over_a_baseline_is_decided_by_its_range() {
         let text = rig.eco2(&words);
         assert_eq!((text.code, text.err.as_str()), (Some(code), ""), "{text:?}");
         assert!(text.out.contains("Increase: +10.0 % (+9.") && text.out.contains(verdict), "{text:?}");
-        assert!(text.out.contains("measured  run-base"), "quality and run: {text:?}");
+        assert!(text.out.contains("measured  replay-"), "quality and run: {text:?}");
         let found = json(&rig.eco2(&format!("{words} --json")));
         assert_eq!(found["max_increase_percent"].as_f64(), limit.trim_end_matches('%').parse().ok());
         assert!(found["increase"]["low_percent"].as_f64() < found["increase"]["percent"].as_f64());

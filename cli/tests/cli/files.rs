@@ -92,7 +92,7 @@ fn full_disk_costs_the_report_and_not_the_exit_code() {
 #[test]
 fn limits_with_the_scope_of_the_command_name_the_energy_that_they_count() {
     let rig = Rig::measured();
-    let note = "limits of a running command count the machine's energy";
+    let note = "limits count the command's part of the energy";
     assert!(rig.run("--scope command --max-energy 5kWh", "true").err.contains(note));
     assert!(!rig.run("--max-energy 5kWh", "true").err.contains(note));
 }

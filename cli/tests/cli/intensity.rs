@@ -108,7 +108,7 @@ fn a_trace_without_a_time_is_of_1970_which_the_series_does_not_cover() {
     let carbon = report.carbon.as_ref().unwrap();
     assert_eq!((carbon.segments.len(), carbon.segments[0].estimated), (1, true));
     assert_eq!(carbon.zone_source, "default-world");
-    assert!(kinds(&report).contains(&("intensity-fault", "no figure for that time")), "{:?}", report.events);
+    assert!(kinds(&report).contains(&("intensity-fault", "no value for that time")), "{:?}", report.events);
 }
 
 #[test]

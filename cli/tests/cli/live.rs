@@ -171,7 +171,7 @@ fn d17_without_published_values_there_is_no_plan_and_no_synthetic_series() {
     let words = "plan --json --zone GB --duration 1 --within 2 --power 1000";
     let none = asking(&rig, words, &stub);
     assert_eq!((none.code, none.out.as_str()), (Some(2), ""), "{none:?}");
-    assert!(none.err.contains("no figure for that time") && none.err.contains("--series"), "{}", none.err);
+    assert!(none.err.contains("no value for that time") && none.err.contains("--series"), "{}", none.err);
     let unnamed = rig.eco2(words);
     assert_eq!(unnamed.code, Some(2));
     assert!(unnamed.err.contains("--series <FILE>"), "{}", unnamed.err);

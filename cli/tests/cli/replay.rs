@@ -26,6 +26,31 @@ pub(crate) fn trace() -> String {
 }
 
 #[test]
+fn replayed_runs_are_summed_as_several_and_a_repeated_replay_counts_once() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    rig.put(
+        "other.csv",
+        &trace().replace("updates", "").replace("end_ns=2000000000\n# span", "end_ns=1900000000\n# span"),
+    );
+    for (file, words) in [("a", "trace.csv"), ("again", "trace.csv --zone FR"), ("b", "other.csv")] {
+        assert_eq!(rig.eco2(&format!("replay {words} --json {file}.json")).code, Some(0));
+    }
+    let sum = |files: &str| {
+        let text = rig.eco2(&format!("report {files} --by team --json")).out;
+        let groups: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let group = groups["groups"][0].clone();
+        (group["runs"].as_array().unwrap().len(), group["energy_uj"].as_u64().unwrap())
+    };
+    let ((_, a), (_, b)) = (sum("a.json"), sum("b.json"));
+    assert_eq!(sum("a.json b.json"), (2, a + b));
+    assert_eq!(sum("a.json again.json"), (1, a));
+    rig.eco2("demo --json demo.json");
+    assert!(rig.report("demo.json").run.id.starts_with("demo-"));
+    assert_eq!(sum("a.json b.json demo.json").0, 3);
+}
+
+#[test]
 fn a_trace_is_accounted_and_its_spans_add_up() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());

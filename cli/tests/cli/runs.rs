@@ -130,6 +130,22 @@ fn prune_removes_nothing_without_yes() {
 }
 
 #[test]
+fn prune_keeps_runs_for_the_days_of_the_variable_of_hf_eco2ai() {
+    let rig = with_runs();
+    let prune = |days: &str, flags: &[&str]| {
+        crate::rig::ran(rig.bin().env("DATA_RETENTION_DAYS", days).args(["runs", "prune"]).args(flags))
+    };
+    assert_eq!(prune("30", &[]).out, "No run ended more than 30d ago.\n");
+    assert!(prune("0", &[]).out.contains("`eco2 runs prune --keep 0d --yes`"), "nothing is removed without --yes");
+    assert_eq!(prune("0", &["--keep", "1d"]).out, "No run ended more than 1d ago.\n", "the flag is stronger");
+    let wrong = prune("soon", &[]);
+    assert!(wrong.code == Some(2) && wrong.err.contains("DATA_RETENTION_DAYS"), "{wrong:?}");
+    let none = prune("", &[]);
+    assert!(none.code == Some(2) && none.err.contains("--keep 90d"), "{none:?}");
+    assert_eq!(rig.logs().len(), 3);
+}
+
+#[test]
 fn prune_keeps_the_log_of_a_run_that_may_go_on() {
     let rig = Rig::measured();
     rig.run("--quiet", "kill -9 $PPID");

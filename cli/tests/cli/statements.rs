@@ -104,7 +104,7 @@ fn damaged_log_is_left_out_of_the_checklist_and_of_sums() {
     let first = rig.logs().into_iter().min().unwrap();
     let text = fs::read(&first).unwrap();
     fs::write(&first, &text[..40]).unwrap();
-    let left_out = "eco2: 1 stored runs cannot be read and are not in the sums; `eco2 runs` lists them\n";
+    let left_out = "eco2: 1 stored run cannot be read and is not in the sums; `eco2 runs` lists all runs\n";
     let readable = if rig.eco2("show a").code == Some(0) { "a" } else { "b" };
     let ran = rig.eco2(&format!("report {readable} --format methods --checklist"));
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), left_out));

@@ -7,7 +7,7 @@ use crate::Knot;
 const MAX_KNOTS: usize = 4096;
 /// Least distance between kept knots at first, nanoseconds: the shortest sampling interval.
 const FIRST_SPACING_NS: u64 = 10_000_000;
-/// From this time on, nanoseconds, the first knot of each doubling of the time since the run began is never dropped. Merging
+/// From this time on, nanoseconds, the first knot of each doubling of the time since the start of the run is never dropped. Merging
 /// ranks that started shortly after each other needs a dense start.
 const FIRST_OCTAVE_NS: u64 = 5_000_000;
 

@@ -83,7 +83,7 @@ pub struct CurveRecord {
     /// Number of devices of which this is the sum; absent: it is the curve of one device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<u64>,
-    /// Instants, nanoseconds since the run began, rising.
+    /// Instants, nanoseconds since the start of the run, rising.
     pub t_ns: Vec<u64>,
     /// Energy used until then, microjoules.
     pub energy_uj: Vec<u64>,

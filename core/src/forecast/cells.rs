@@ -13,7 +13,7 @@ const CELLS: usize = 128;
 pub(super) struct Progress {
     /// Steps done.
     pub(super) done: u64,
-    /// Energy used since the run began, microjoules.
+    /// Energy used since the start of the run, microjoules.
     pub(super) uj: u64,
     /// The instant, monotonic nanoseconds.
     pub(super) at_ns: u64,

@@ -16,7 +16,7 @@ pub struct SteadyPart {
     pub energy: Bounded<u64>,
     /// Sum of their durations, nanoseconds.
     pub duration_ns: u64,
-    /// When it began, nanoseconds since the run began.
+    /// When it began, nanoseconds since the start of the run.
     pub from_ns: u64,
     /// Steps before it, which were left out.
     pub warm_up_steps: u64,

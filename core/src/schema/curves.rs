@@ -17,7 +17,7 @@ const MAX_SLOTS: usize = 2_688;
 const MAX_CURVES: usize = 64;
 
 /// Returns the curves of a run's devices for its report. `curves` has `None` for a device that was not read. `slots` are
-/// the instants at which a price or an intensity changed, nanoseconds since the run began; each gets a point.
+/// the instants at which a price or an intensity changed, nanoseconds since the start of the run; each gets a point.
 #[must_use]
 pub fn records(devices: &[Device], curves: &[Option<Curve>], slots: &[u64]) -> Vec<CurveRecord> {
     let slots = &slots[..slots.len().min(MAX_SLOTS)];

@@ -128,9 +128,9 @@ impl Device {
 /// A part of a device's energy that another sensor or an estimate counted while its own sensor did not work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplacedPart {
-    /// Start, nanoseconds since the run began: the sensor's last update.
+    /// Start, nanoseconds since the start of the run: the sensor's last update.
     pub from_ns: u64,
-    /// End, nanoseconds since the run began.
+    /// End, nanoseconds since the start of the run.
     pub to_ns: u64,
     /// Name of the source that counted instead.
     pub source: String,
@@ -167,9 +167,9 @@ pub struct CrossCheck {
 /// A time in which a device was not counted, or not placed in time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GapRecord {
-    /// Start, nanoseconds since the run began.
+    /// Start, nanoseconds since the start of the run.
     pub from_ns: u64,
-    /// End, nanoseconds since the run began.
+    /// End, nanoseconds since the start of the run.
     pub to_ns: u64,
     /// The reason: the text of a [`GapReason`], or of a reason of another version.
     pub reason: String,

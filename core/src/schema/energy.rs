@@ -136,7 +136,7 @@ pub struct SpanTimeRecord {
     pub name: String,
     /// Distance up to which spans are joined, nanoseconds.
     pub joined_ns: u64,
-    /// Start of each part, nanoseconds since the run began.
+    /// Start of each part, nanoseconds since the start of the run.
     pub from_ns: Vec<u64>,
     /// End of each part.
     pub to_ns: Vec<u64>,

@@ -7,7 +7,7 @@ use super::event_kind::EventKind;
 /// Something that happened during the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
-    /// Nanoseconds since the run began.
+    /// Nanoseconds since the start of the run.
     pub at: u64,
     /// What happened: the text of an [`EventKind`], or of a kind of another version.
     pub kind: String,

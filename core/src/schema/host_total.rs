@@ -14,9 +14,9 @@ pub struct HostTotal {
     pub device: String,
     /// Name of the source that read it: `redfish`, `ipmi`, `rapl-perf`.
     pub source: String,
-    /// Start of the time that its readings cover, nanoseconds since the run began.
+    /// Start of the time that its readings cover, nanoseconds since the start of the run.
     pub from_ns: u64,
-    /// End of that time, nanoseconds since the run began.
+    /// End of that time, nanoseconds since the start of the run.
     pub to_ns: u64,
     /// Energy of the machine in that time; `None`: not known.
     pub energy_uj: Option<u64>,

@@ -31,8 +31,12 @@ pub struct Run {
     pub duration_ns: u64,
     /// The command's exit code; `None` while running or without a command.
     pub exit_code: Option<i32>,
-    /// `provisional` while the energy at the start or end of a span waits for a counter's update, else `final`.
+    /// `provisional` while the run goes on, or the energy at the start or end of a span waits for a counter's update, else
+    /// `final`.
     pub state: State,
+    /// How the record of the run ends; `None`: not known, as in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RecordEnding>,
     /// One entry per start or restart.
     pub attempts: Vec<Attempt>,
     /// The machine on which it ran.
@@ -104,6 +108,18 @@ pub enum State {
     Final,
 }
 
+/// How the record of a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordEnding {
+    /// With the end of the run.
+    Recorded,
+    /// Before it: eco2 was killed, because the record has not grown for a day.
+    Interrupted,
+    /// Before it: the run goes on, or eco2 was killed.
+    Open,
+}
+
 /// The work that the run did with its energy.
 ///
 /// ```
@@ -127,6 +143,21 @@ pub struct Work {
     pub loss: Option<f64>,
     /// Numbers that the program reported under names of its own: the last value of each.
     pub extra: BTreeMap<String, f64>,
+}
+
+impl Run {
+    /// Whether the end of the run is not recorded: the run goes on, or eco2 was killed. In reports of earlier versions this is
+    /// not known of a provisional run, which counts as such.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.end.map_or(self.state == State::Provisional, |end| end != RecordEnding::Recorded)
+    }
+
+    /// Whether the run failed: its command ended with an exit code other than 0, or its record was interrupted.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.exit_code.map_or(self.end == Some(RecordEnding::Interrupted), |code| code != 0)
+    }
 }
 
 impl Work {

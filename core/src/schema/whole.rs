@@ -164,6 +164,9 @@ pub struct BudgetRecord {
     pub limits: Vec<Spent>,
     /// The forecast; `None` where the run's length is not known, or too little of it is over.
     pub forecast: Option<ForecastRecord>,
+    /// Whose energy is limited: `command`; empty: the machine's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
 }
 
 /// Forecast of energy and emissions at the end of a run.

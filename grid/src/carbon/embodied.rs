@@ -85,7 +85,7 @@ pub struct Hardware {
 /// The option `embodied` names unknown hardware.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no embodied figure for {text:?}; give kilograms, LOW:KG:HIGH, or pieces such as server,8xa100-sxm4-40gb, of: {known}"
+    "no embodied emissions for {text:?}; give kilograms, LOW:KG:HIGH, or pieces such as server,8xa100-sxm4-40gb, of: {known}"
 )]
 pub struct HardwareError {
     /// The unknown part, shortened.

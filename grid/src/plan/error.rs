@@ -68,7 +68,7 @@ pub enum PlanError {
     },
     /// The intensities of two zones count different things.
     #[error(
-        "zones {first} and {other} count different things ({first_kind} and {other_kind}); compare figures of one kind"
+        "zones {first} and {other} have different kinds of intensity ({first_kind} and {other_kind}); compare values of one kind"
     )]
     KindsDiffer {
         /// A zone.

@@ -165,7 +165,7 @@ impl Pricing {
     /// Returns the intensity of the request as a constant forecast, which is used if no forecast is published.
     #[must_use]
     pub fn intensity_ahead(&self) -> RateForecast {
-        RateForecast::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source))
+        RateForecast::certain(self.intensity.g_per_kwh, format!("one value for all time: {}", self.intensity.source))
     }
 }
 

@@ -18,7 +18,7 @@ pub enum ProviderFault {
     #[error("the answer is not understood: {0}")]
     Garbage(&'static str),
     /// An answer without a value for the requested time.
-    #[error("no figure for that time")]
+    #[error("no value for that time")]
     NoFigure,
     /// A zone that the provider does not have.
     #[error("no zone {zone:?} there; {remedy}")]
@@ -46,7 +46,7 @@ pub enum ProviderFault {
         used: Option<IntensityKind>,
     },
     /// It failed several times and is not asked for a while.
-    #[error("{last}; it is not asked again for {seconds} s")]
+    #[error("{last}; the next request is in {seconds} s")]
     Resting {
         /// Time until it is asked again, seconds.
         seconds: u64,

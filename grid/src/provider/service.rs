@@ -134,7 +134,7 @@ impl Online {
     ) -> Result<Cached<Self>, ProviderFault> {
         let service = SERVICES.iter().find(|service| service.name == name);
         let service =
-            service.ok_or(ProviderFault::Net(NetError::Address("is asked for by a name that no provider has")))?;
+            service.ok_or(ProviderFault::Net(NetError::Address("belongs to a provider name that does not exist")))?;
         let base = setup
             .base
             .as_deref()

@@ -62,7 +62,7 @@ fn step(parts: &[IntensityPart]) -> i64 {
 fn nothing(coverage: &Coverage) -> String {
     let faults = coverage.faults.iter().map(|(provider, fault)| format!("{provider}: {fault}"));
     let faults: Vec<String> = faults.collect();
-    format!("no provider has figures for that time ({}); give a file with --series", faults.join("; "))
+    format!("no provider has values for that time ({}); give a file with --series", faults.join("; "))
 }
 
 /// Returns the message that two providers have intensities of different kinds.

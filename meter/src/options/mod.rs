@@ -33,6 +33,7 @@ mod rows;
 mod rows_supplements;
 mod text;
 mod trust;
+mod webhook_form;
 
 #[cfg(test)]
 mod tests;
@@ -51,3 +52,4 @@ pub use row::{Effect, Flag, Row, Subject, Takes};
 pub use rows::{Budget, Options, opt};
 pub use rows_supplements::Supplements;
 pub use trust::Refused;
+pub(crate) use webhook_form::WebhookForm;

@@ -20,7 +20,7 @@ pub const SOURCES: &[&str] = &eco2_samplers::discover::NAMES;
 pub const PROVIDERS: &[&str] = &eco2_grid::provider::NAMES;
 
 /// The formats of webhooks an option may name.
-pub const WEBHOOKS: &[&str] = &["slack", "teams", "discord", "json"];
+pub const WEBHOOKS: &[&str] = &super::webhook_form::WebhookForm::NAMES;
 
 /// The least limit on energy, kilowatt-hours: one microjoule, the unit in which energy is counted.
 pub(crate) const LEAST_KWH: f64 = 1.0 / eco2_core::units::UJ_PER_KWH;

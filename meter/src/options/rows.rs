@@ -76,7 +76,7 @@ rows! {
         parse::summary, allowed "short, full or off", such as "\"full\"";
         Run, Describes, unset "short", flag Flag::value("--summary", "LENGTH");
 
-    /// Whose energy summaries and exports state: that of the machine or of the command
+    /// Energy that summaries and exports show: the machine's or the command's
     SCOPE scope: Scope;
         parse::scope, allowed "machine or command", such as "\"command\"";
         Run, Describes, unset "machine", flag Flag::value("--scope", "SCOPE");

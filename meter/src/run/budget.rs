@@ -10,14 +10,16 @@ mod outlook;
 
 use std::sync::Mutex;
 
-use eco2_core::schema::{BudgetRecord, Energy, EventKind, Work};
+use eco2_core::schema::{Attribution, BudgetRecord, Energy, EventKind, Work};
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Ranged, Spent, Unit};
+use eco2_report::Scope;
 
 use crate::live::engine::{Engine, Progress, UnreadUse};
 use crate::options::Options;
 use crate::run::curves::Curves;
 use crate::run::pricing::{RunPricing, When};
+use crate::run::scoped::of_scope;
 use crate::sync::lock;
 use outlook::Length;
 
@@ -34,6 +36,8 @@ pub(crate) struct BudgetMonitor {
     length: Option<Length>,
     check_steps: u64,
     limited: bool,
+    /// Whose energy is compared with the limits.
+    pub(crate) scope: Scope,
     state: Mutex<State>,
 }
 
@@ -54,6 +58,8 @@ pub(crate) struct BudgetInput<'a> {
     pub(crate) account: &'a Account,
     pub(crate) pricing: &'a RunPricing,
     pub(crate) when: &'a When,
+    /// The command's part of the energy; `None`: not known.
+    pub(crate) attribution: Option<Attribution>,
     /// Whether the run is over.
     pub(crate) closed: bool,
     pub(crate) reader: BudgetReader,
@@ -169,7 +175,7 @@ impl BudgetMonitor {
         let hours = budget.total_hours.map(|hours| Length::Milliseconds((hours * 3_600_000.0) as u64));
         let limited = [budget.max_energy_kwh, budget.max_co2_kg, budget.max_cost].iter().any(Option::is_some);
         let length = budget.total_steps.map(|steps| Length::Steps(steps.into())).or(hours);
-        Self { length, check_steps: budget.check_steps.into(), limited, state: Mutex::default() }
+        Self { length, check_steps: budget.check_steps.into(), limited, scope: options.scope, state: Mutex::default() }
     }
 
     /// Records the run's progress. Called on the sampling thread.
@@ -189,21 +195,29 @@ impl BudgetMonitor {
     }
 
     /// Returns the state of every limit and the forecast; `None` without a limit and without a planned length.
+    ///
+    /// With the scope of the command, the command's part is compared and its share of the machine's energy is forecast to stay. What
+    /// is held back stays that of the machine, because the command may use all of it until the next check.
     pub(crate) fn assess(&self, input: &BudgetInput<'_>) -> Option<BudgetRecord> {
-        let BudgetInput { engine, account, pricing, when, closed, reader } = *input;
+        let BudgetInput { engine, account, pricing, when, ref attribution, closed, reader } = *input;
         if pricing.budgets().is_empty() && self.length.is_none() {
             return None;
         }
         let mut energy = if closed { account.energy.clone() } else { engine.energy_so_far(account) };
         let curve = |energy: &Energy| Curves::of(&engine.ledger, account).run.with_total(energy.bounded());
         let (carbon, _) = pricing.price(&mut energy, &Work::default(), when, curve);
+        let machine_uj = energy.total_uj;
+        let (energy, carbon) = of_scope(self.scope, energy, carbon, attribution.clone(), account.energy.high_uj);
         let (energy, carbon) = (&energy, &carbon);
         let unread_use = engine.unread_use(account.end_ns);
         let mut state = lock(&self.state);
-        state.checks.add(reader, energy.total_uj.unwrap_or(0), account.end_ns);
+        if let Some(total_uj) = energy.total_uj {
+            state.checks.add(reader, total_uj, account.end_ns);
+        }
         let next_uj = state.next_uj(self.check_steps, unread_use);
         let progress = if matches!(self.length, Some(Length::Milliseconds(_))) { &state.time } else { &state.steps };
-        let seen = outlook::OutlookInput { forecaster: &progress.forecaster, next_uj, energy, carbon, when };
+        let forecaster = &progress.forecaster;
+        let seen = outlook::OutlookInput { forecaster, next_uj, machine_uj, energy, carbon, when };
         let (outlook, forecast) = outlook::outlook(self.length, pricing, &seen);
         let usage = pricing.usage(energy, carbon);
         let decide = |budget: &eco2_core::Budget| match closed {
@@ -212,7 +226,8 @@ impl BudgetMonitor {
         };
         let limits: Vec<Spent> = pricing.budgets().iter().map(decide).collect();
         state.soft = limits.iter().filter(|spent| spent.soft).map(|spent| spent.unit).collect();
-        Some(BudgetRecord { limits, forecast })
+        let scope = if self.scope == Scope::Command { self.scope.name().to_owned() } else { String::new() };
+        Some(BudgetRecord { limits, forecast, scope })
     }
 
     /// Returns the decisions to report now: graver than those reported before, and either known or old enough to be

@@ -34,7 +34,7 @@ impl Curves {
     }
 
     /// Returns the curves as a report keeps them: with few points, but exact where the carbon intensity or the price changes.
-    /// `borders` has the times at which the price changes, nanoseconds since the run began.
+    /// `borders` has the times at which the price changes, nanoseconds since the start of the run.
     pub(crate) fn records(
         &self,
         devices: &[Device],

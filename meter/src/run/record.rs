@@ -48,7 +48,7 @@ pub enum LateSpan {
     #[error("end_ns is before begin_ns")]
     Reversed,
     /// The beginning is before the run's.
-    #[error("begin_ns is before the run began")]
+    #[error("begin_ns is before the start of the run")]
     BeforeRun,
     /// The end is later than now.
     #[error("end_ns is in the future; allowed: nanoseconds of the monotonic clock, until now")]

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use eco2_core::schema::{Report, Run, State};
 use eco2_grid::Sha256;
-use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log};
+use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log, unclosed_ending};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
 use crate::error::RunNames;
 use crate::options::Options;
-use crate::run::replay::replay_at;
+use crate::run::replay::{id_of, replay_at};
 use crate::run::runs;
 
 /// The report of a run from its report file or its log.
@@ -40,7 +40,11 @@ use crate::run::runs;
 /// ```
 pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
     match read_report_or_log(path) {
-        Err(eco2_report::Error::NoReport { .. }) => recovered(read_log(path)?, options),
+        Err(eco2_report::Error::NoReport { .. }) => {
+            let mut report = recovered(read_log(path)?, options)?;
+            report.run.end = Some(unclosed_ending(path));
+            Ok(report)
+        }
         other => Ok(other?),
     }
 }
@@ -206,8 +210,9 @@ fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {
     let mut report = replay_at(&trace, None, options, started)?;
     report.events = log.events;
     report.sources.clear();
-    if let Some(meta) = log.meta {
-        identify(&mut report, meta.run);
+    match log.meta {
+        Some(meta) => identify(&mut report, meta.run),
+        None => report.run.id = id_of(&trace, None, options),
     }
     report.run.state = State::Provisional;
     Ok(report)

@@ -3,9 +3,10 @@
 //! the energy of a span is *settled* once its counters have changed after its end.
 
 use eco2_core::schema::SourceStatus;
-use eco2_core::schema::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
-use eco2_core::{Account, Ledger, Mark, NameId};
-use eco2_report::{Trace, TraceSpan};
+use eco2_core::schema::{EventRecord, Host, RecordEnding, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::{Account, Ledger, Mark, NameId, Reading};
+use eco2_grid::Sha256;
+use eco2_report::{Trace, TraceSpan, TraceWriter};
 use jiff::Timestamp;
 
 use crate::Error;
@@ -20,11 +21,14 @@ use crate::run::report::leave_out;
 /// The longest that a live run is read after its end, so a replayed run gets no later readings either, except for spans
 /// that are not settled.
 const CLOSING_NS: u64 = 250_000_000;
+/// Hexadecimal digits in the id of a replayed run: 48 bits, so that a million of them hardly ever have two alike.
+const ID_DIGITS: usize = 12;
 
 /// Accounts a trace; spans come from it unless others are given.
 ///
 /// A trace has no wall clock: its run begins at [`Options::started_at`], else at 1970-01-01T00:00:00Z plus its first
-/// nanosecond.
+/// nanosecond. The id of the run follows from the trace, the spans, and the name, labels and start time in the options: a trace
+/// that is replayed again, with other prices too, is the same run.
 ///
 /// # Errors
 /// [`Error`] when the zone or a figure of the options is wrong.
@@ -42,10 +46,31 @@ const CLOSING_NS: u64 = 250_000_000;
 /// # Ok::<(), eco2::Error>(())
 /// ```
 pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> Result<Report, Error> {
-    replay_at(trace, spans, options, None)
+    let mut report = replay_at(trace, spans, options, None)?;
+    report.run.id = id_of(trace, spans, options);
+    Ok(report)
 }
 
-/// Computes the report for a run whose start time is known; a start time in the options wins over it.
+/// Returns the id of a replayed run: `replay-` and the start of the SHA-256 of what makes it this run.
+pub(crate) fn id_of(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> String {
+    // Lengths and separators are not needed: the text of the identity is JSON, and every other part has a fixed size or ends.
+    let identity = serde_json::json!([options.name, options.labels, options.started_at, trace.run]);
+    let mut bytes = identity.to_string().into_bytes();
+    // Writing to memory does not fail.
+    let _ = TraceWriter::new(&mut bytes).and_then(|mut head| head.domains(&trace.domains));
+    for TraceSpan { name, begin_ns, end_ns, .. } in spans.unwrap_or(&trace.spans) {
+        bytes.extend(format!("{name:?},{begin_ns},{end_ns}\n").bytes());
+    }
+    for (domain, Reading { before_ns, after_ns, value }) in &trace.readings {
+        bytes.extend(domain.to_le_bytes());
+        bytes.extend([*before_ns, *after_ns, value.unwrap_or_default()].into_iter().flat_map(u64::to_le_bytes));
+        bytes.push(u8::from(value.is_ok()));
+    }
+    let digest = Sha256::of(&bytes).to_string();
+    format!("replay-{}", digest.get(..ID_DIGITS).unwrap_or_default())
+}
+
+/// Computes the report for a run whose start time is known; a start time in the options wins over it. The run has no id yet.
 pub(crate) fn replay_at(
     trace: &Trace,
     spans: Option<&[TraceSpan]>,
@@ -213,7 +238,6 @@ fn report(
     let mut devices = account.devices;
     leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
     let run = Run {
-        id: "replay".to_owned(),
         name: options.name.clone().unwrap_or_else(|| "replay".to_owned()),
         labels: options.labels.clone(),
         started_at: when.from.clone(),
@@ -221,6 +245,7 @@ fn report(
         duration_ns: when.lasted_ns,
         // A recorded trace gets no further readings, so its values are final.
         state: State::Final,
+        end: Some(RecordEnding::Recorded),
         host: Host::default(),
         tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
         ..Run::default()

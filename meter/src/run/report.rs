@@ -4,8 +4,8 @@
 use std::cell::OnceCell;
 
 use eco2_core::schema::{
-    Attempt, Attribution, BudgetRecord, Device, EpisodeRecord, EventKind, EventRecord, Report, Run, SelfCost,
-    SourceStatus, State, Status, Work,
+    Attempt, Attribution, BudgetRecord, Device, EpisodeRecord, EventKind, EventRecord, RecordEnding, Report, Run,
+    SelfCost, SourceStatus, State, Status, Work,
 };
 use eco2_core::{Account, Component, Quality, is_left_out};
 use eco2_samplers::{SamplingCost, host, model};
@@ -95,9 +95,12 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         ..Attempt::default()
     };
     let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.boottime_at(at_ns)));
-    let state = if ending.closed { account.state } else { State::Provisional };
-    let run =
-        Run { started_at: from, ended_at: to, duration_ns, state, attempts: vec![attempt], boot_ns, ..identity.run() };
+    let (state, end) = match ending.closed {
+        true => (account.state, RecordEnding::Recorded),
+        false => (State::Provisional, RecordEnding::Open),
+    };
+    let (attempts, end) = (vec![attempt], Some(end));
+    let run = Run { started_at: from, ended_at: to, duration_ns, state, end, attempts, boot_ns, ..identity.run() };
     let mut spans = account.spans;
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
@@ -139,7 +142,7 @@ fn own(engine: &Engine, dropped: u64, cost: &SamplingCost) -> SelfCost {
 }
 
 fn unmatched(count: u64, at: u64) -> Option<EventRecord> {
-    let text = format!("{count} ends of spans had no begin on their thread; they are in no figure");
+    let text = format!("{count} ends of spans had no start on their thread and are not counted");
     (count > 0).then(|| EventRecord::new(at, EventKind::SpansUnmatched, "", text))
 }
 

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use eco2_core::schema::{Energy, Report, Work};
-use eco2_core::{Domain, EventPool, Gauge, NameId, Ranged, Reading, Spent};
+use eco2_core::schema::{Attribution, Energy, Report, Work};
+use eco2_core::{Account, Domain, EventPool, Gauge, NameId, Ranged, Reading, Spent};
+use eco2_report::Scope;
 use eco2_samplers::schedule::{Demand, VIEWED_NS};
 use eco2_samplers::{Change, DeviceUse, Learned, ReadDecision, Sink, SourceEvent, Watched, clock};
 
@@ -21,6 +22,7 @@ use crate::run::curves::Curves;
 use crate::run::identity::Identity;
 use crate::run::pricing::RunPricing;
 use crate::run::report::{self, Ending, Measured};
+use crate::run::scoped::of_scope;
 use crate::sync::lock;
 
 /// The longest that opening waits for the sampling thread's first tick: only a source that hangs on that very thread, or
@@ -100,16 +102,17 @@ impl Shared {
     pub(crate) fn report(&self, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
         let account = engine.account(end_ns);
         let when = self.identity.when(account.begin_ns, account.end_ns);
+        let attribution = self.attribution(&account);
         let input = BudgetInput {
             engine,
             account: &account,
             pricing: &self.pricing,
             when: &when,
+            attribution: attribution.clone(),
             closed: ending.closed,
             reader: BudgetReader::Report,
         };
         let budget = self.budget.assess(&input);
-        let attribution = lock(&self.sharing).split(&account.devices, &self.identity.name);
         let measured = Measured {
             identity: &self.identity,
             pricing: &self.pricing,
@@ -125,6 +128,11 @@ impl Shared {
         report::report(measured, ending)
     }
 
+    /// Returns the command's part of the energy until the last reading of the process table.
+    fn attribution(&self, account: &Account) -> Option<Attribution> {
+        lock(&self.sharing).split(&account.devices, &self.identity.name)
+    }
+
     /// Compares every limit with what was used until `now_ns`. A decision that is graver than before becomes an event.
     pub(crate) fn check_budget(&self, now_ns: u64, closed: bool, reader: BudgetReader) -> Vec<Spent> {
         if self.pricing.budgets().is_empty() {
@@ -134,13 +142,15 @@ impl Shared {
         engine.drain();
         let account = engine.account(now_ns);
         let when = self.identity.when(account.begin_ns, account.end_ns);
+        let (pricing, attribution) = (&self.pricing, self.attribution(&account));
         let input =
-            BudgetInput { engine: &engine, account: &account, pricing: &self.pricing, when: &when, closed, reader };
+            BudgetInput { engine: &engine, account: &account, pricing, when: &when, attribution, closed, reader };
         let limits = self.budget.assess(&input).map_or_else(Vec::new, |budget| budget.limits);
         let age_ns = if closed { u64::MAX } else { now_ns.saturating_sub(engine.ledger.opened_ns()) };
         for spent in self.budget.news(&limits, age_ns) {
             if let Some(kind) = budget::event_kind(spent.decision) {
-                engine.record_event(now_ns, kind, "", eco2_report::spent_text(&spent));
+                let whose = if self.budget.scope == Scope::Command { "; of the command's part" } else { "" };
+                engine.record_event(now_ns, kind, "", eco2_report::spent_text(&spent) + whose);
             }
         }
         limits
@@ -158,6 +168,8 @@ impl Shared {
         let mut energy = account.energy.clone();
         let curve = |energy: &Energy| Curves::of(&engine.ledger, &account).run.with_total(energy.bounded());
         let (carbon, _) = self.pricing.price(&mut energy, &Work::default(), &when, curve);
+        let (attribution, read_high_uj) = (self.attribution(&account), account.energy.high_uj);
+        let (energy, carbon) = of_scope(self.budget.scope, energy, carbon, attribution, read_high_uj);
         let elapsed = Duration::from_nanos(account.end_ns.saturating_sub(account.begin_ns));
         for (kind, text) in self.rates.exceeded(&self.pricing.usage(&energy, &carbon), elapsed, closed) {
             engine.record_event(now_ns, kind, "", text);

@@ -36,7 +36,7 @@ _Path = Union[str, \"os.PathLike[str]\"]
 const EVENTS_HEAD: &str = "\
 # Events
 
-Look up the kind of an event in a report, a log or an alert. An event has a time `at` (nanoseconds since the run began), a
+Look up the kind of an event in a report, a log or an alert. An event has a time `at` (nanoseconds since the start of the run), a
 `kind`, a `device` (or source; empty for the run) and a `text`. Kinds do not change between versions; new ones may be added. Those
 marked † are also sent to listeners, to webhooks and by e-mail while the run goes on. Written by `scripts/options` from
 `core/src/schema/event_kind.rs`.

@@ -99,7 +99,7 @@ class Options(TypedDict, total=False):
     """Length of the summary after the run [default: short]."""
 
     scope: str | None
-    """Whose energy summaries and exports state: that of the machine or of the command [default: machine]."""
+    """Energy that summaries and exports show: the machine's or the command's [default: machine]."""
 
     live: bool | None
     """Show power, energy and emissions in the last line of the terminal while a command runs [default: true]."""

@@ -253,10 +253,14 @@ def _lines(rows: Iterable[list]) -> bytes:
 
 
 def _append(path: str, rows: list[list]) -> None:
-    """Adds rows, after a line end where the last line has none: an editor left it out, or the write of that row was cut off."""
+    """Adds rows after the last one. If its write was cut off, its quoted cell and its line are closed first."""
     with open(path, "ab+") as file:
-        is_open = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-        file.write(b"\n" * is_open + _lines(rows))
+        file.seek(0)
+        before = file.read()
+        # Quotes within a cell are doubled, so that their number is odd only in an open cell.
+        closing = b'"' * (before.count(b'"') % 2)
+        closing += b"\n" * bool(closing or (before and not before.endswith(b"\n")))
+        file.write(closing + _lines(rows))
 
 
 def _replace(path: str, rows: list[list]) -> None:

@@ -158,7 +158,7 @@ class Device(_Device, _Convertible):
 class Series:
     """The knots of a device: its energy reached `energy_uj[i]` no earlier than `lo_ns[i]`, no later than `hi_ns[i]`.
 
-    Nanoseconds since the run began, µJ since the device's first reading. Thinned in long runs. Iterating gives
+    Nanoseconds since the start of the run, µJ since the device's first reading. Thinned in long runs. Iterating gives
     `(lo_ns, hi_ns, energy_uj)`.
     """
 

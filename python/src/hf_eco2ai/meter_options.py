@@ -238,7 +238,7 @@ def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
     try:
         return eco2.Meter.apart({**given, "zone": best})
     except eco2.Error as error:
-        if to_blame(error, given) or not any(word in str(error) for word in ("zone", "region", "grid figure")):
+        if to_blame(error, given) or not any(word in str(error) for word in ("zone", "region", "yearly carbon intensity")):
             raise
         warn_once(f"zone:{best}", f"{error}; the next best zone is used")
     # Its country's value, else the world average: the report's `zone_source` is then `country` or `unknown`.

@@ -30,7 +30,7 @@ class Figures(dict):
         try:
             value = self[name]
         except KeyError:
-            raise AttributeError(f"no figure {name!r}; there are {', '.join(self)}") from None
+            raise AttributeError(f"no value {name!r}; there are {', '.join(self)}") from None
         return Figures(value) if isinstance(value, dict) and not isinstance(value, Figures) else value
 
 
@@ -128,7 +128,7 @@ class SystemMetrics:
 @dataclass
 class EnvironmentalImpact:
     """What is known of the grid. Shares are of the zone's production in `mix_year`, percent; None where they are not known.
-    They are context: an intensity has them already, and no figure is altered by them."""
+    They are context: an intensity has them already, and they change no value."""
 
     renewable_percentage: Optional[float] = None
     fossil_fuel_percentage: Optional[float] = None

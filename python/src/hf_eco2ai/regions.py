@@ -26,7 +26,7 @@ _WITHOUT = {"DE": ("BADEN_WUERTTEMBERG", "BAVARIA", "BERLIN", "BRANDENBURG", "BR
                    "NORTHWEST_TERRITORIES", "NUNAVUT", "ONTARIO", "PRINCE_EDWARD_ISLAND", "QUEBEC", "SASKATCHEWAN", "YUKON")}
 """Regions that eco2 knows by name, whose figures may not be shipped."""
 
-_CODE = re.compile(r"no yearly grid figure for [^(]*\((?P<code>[A-Z]{2}-[A-Z0-9]{1,3})\)")
+_CODE = re.compile(r"no yearly carbon intensity for [^(]*\((?P<code>[A-Z]{2}-[A-Z0-9]{1,3})\)")
 
 
 class Zone(str):

@@ -142,7 +142,7 @@ class Session:
         try:
             return self.meter.report(name)
         except eco2.Error as error:
-            self.faults.add("figures", error, f"no figures: {error}")
+            self.faults.add("figures", error, f"no values: {error}")
             return None
 
     def figures(self) -> Figures:

@@ -22,6 +22,7 @@ pub use increase::{Increase, increase};
 pub use pareto::Objective;
 pub use row::{Compared, Figure};
 pub use text::comparison_text;
+pub(crate) use verdict::COMMON_ERROR;
 pub use verdict::{Overlap, Verdict};
 
 use crate::Error;
@@ -99,7 +100,8 @@ pub fn compare_by(
     let grouping = groups::grouped(reports, &comparison.runs, labels);
     // Then groups of one run are marked one by one.
     let has_repeats = grouping.groups.iter().any(|group| group.runs.len() > 1);
-    let notes = comparison.notes.into_iter().skip(usize::from(has_repeats)).collect();
+    let kept = comparison.notes.into_iter().skip(usize::from(has_repeats));
+    let notes = kept.chain(groups::note_on_estimates(&grouping, &comparison.runs)).collect();
     Comparison { grouping: Some(grouping), notes, ..comparison }
 }
 

@@ -1,11 +1,11 @@
-//! Runs that failed: their command ended with an exit code other than 0. Their energy counts in every sum, and is also summed separately.
-//! A run that is not ended is not a failed one: it may go on.
+//! Runs that failed: their command ended with an exit code other than 0, or eco2 was killed with them. Their energy counts in every
+//! sum, and is also summed separately. A run that may go on is not a failed one.
 
 use eco2_core::schema::Report;
 
-/// Whether the run's command ended with an exit code other than 0.
+/// Whether the run failed.
 pub(crate) fn has_failed(report: &Report) -> bool {
-    report.run.exit_code.is_some_and(|code| code != 0)
+    report.run.has_failed()
 }
 
 /// Returns the energy of a run that failed, microjoules: its known part, or its lower bound; 0 for other runs.

@@ -43,7 +43,7 @@ pub(crate) fn layers(report: &Report, runs: &[Report]) -> Option<[Layer; 4]> {
     };
     let overheads: Vec<u64> = runs.iter().filter_map(|run| run.merge.as_ref()?.overhead_uj).collect();
     let of_runs = match overheads.len() {
-        known if known < runs.len() => format!(", known of {known} of {} runs", runs.len()),
+        known if known < runs.len() => format!(", known for {known} of {} runs", runs.len()),
         _ => String::new(),
     };
     let overhead = overheads.into_iter().reduce(u64::saturating_add);
@@ -74,21 +74,43 @@ impl Layer {
     }
 }
 
-/// Returns the declared PUE of the runs in words: `1.1 and 1.5`, `1.5 in 1 of 2 runs`; `None` if no run has one.
+/// Returns the declared PUE of the runs in words: `1.1 and 1.5`, `1.5 in 1 of 2 runs`; `None` if no run has one. Those of a merged
+/// run are those of its parts.
 pub(crate) fn declared_pue(runs: &[Report]) -> Option<String> {
-    let declared = || runs.iter().map(|run| run.energy.pue).filter(|pue| *pue > 1.0);
-    let values: BTreeSet<String> = declared().map(|pue| thousandths(pue).to_string()).collect();
+    let declared = |run: &&Report| pues(run).any(|pue| pue > 1.0);
+    let values: BTreeSet<String> = runs.iter().flat_map(pues).filter(|pue| *pue > 1.0).map(thousandths).collect();
     let values = values.into_iter().collect::<Vec<_>>().join(" and ");
-    match declared().count() {
+    match runs.iter().filter(declared).count() {
         0 => None,
         count if count < runs.len() => Some(format!("{values} in {count} of {} runs", runs.len())),
         _ => Some(values),
     }
 }
 
-/// Returns a factor rounded to three decimals: a mean of several is rarely a round number.
-fn thousandths(factor: f64) -> f64 {
-    (factor * 1e3).round() / 1e3
+/// Returns the PUE of a report in words: `1.2`, or `1.35 (mean of 1.2 and 1.5)` if the parts of a merged run have several.
+pub(crate) fn pue_words(report: &Report) -> String {
+    if !is_mean_pue(report) {
+        return report.energy.pue.to_string();
+    }
+    let values: BTreeSet<String> = pues(report).map(thousandths).collect();
+    let values = values.into_iter().collect::<Vec<_>>().join(" and ");
+    format!("{} (mean of {values})", thousandths(report.energy.pue))
+}
+
+/// Whether the PUE of a merged run is a mean, which was not declared.
+pub(crate) fn is_mean_pue(report: &Report) -> bool {
+    pues(report).all(|pue| (pue - report.energy.pue).abs() > f64::EPSILON)
+}
+
+/// Returns the PUE of each part of a merged run, or of the run. That of a merged run is the mean weighted with the energies.
+fn pues(report: &Report) -> impl Iterator<Item = f64> {
+    let parts = report.merge.as_ref().map(|merge| &merge.parts[..]).filter(|parts| !parts.is_empty());
+    parts.unwrap_or(std::slice::from_ref(report)).iter().map(|part| part.energy.pue)
+}
+
+/// Returns a factor as text, rounded to three decimals.
+fn thousandths(factor: f64) -> String {
+    ((factor * 1e3).round() / 1e3).to_string()
 }
 
 #[cfg(test)]
@@ -104,6 +126,21 @@ mod tests {
             "anomalies": 0, "failures": 0, "readings": 1, "gaps": [], "overlaps": [], "cross_check": null, "gauges": []
         });
         serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn the_pue_of_a_merged_run_is_that_of_its_parts_or_their_mean() {
+        let of = |pue: f64| Report { energy: Energy { pue, ..Energy::default() }, ..Report::empty(Run::default()) };
+        let merged = |pue: f64, parts: &[f64]| Report {
+            merge: Some(Merge { parts: parts.iter().map(|pue| of(*pue)).collect(), ..Merge::default() }),
+            ..of(pue)
+        };
+        let mean = merged(1.35, &[1.2, 1.5]);
+        assert!(is_mean_pue(&mean));
+        assert_eq!(pue_words(&mean), "1.35 (mean of 1.2 and 1.5)");
+        assert_eq!(declared_pue(&[mean]).as_deref(), Some("1.2 and 1.5"), "the mean was not declared");
+        assert_eq!([of(1.2), merged(1.2, &[1.2, 1.2])].map(|report| pue_words(&report)), ["1.2", "1.2"]);
+        assert_eq!(declared_pue(&[of(1.0), merged(1.1, &[1.0, 1.2])]).as_deref(), Some("1.2 in 1 of 2 runs"));
     }
 
     #[test]

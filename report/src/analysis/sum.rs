@@ -43,11 +43,11 @@ pub(crate) fn sum_of_runs(reports: &[Report]) -> Option<RunSum> {
     let kinds: BTreeSet<&str> = segments().map(|segment| segment.kind.as_deref().unwrap_or("unknown")).collect();
     let mixed_kinds: Vec<String> = kinds.iter().filter(|_| kinds.len() > 1).map(|kind| (*kind).to_owned()).collect();
     let energy = energy_of(&once);
-    let attribution = of_command.and_then(|run| run.attribution.clone());
+    let attribution = of_command.and_then(|_| attribution_of(&once, &energy));
     let sum = Report {
         devices: once.iter().flat_map(|run| run.devices.iter().cloned()).collect(),
         work: work_of(&runs),
-        attribution: attribution.map(|first| Attribution { command_uj: energy.total_uj.unwrap_or(0), ..first }),
+        attribution,
         carbon: carbon_of(&once).map(|carbon| if mixed_kinds.is_empty() { carbon } else { without_grams(carbon) }),
         energy,
         ..Report::empty(run_of(&runs)?)
@@ -72,6 +72,11 @@ fn run_of(runs: &[Report]) -> Option<Run> {
         ended_at: of(|run| &run.ended_at).max().unwrap_or_default().to_owned(),
         duration_ns: runs.iter().fold(0, |sum, report| sum.saturating_add(report.run.duration_ns)),
         exit_code: None,
+        end: runs
+            .iter()
+            .map(|report| report.run.end)
+            .collect::<Option<Vec<_>>>()
+            .and_then(|ends| ends.into_iter().max()),
         state: if is_final { State::Final } else { State::Provisional },
         boot_ns: first.boot_ns.filter(|_| runs.iter().all(|report| report.run.boot_ns.is_some())),
         ..first
@@ -113,6 +118,24 @@ fn energy_of(runs: &[Report]) -> Energy {
         facility_low_uj: Some(facility.low),
         facility_high_uj: facility.high,
     }
+}
+
+/// Adds the attributions of runs whose energy is that of the commands; `None` if no command's part is known.
+fn attribution_of(runs: &[Report], energy: &Energy) -> Option<Attribution> {
+    let all = || runs.iter().filter_map(|run| run.attribution.as_ref());
+    let sum = |field: fn(&Attribution) -> u64| all().map(field).fold(0, u64::saturating_add);
+    Some(Attribution {
+        command_uj: energy.total_uj?,
+        idle_uj: sum(|part| part.idle_uj),
+        others_uj: sum(|part| part.others_uj),
+        unattributed_uj: sum(|part| part.unattributed_uj),
+        low_uj: energy.low_uj,
+        high_uj: energy.high_uj,
+        free_low_uj: energy.free_low_uj,
+        free_high_uj: energy.free_high_uj,
+        method: joined(all().map(|part| part.method.as_str())),
+        consumers: Vec::new(),
+    })
 }
 
 /// Returns the energy with the facility's overhead, microjoules.
@@ -345,5 +368,21 @@ mod tests {
         assert_eq!((open.sum.energy.total_uj, open.sum.energy.high_uj, open.unpriced), (Some(10), None, 1));
         assert_eq!(open.sum.carbon.unwrap().high, None, "at least");
         assert!(sum_of_runs(&[]).is_none());
+    }
+
+    #[test]
+    fn the_commands_parts_are_added_and_an_unknown_one_is_not_zero() {
+        let of_command = |id: &str, uj: Option<u64>| {
+            let mut report = run(id, Some(1_000), None);
+            report.attribution =
+                uj.map(|uj| Attribution { command_uj: uj, idle_uj: 1_000 - uj, ..Attribution::default() });
+            crate::in_scope(&report, Scope::Command).into_owned()
+        };
+        let all = sum_of_runs(&[of_command("a", Some(10)), of_command("b", Some(30))]).unwrap().sum;
+        assert_eq!((all.energy.total_uj, scope_of(&all)), (Some(40), Scope::Command));
+        assert_eq!(all.attribution.map(|sum| (sum.command_uj, sum.idle_uj)), Some((40, 1_960)));
+        let unknown = sum_of_runs(&[of_command("a", None), of_command("b", None)]).unwrap().sum;
+        assert_eq!((unknown.energy.total_uj, unknown.attribution.is_none()), (None, true));
+        assert_eq!(scope_of(&unknown), Scope::Command, "still of the commands");
     }
 }

@@ -8,9 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{RunEnd, StoredRun};
 use crate::Error;
-
-/// The least age of a run to remove that is not ended.
-const OPEN_KEPT: SignedDuration = SignedDuration::from_hours(24);
+use crate::store::OPEN_AGE;
 
 /// Runs that are older than what is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -35,7 +33,9 @@ pub fn expired_runs(
     now: Timestamp,
 ) -> Result<ExpiredRuns, jiff::Error> {
     let before = |kept: SignedDuration| now.checked_sub(kept).map(Timestamp::as_millisecond);
-    let (ended_ms, open_ms) = (before(kept)?, before(kept.max(OPEN_KEPT))?);
+    // The least age of a run to remove that is not ended.
+    let open_kept = SignedDuration::try_from(OPEN_AGE).unwrap_or(SignedDuration::MAX);
+    let (ended_ms, open_ms) = (before(kept)?, before(kept.max(open_kept))?);
     let mut expired = ExpiredRuns::default();
     for run in runs {
         let files: Vec<fs::Metadata> =

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eco2_core::schema::{Report, Run};
+use eco2_core::schema::{RecordEnding, Report, Run};
 use eco2_core::{Bounded, Quality, RangeKind, Ranged as _, worst_quality};
 use eco2_grid::Sha256;
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +24,8 @@ const SHORT_DIGITS: usize = 6;
 pub enum RunEnd {
     /// Every record was closed.
     Ended,
+    /// A record was not closed and has not grown for a day: eco2 was killed.
+    Interrupted,
     /// A record was not closed: the run goes on or was killed. Its values are provisional.
     Open,
     /// No record can be read.
@@ -68,8 +70,11 @@ impl StoredRun {
         let readable: Vec<&RecordEnd> = ends.iter().flatten().collect();
         let end = match readable.as_slice() {
             [] => RunEnd::Unreadable,
-            all if all.iter().all(|record| record.is_closed) => RunEnd::Ended,
-            _ => RunEnd::Open,
+            all => match all.iter().map(|record| record.ending).max() {
+                Some(RecordEnding::Open) => RunEnd::Open,
+                Some(RecordEnding::Interrupted) => RunEnd::Interrupted,
+                Some(RecordEnding::Recorded) | None => RunEnd::Ended,
+            },
         };
         let mut summary = match readable.as_slice() {
             [] => nothing_read(),
@@ -115,10 +120,10 @@ impl StoredRun {
         }
     }
 
-    /// Whether its command ended with an exit code other than 0.
+    /// Whether its command ended with an exit code other than 0, or eco2 was killed with it.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.summary.exit_code.is_some_and(|code| code != 0)
+        self.summary.exit_code.map_or(self.end == RunEnd::Interrupted, |code| code != 0)
     }
 
     /// Returns the start, milliseconds since 1970; 0 if it is not known.

@@ -31,7 +31,7 @@ pub struct RunTotals {
     pub estimated_uj: u128,
     /// Part of the energy that was generated for demonstrations and tests, microjoules.
     pub synthetic_uj: u128,
-    /// Number of runs whose command failed (exit code other than 0).
+    /// Number of runs that failed: exit code other than 0, or killed with eco2.
     pub failed_runs: u64,
     /// Sum of the energies of failed runs, microjoules.
     pub wasted_uj: u128,

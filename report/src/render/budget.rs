@@ -6,10 +6,11 @@ use eco2_core::{Decision, Finish, Quality, Spent, Unit};
 
 use super::figures::{Spelling, number, percent};
 use super::page::{Page, Tone};
+use crate::Scope;
 
 /// Adds one row for each limit, and one for the forecast.
 pub(super) fn budget(report: &Report, page: &mut Page) {
-    let Some(BudgetRecord { limits, forecast }) = &report.budget else { return };
+    let Some(BudgetRecord { limits, forecast, scope }) = &report.budget else { return };
     let spelling = page.spelling();
     for (at, spent) in limits.iter().enumerate() {
         let tone = if spent.decision > Decision::Go { Tone::Warning } else { Tone::Normal };
@@ -17,6 +18,9 @@ pub(super) fn budget(report: &Report, page: &mut Page) {
     }
     if let Some(forecast) = forecast {
         page.row(if limits.is_empty() { "Forecast" } else { "" }, Tone::Normal, &end(forecast, spelling));
+    }
+    if scope == Scope::Command.name() {
+        page.row("", Tone::Normal, "limits and forecast are of the command's part of the energy");
     }
 }
 

@@ -16,7 +16,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, Device, Report, State};
+use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::{Component, Quality};
 use serde_json::Value;
 
@@ -77,9 +77,9 @@ fn synthetic_warning(report: &Report) -> Option<String> {
         .then(|| "SYNTHETIC: this energy was generated, not measured.".to_owned())
 }
 
-/// Whether the run's record is provisional: its end was not written, for example because it was killed.
+/// Whether the end of the run is not recorded, for example because it was killed.
 fn is_open(run: &Report) -> bool {
-    run.run.state == State::Provisional
+    run.run.is_open()
 }
 
 /// Returns the sentence about runs with a provisional record; `None` if there are none.

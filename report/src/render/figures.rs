@@ -3,6 +3,8 @@
 
 use eco2_core::Bounded;
 
+use super::rounding::{Rounding, magnitude, round_at, written};
+
 /// How units and signs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spelling {
@@ -248,44 +250,23 @@ fn place(value: f64, low: f64, high: f64) -> i32 {
     if half > 0.0 { (magnitude(half) - 1).clamp(three - 3, three) } else { three - 3 }
 }
 
-/// Returns the power of ten of the first digit; 0 for values that are not positive.
-fn magnitude(value: f64) -> i32 {
-    if value > 0.0 && value.is_finite() { value.log10().floor() as i32 } else { 0 }
-}
-
 /// Formats a value that is rounded to a decimal place, with digits in groups of three.
 fn grouped(value: f64, place: i32) -> String {
-    written((value / 10_f64.powi(place)).round(), place)
+    rounded_at(value, place, Rounding::Nearest)
 }
 
 /// Formats a lower bound, rounded down: the printed interval must contain the exact one.
 fn down(value: f64, place: i32) -> String {
-    // A tolerance for binary rounding: 1.2 / 0.1 is slightly less than 12.
-    written((value / 10_f64.powi(place) + 1e-9).floor(), place)
+    rounded_at(value, place, Rounding::Down)
 }
 
 /// Formats an upper bound, rounded up.
 fn up(value: f64, place: i32) -> String {
-    written((value / 10_f64.powi(place) - 1e-9).ceil(), place)
+    rounded_at(value, place, Rounding::Up)
 }
 
-/// Digits before the point from which they are written in groups of three.
-const GROUPED_DIGITS: usize = 5;
-
-/// Formats `steps` units of the decimal place, with digits in groups of three.
-fn written(steps: f64, place: i32) -> String {
-    let decimals = usize::try_from(-place).unwrap_or(0);
-    let text = format!("{:.decimals$}", steps * 10_f64.powi(place));
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut out = String::new();
-    let is_long = whole.trim_start_matches('-').len() >= GROUPED_DIGITS;
-    for (at, digit) in whole.chars().enumerate() {
-        if is_long && at > 0 && (whole.len() - at) % 3 == 0 && !out.ends_with('-') {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out + rest
+fn rounded_at(value: f64, place: i32, rounding: Rounding) -> String {
+    written(round_at(value, place, rounding), place, '-', ' ')
 }
 
 #[cfg(test)]
@@ -353,8 +334,6 @@ mod tests {
         let column = [35_820_000_000_000, 1_728_000_000_000, 684_000_000_000, 3_600_000, 0];
         let shown = column.map(|uj| scale.in_column(uj, column[0]));
         assert_eq!(shown, ["9.95 kWh", "0.48 kWh", "0.19 kWh", "<0.01 kWh", "0.00 kWh"]);
-        assert_eq!(written(12_345.0, 0), "12 345");
-        assert_eq!((written(1_234.0, 0), written(-1_234.0, 0)), ("1234".to_owned(), "-1234".to_owned()));
     }
 
     #[test]

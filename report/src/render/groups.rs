@@ -2,7 +2,7 @@
 //! and CSV.
 
 use super::csv::table;
-use super::figures::{Spelling, count};
+use super::figures::{Spelling, count, counted};
 use super::not_ok;
 use super::page::{Page, TextStyle, Tone};
 use crate::Error;
@@ -262,6 +262,6 @@ fn row(group: &Group, spelling: Spelling) -> Vec<String> {
 
 /// Returns a source in words: `nvml: absent in 2 runs: libnvidia-ml.so.1 was not found`.
 fn absent(source: &AbsentSource) -> String {
-    let runs = if source.runs == 1 { "1 run".into() } else { format!("{} runs", source.runs) };
+    let runs = counted(source.runs, "run");
     format!("{}: {} in {runs}: {}", source.name, source.status.name(), source.reason)
 }

@@ -3,12 +3,16 @@
 
 use eco2_core::{Bounded, RangeKind};
 
+use super::rounding::{Rounding, magnitude, round_at, written};
+
 /// No-break space: between a number and its unit.
 pub(super) const NB: char = '\u{a0}';
 /// Between the two ends of a range: an en dash in thin spaces.
 pub(super) const EN: &str = "\u{2009}–\u{2009}";
 /// Narrow no-break space: between groups of three digits.
 const GROUP: char = '\u{202f}';
+/// A real minus sign.
+const MINUS: char = '−';
 /// Space as wide as a digit: aligns decimal points.
 const FIGURE: char = '\u{2007}';
 /// Space as wide as a full stop: aligns numbers without one.
@@ -131,7 +135,7 @@ fn joined(number: &str, unit: &str) -> String {
 
 /// Returns a number with `count` significant digits.
 pub(super) fn digits(value: f64, count: i32) -> String {
-    rounded(value, count, f64::round)
+    rounded(value, count, Rounding::Nearest)
 }
 
 /// Returns a value of an axis: without zeros at its end.
@@ -142,45 +146,21 @@ pub(super) fn axis(value: f64) -> String {
 
 /// Returns a lower bound: rounded down.
 fn down(value: f64, count: i32) -> String {
-    rounded(value, count, |steps| (steps + 1e-6).floor())
+    rounded(value, count, Rounding::Down)
 }
 
 /// Returns an upper bound: rounded up.
 fn up(value: f64, count: i32) -> String {
-    rounded(value, count, |steps| (steps - 1e-6).ceil())
+    rounded(value, count, Rounding::Up)
 }
 
-fn rounded(value: f64, count: i32, round: impl Fn(f64) -> f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return "0".to_owned();
-    }
-    let place = place_of(value) - count + 1;
-    let near = round(value / 10_f64.powi(place)) * 10_f64.powi(place);
-    if near == 0.0 {
+fn rounded(value: f64, count: i32, rounding: Rounding) -> String {
+    let near = round_at(value, magnitude(value) - count + 1, rounding);
+    if near == 0.0 || !near.is_finite() {
         return "0".to_owned();
     }
     // 9.996 has one more digit before the point once it is rounded.
-    let decimals = usize::try_from(count - 1 - place_of(near)).unwrap_or(0);
-    grouped(&format!("{near:.decimals$}"))
-}
-
-/// Returns the power of ten of the first digit.
-fn place_of(value: f64) -> i32 {
-    (value.abs().log10() + 1e-12).floor() as i32
-}
-
-/// Groups the digits before the point by three, from five digits on, and writes a real minus sign.
-fn grouped(text: &str) -> String {
-    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("−", rest));
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut out = sign.to_owned();
-    for (at, digit) in whole.chars().enumerate() {
-        if whole.len() > 4 && at > 0 && (whole.len() - at) % 3 == 0 {
-            out.push(GROUP);
-        }
-        out.push(digit);
-    }
-    out + rest
+    written(near, (magnitude(near) - count + 1).min(0), MINUS, GROUP)
 }
 
 /// Returns a number without a unit: three digits, and `< 0.001` for what has none in three decimals.
@@ -195,7 +175,7 @@ pub(super) fn things(number: u64, thing: &str) -> String {
 
 /// Returns a count with all its digits.
 pub(super) fn count(value: u64) -> String {
-    grouped(&value.to_string())
+    written(value as f64, 0, MINUS, GROUP)
 }
 
 /// Returns a part of a whole in percent, without the sign: `94`, `1.8`, `< 0.1`.

@@ -158,6 +158,7 @@ fn quality(run: &StoredRun) -> String {
     };
     let fault = match (run.end, run.summary.exit_code) {
         (RunEnd::Open, _) => ", not ended".to_owned(),
+        (RunEnd::Interrupted, None) => ", killed".to_owned(),
         (_, Some(code)) if code != 0 => format!(", exit {code}"),
         _ => String::new(),
     };
@@ -195,7 +196,11 @@ fn sums(list: &RunList, spelling: Spelling) -> Vec<String> {
         }
     };
     note(totals.open_runs, &|| {
-        runs(totals.open_runs, "is not ended (it goes on, or was killed)", "are not ended (they go on, or were killed)")
+        runs(
+            totals.open_runs,
+            "has no recorded end (still going, or killed)",
+            "have no recorded end (still going, or killed)",
+        )
     });
     note(totals.unknown_runs, &|| runs(totals.unknown_runs, "has no known energy", "have no known energy"));
     note(totals.unreadable_runs, &|| runs(totals.unreadable_runs, "cannot be read", "cannot be read"));
@@ -304,6 +309,7 @@ pub fn runs_csv(list: &RunList) -> Result<String, Error> {
         let kg = |grams: Option<f64>| known(grams.map(|grams| grams / 1e3));
         let end = match run.end {
             RunEnd::Ended => "ended",
+            RunEnd::Interrupted => "interrupted",
             RunEnd::Open => "open",
             RunEnd::Unreadable => "unreadable",
         };

@@ -4,7 +4,7 @@
 use super::figures::{self, Spelling, counted, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, word};
-use crate::analysis::layers;
+use crate::analysis::{layers, pue_words};
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
@@ -40,7 +40,7 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
     }
     if let Some(facility_uj) = energy.facility_uj.filter(|_| energy.facility_uj != energy.total_uj) {
         let facility = spelling.energy_only(facility_uj);
-        let facts = format!("{facility} with the facility's overhead (PUE {})", energy.pue);
+        let facts = format!("{facility} with the facility's overhead (PUE {})", pue_words(report));
         page.row("Facility", Tone::Normal, &facts);
     }
 }

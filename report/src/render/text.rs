@@ -1,11 +1,13 @@
 //! Writes the summary of a report for people (`eco2 run`, `eco2 show`): its head, the parts of a merged report, and
 //! then the sections in their order.
 
+use super::figures::counted;
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
+use super::provisional::provisional_text;
 use super::{budget, host_total, presentable, sections};
 use crate::wall::wall_clock;
-use eco2_core::schema::{Attempt, Merge, Report, State};
+use eco2_core::schema::{Attempt, Merge, Report};
 
 /// Returns the report as a summary for people; every line ends with `\n`.
 ///
@@ -53,8 +55,8 @@ fn head(report: &Report, page: &mut Page) {
     if !run.command.is_empty() {
         page.row("Command", Tone::Normal, &command_line(&run.command));
     }
-    if run.state == State::Provisional {
-        page.row("Provisional", Tone::Warning, "the run is still going or was interrupted: values may still grow");
+    if let Some(why) = provisional_text(run) {
+        page.row("Provisional", Tone::Warning, why);
     }
     merged_from(report, page);
 }
@@ -116,9 +118,9 @@ fn merged_from(report: &Report, page: &mut Page) {
 /// Returns the numbers of records, ranks and machines in words.
 fn made_of(merge: &Merge, dot: &str) -> String {
     let records = merge.parts.len();
-    let mut facts = vec![if records == 1 { "1 record".to_owned() } else { format!("{records} records") }];
+    let mut facts = vec![counted(records as u64, "record")];
     facts.extend(ranks(merge.ranks, merge.world_size));
-    facts.push(if merge.machines == 1 { "1 machine".to_owned() } else { format!("{} machines", merge.machines) });
+    facts.push(counted(merge.machines.into(), "machine"));
     facts.join(dot)
 }
 
@@ -126,7 +128,7 @@ fn made_of(merge: &Merge, dot: &str) -> String {
 fn ranks(seen: Option<u32>, world: Option<u32>) -> Option<String> {
     match (seen, world) {
         (Some(seen), Some(world)) => Some(format!("{seen} of {world} ranks")),
-        (Some(seen), None) => Some(format!("{seen} ranks")),
+        (Some(seen), None) => Some(counted(seen.into(), "rank")),
         _ => None,
     }
 }

@@ -63,8 +63,8 @@ use eco2_core::Gauge;
 pub use contents::LogContents;
 pub use disk::Disk;
 pub use encoder::LogEncoder;
-pub(crate) use reader::{RecordEnd, read_end};
-pub use reader::{parse_log, read_log, read_run, read_summary, visit_readings};
+pub(crate) use reader::{OPEN_AGE, RecordEnd, read_end};
+pub use reader::{parse_log, read_log, read_run, read_summary, unclosed_ending, visit_readings};
 pub use record::{LogMeta, LogSummary, PolicyRecord, PricingRecord, PricingSlot};
 pub use writer::{LogStatus, LogWriter, Pace};
 

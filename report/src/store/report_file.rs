@@ -130,7 +130,7 @@ fn energy(energy: &Energy) -> Checked {
             range("facility_uj", energy.facility_uj, low, high)?;
         }
         if !(energy.pue.is_finite() && energy.pue >= 1.0) {
-            return wrong("pue", format!("is {}, and no facility takes less than its machines", energy.pue));
+            return wrong("pue", format!("is {}, below 1: a facility uses at least what its machines use", energy.pue));
         }
         let parts = [energy.measured_uj, energy.derived_uj, energy.estimated_uj, energy.synthetic_uj];
         let sum: u128 = parts.into_iter().map(u128::from).sum();

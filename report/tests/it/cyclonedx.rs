@@ -20,7 +20,7 @@ fn cyclonedx_has_the_energy_of_the_model() {
     report.run.labels.insert("model".into(), "llama-8b".into());
     let made = value(cyclonedx_json(&report));
     assert!(has_keys(&made, &["bomFormat", "specVersion"], &["version", "metadata", "components"]));
-    assert_eq!((made["bomFormat"].as_str(), made["specVersion"].as_str()), (Some("CycloneDX"), Some("1.6")));
+    assert_eq!((made["bomFormat"].as_str(), made["specVersion"].as_str()), (Some("CycloneDX"), Some("1.7")));
     let model = &made["components"][0];
     assert!(has_keys(model, &["type", "name"], &["bom-ref", "modelCard"]));
     assert_eq!((model["type"].as_str(), model["name"].as_str()), (Some("machine-learning-model"), Some("llama-8b")));

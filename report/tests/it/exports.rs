@@ -1,6 +1,6 @@
 //! Exports in the formats of others: values checked by hand and against the JSON report, and nothing private in the summary.
 
-use eco2_core::schema::{Merge, Report};
+use eco2_core::schema::{Merge, RecordEnding, Report, State};
 use eco2_report::{
     Error, SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, codecarbon_csv, comparison_json, csv, hf_json, json, methods,
     model_card, sci_json, scope2_csv, summary_json, text,
@@ -99,6 +99,24 @@ fn scope_2_rows_have_method_factor_and_source_and_nothing_is_netted() {
 fn csv_rows(table: &str) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes());
     reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn ai_act_block_marks_provisional_values() {
+    let of = |state, end| {
+        let mut report = plain();
+        (report.run.state, report.run.end) = (state, end);
+        let made = value(ai_act_json(&report));
+        (made["state"].clone(), made["until_last_record"].clone())
+    };
+    assert_eq!(of(State::Final, Some(RecordEnding::Recorded)), ("final".into(), false.into()));
+    assert_eq!(
+        of(State::Provisional, Some(RecordEnding::Recorded)),
+        ("provisional".into(), false.into()),
+        "an update is awaited"
+    );
+    assert_eq!(of(State::Provisional, Some(RecordEnding::Interrupted)), ("provisional".into(), true.into()));
+    assert_eq!(of(State::Provisional, None), ("provisional".into(), true.into()), "of an earlier version");
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn budget() -> BudgetRecord {
         backtest_held_percent: Some(91.7),
         backtest_runs: Some(24),
     };
-    BudgetRecord { limits: vec![limit], forecast: Some(forecast) }
+    BudgetRecord { limits: vec![limit], forecast: Some(forecast), scope: "command".into() }
 }
 
 /// The shortest report there is.
@@ -174,6 +174,7 @@ fn run() -> Run {
         duration_ns: 61_000_000_000,
         exit_code: Some(0),
         state: State::Final,
+        end: Some(RecordEnding::Recorded),
         attempts: vec![Attempt {
             number: 0,
             started_at: "2026-01-02T03:04:05Z".into(),

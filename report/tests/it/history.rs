@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eco2_core::Quality;
-use eco2_core::schema::{Energy, Report};
+use eco2_core::schema::{Energy, RecordEnding, Report, Run};
 use eco2_report::{
     Candidates, LogEncoder, LogMeta, RunEnd, RunFilter, RunList, RunTotals, StoredRun, TextStyle, records_of, runs_csv,
     runs_json, runs_markdown, runs_text, scan_runs, short_id,
@@ -94,6 +94,33 @@ fn missing_parts_make_the_sum_a_lower_bound_and_never_zero() {
     assert!(runs[4].faults[0].contains("20250101-000000-1-1.eco2log"), "{:?}", runs[4].faults);
     let text = runs_text(&RunList { runs, totals }, &TextStyle::default());
     assert!(text.contains("at least") && text.contains("1 run cannot be read"), "{text}");
+}
+
+#[test]
+fn a_log_that_has_not_grown_for_a_day_is_that_of_a_killed_run_whose_energy_is_wasted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut old, young) = (run(2), run(3));
+    old.run.exit_code = None;
+    let path = put(folder.path(), &old, End::Killed);
+    put(folder.path(), &young, End::Killed);
+    put(folder.path(), &run(1), End::Closed);
+    let a_day_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 3_600);
+    fs::File::options().append(true).open(&path).unwrap().set_modified(a_day_ago).unwrap();
+    let runs = scan_runs(folder.path());
+    let ends: Vec<RunEnd> = runs.iter().map(|run| run.end).collect();
+    assert_eq!(ends, [RunEnd::Open, RunEnd::Interrupted, RunEnd::Ended]);
+    let totals = RunTotals::of(&runs);
+    assert_eq!((totals.open_runs, totals.failed_runs, totals.wasted_uj), (1, 1, 2 * 3_600_000_000_000));
+    let text = runs_text(&RunList { runs, totals }, &TextStyle::default());
+    assert!(text.contains("killed") && text.contains("1 run failed"), "{text}");
+    // The report of the log knows as much, so that sums over reports agree.
+    let read = eco2_report::read_run(&path).unwrap();
+    assert_eq!((read.run.end, read.run.has_failed()), (Some(RecordEnding::Interrupted), true));
+    let group = eco2_report::by_label(&[read], "team").remove(0);
+    assert_eq!((group.failed_runs, group.wasted_uj), (1, 2 * 3_600_000_000_000));
+    // An exit code that is known decides.
+    let ended = Run { exit_code: Some(0), end: Some(RecordEnding::Interrupted), ..Run::default() };
+    assert!(!ended.has_failed(), "an earlier attempt was killed");
 }
 
 #[test]

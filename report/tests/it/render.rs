@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eco2_core::Quality;
-use eco2_core::schema::{Report, State};
+use eco2_core::schema::{RecordEnding, Report, State};
 use eco2_report::{
     Error, TextStyle, by_label, csv, groups_csv, groups_json, groups_text, json, parse_report, read_report, spans_csv,
     text, write_file,
@@ -43,7 +43,7 @@ fn text_narrow_and_ascii() {
 #[test]
 fn text_of_a_killed_run_without_sensors() {
     let mut report = bare();
-    report.run.state = State::Provisional;
+    (report.run.state, report.run.end) = (State::Provisional, Some(RecordEnding::Open));
     report.run.exit_code = None;
     report.energy.high_uj = None;
     insta::assert_snapshot!(text(&report, &PLAIN));

@@ -1,6 +1,6 @@
 //! The short summary: snapshots of two usual machines in all layouts, and the rules that each of its lines keeps.
 
-use eco2_core::schema::{Report, SourceStatus, State, Status};
+use eco2_core::schema::{RecordEnding, Report, SourceStatus, State, Status};
 use eco2_report::{Notice, Scope, ShortStyle, TextStyle, short_text};
 
 use crate::fixture::{bare, guest, report, server};
@@ -105,7 +105,7 @@ fn nothing_measured_is_not_zero() {
     let off = SourceStatus { name: "model".into(), status: Status::Off, reason: String::new(), remedy: String::new() };
     report.sources = vec![off];
     report.run.exit_code = None;
-    report.run.state = State::Provisional;
+    (report.run.state, report.run.end) = (State::Provisional, Some(RecordEnding::Open));
     insta::assert_snapshot!(shown(&report, PLAIN));
 }
 
@@ -127,7 +127,7 @@ fn notices_of_the_machine_are_shown_once() {
 #[test]
 fn notices_of_the_run_are_shown_each_time() {
     let mut report = guest();
-    report.run.state = State::Provisional;
+    (report.run.state, report.run.end) = (State::Provisional, Some(RecordEnding::Open));
     let text = short_text(&report, &ShortStyle { seen: &Notice::ALL, ..ShortStyle::default() }).text;
     assert!(text.contains("! Provisional"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! Statements about several runs: the methods paragraph, the checklist of compute resources, and the EU model documentation.
 //! Values are calculated by hand.
 
-use eco2_core::schema::{Embodied, Merge, Report, State, Supplements};
+use eco2_core::schema::{Embodied, Merge, RecordEnding, Report, State, Supplements};
 use eco2_core::{Quality, RangeKind};
 use eco2_report::{Error, Scope, compute_checklist, esg_csv, gpai, in_scope, methods, methods_of, model_card};
 
@@ -181,6 +181,7 @@ fn an_energy_of_zero_has_the_quality_of_its_devices() {
 fn runs_without_a_recorded_end_are_stated_and_are_in_no_mean() {
     let mut killed = run("k", "1e-3", 9.0);
     (killed.run.state, killed.run.exit_code) = (State::Provisional, None);
+    killed.run.end = Some(RecordEnding::Open);
     let mut raised = run("r", "1e-3", 2.0);
     raised.run.exit_code = None;
     let runs = [run("a", "1e-3", 1.0), raised, killed];
@@ -261,7 +262,7 @@ fn idle_energy_of_several_runs_is_that_of_the_runs_that_know_it() {
     restarted.merge = Some(Merge { overhead_uj: Some(3_600_000_000_000), parts, ..Merge::default() });
     let text = plain(&methods_of(&[restarted, run("b", "1", 1.0)], None).unwrap());
     assert!(
-        text.contains("idle provisioned 1.00 kWh (before, between and after the attempts, known of 1 of 2 runs)"),
+        text.contains("idle provisioned 1.00 kWh (before, between and after the attempts, known for 1 of 2 runs)"),
         "{text}"
     );
 }

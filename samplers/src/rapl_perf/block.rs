@@ -246,7 +246,7 @@ impl Block {
                 self.counters.iter_mut().for_each(|counter| counter.offset = counter.last);
                 // Kept until a reading succeeds: events that open and never count are not opened at every tick.
                 Backoff::extend(&mut self.backoff, now_ns);
-                let text = format!("events stopped on CPU {from}, opened again on CPU {cpu}: a new segment begins");
+                let text = format!("events stopped on CPU {from}, opened again on CPU {cpu}: a new segment starts");
                 let device = site.domains.get(self.first).map(|domain| domain.id.clone()).unwrap_or_default();
                 site.notes.push(SourceEvent { at_ns: now_ns, kind: EventKind::CpuMoved, device, text });
                 return;

@@ -111,7 +111,7 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, 
 /// Returns a point as a slot; `None` for a point without a value.
 fn slot(point: &MapsPoint, granularity: Option<&str>, forecast: bool) -> Result<Option<IntensitySlot>, ProviderFault> {
     if point.emission_factor_type.as_deref().is_some_and(|kind| kind != "lifecycle") {
-        return Err(ProviderFault::Garbage("life-cycle figures were asked for, and others came"));
+        return Err(ProviderFault::Garbage("the answer has other values than the requested life-cycle ones"));
     }
     let from_ns = instant(&point.datetime)?;
     let length_s = match point.temporal_granularity.as_deref().or(granularity) {

@@ -32,7 +32,7 @@ pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
     if zone.is_empty() || country(zone) == Some("GB") {
         return Ok("GB".to_owned());
     }
-    Err(ProviderFault::zone(zone, "it knows Great Britain (GB) only"))
+    Err(ProviderFault::zone(zone, "this provider covers Great Britain (GB) only"))
 }
 
 pub(in super::super) fn ask(

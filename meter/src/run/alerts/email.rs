@@ -58,7 +58,7 @@ fn text(alert: &Alert) -> String {
     let seconds = alert.at / 1_000_000_000;
     let device = if alert.device.is_empty() { "" } else { &format!("device: {}\n", alert.device) };
     format!(
-        "{}\n\nrun: {}\nkind: {}\n{device}time: {seconds} s after the run began\n",
+        "{}\n\nrun: {}\nkind: {}\n{device}time: {seconds} s after the start of the run\n",
         alert.text, alert.run, alert.kind
     )
 }
@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(subject(&alert), "eco2: hot in run r1");
         let expected =
-            "at its highest temperature\n\nrun: r1\nkind: hot\ndevice: GPU-1\ntime: 7 s after the run began\n";
+            "at its highest temperature\n\nrun: r1\nkind: hot\ndevice: GPU-1\ntime: 7 s after the start of the run\n";
         assert_eq!(text(&alert), expected);
     }
 

@@ -78,7 +78,7 @@ impl Repeats {
                 return None;
             }
             if *held_back > 0 {
-                alert.text += &format!(" (and {held_back} times since the last alert of this kind)");
+                alert.text += &format!(" (further events since the last alert of this kind: {held_back})");
             }
         }
         self.0.insert(subject, (now, 0));

@@ -44,7 +44,7 @@ impl Service {
     /// Returns the text of the event about alerts that were not sent before the run ended.
     fn unsent(self, alerts: usize) -> String {
         let way = if self == Self::Webhook { "to the webhook" } else { "by e-mail" };
-        format!("the run ended before {alerts} alerts were sent {way}")
+        format!("alerts not sent {way} before the end of the run: {alerts}")
     }
 }
 
@@ -123,7 +123,7 @@ impl Outbox {
             }
         }
         if dropped > 0 {
-            events.push((EventKind::AlertsDropped, format!("{dropped} alerts came too fast and were dropped")));
+            events.push((EventKind::AlertsDropped, format!("alerts dropped because they came too fast: {dropped}")));
         }
         events
     }

@@ -9,21 +9,12 @@ use serde_json::{Value, json};
 
 use super::event::{Alert, Poster};
 use crate::Error;
-use crate::options::Options;
+use crate::options::{Options, WebhookForm as Form};
 
 /// Variable that holds the address. The same name with `_FILE` appended names a file of mode 0600 that holds it.
 const VARIABLE: &str = "ECO2_TOKEN_WEBHOOK";
 /// Largest number of characters that Discord accepts in a message.
 const DISCORD: usize = 2_000;
-
-/// The form of a webhook's messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Slack,
-    Teams,
-    Discord,
-    Json,
-}
 
 /// Returns the function that sends alerts to the webhook that the options name, with retries while there is time;
 /// `None` without a webhook.
@@ -31,13 +22,8 @@ enum Form {
 /// # Errors
 /// [`Error::Webhook`] without a safe address, or in a build without network.
 pub(super) fn poster(options: &Options) -> Result<Option<Poster>, Error> {
-    let form = match options.webhook.as_deref() {
-        None => return Ok(None),
-        Some("slack") => Form::Slack,
-        Some("teams") => Form::Teams,
-        Some("discord") => Form::Discord,
-        Some(_) => Form::Json,
-    };
+    let Some(name) = options.webhook.as_deref() else { return Ok(None) };
+    let form = Form::named(name).unwrap_or(Form::Json);
     let hook = open(form, |variable| std::env::var(variable).ok()).map_err(Error::Webhook)?;
     Ok(Some(posting(form, hook)))
 }

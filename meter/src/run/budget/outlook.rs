@@ -27,6 +27,9 @@ pub(super) struct OutlookInput<'a> {
     /// The most that may be used until the next check, including the use since the counters' last updates, microjoules
     /// before PUE.
     pub(super) next_uj: u64,
+    /// The machine's energy so far, microjoules, which the forecaster follows.
+    pub(super) machine_uj: Option<u64>,
+    /// Energy and emissions that the limits are compared with: those of the machine, or the command's part.
     pub(super) energy: &'a Energy,
     pub(super) carbon: &'a Carbon,
     pub(super) when: &'a When,
@@ -50,8 +53,15 @@ pub(super) fn outlook(
     };
     let only_next = || (Outlook { next, ..Outlook::default() }, None);
     let Some(Length::Steps(total) | Length::Milliseconds(total)) = length else { return only_next() };
-    let Some((total_uj, facility_uj)) = energy.total_uj.zip(energy.facility_uj) else { return only_next() };
-    let Some(projection) = input.forecaster.project(total, total_uj) else { return only_next() };
+    let Some((own_uj, facility_uj)) = energy.total_uj.zip(energy.facility_uj) else { return only_next() };
+    let machine_uj = input.machine_uj.unwrap_or(own_uj);
+    let Some(projection) = input.forecaster.project(total, machine_uj) else { return only_next() };
+    let share = if machine_uj > 0 { own_uj as f64 / machine_uj as f64 } else { 1.0 };
+    let projection = Projection {
+        rest_uj: projection.rest_uj * share,
+        rest_error_uj: projection.rest_error_uj * share,
+        ..projection
+    };
     let rest = pricing.intensity_ahead(when, projection.rest_ns);
     let price = pricing.price_ahead(when, projection.rest_ns, so_far);
     let pue = pricing.pue().get();

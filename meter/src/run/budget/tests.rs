@@ -21,6 +21,7 @@ struct Fixture {
     threads: Vec<Producer>,
     monitor: BudgetMonitor,
     pricing: RunPricing,
+    attribution: Option<Attribution>,
     opened_ns: u64,
 }
 
@@ -35,7 +36,7 @@ impl Fixture {
         let threads = (0..2).map(|_| pool.claim().unwrap()).collect();
         let opened_ns = engine.ledger.opened_ns();
         let pricing = RunPricing::resolve(options).unwrap();
-        Self { engine, threads, monitor: BudgetMonitor::new(options), pricing, opened_ns }
+        Self { engine, threads, monitor: BudgetMonitor::new(options), pricing, attribution: None, opened_ns }
     }
 
     /// Ends a step of the given name on the given thread.
@@ -61,7 +62,8 @@ impl Fixture {
         let account = self.engine.account(self.opened_ns + after_ns);
         let when = When::new(Timestamp::UNIX_EPOCH, account.end_ns - account.begin_ns);
         let (engine, pricing) = (&self.engine, &self.pricing);
-        let input = BudgetInput { engine, account: &account, pricing, when: &when, closed, reader };
+        let attribution = self.attribution.clone();
+        let input = BudgetInput { engine, account: &account, pricing, when: &when, attribution, closed, reader };
         self.monitor.assess(&input)
     }
 }
@@ -124,6 +126,38 @@ fn k10_nothing_measured_is_never_go() {
     run.read(0, Err(Fault::Denied));
     let found = run.look(S, false, BudgetReader::Program)[0];
     assert_eq!((found.spent, found.low, found.high, found.decision), (None, Some(0.0), None, Decision::Warn));
+}
+
+#[test]
+fn limits_with_the_scope_of_the_command_count_its_part() {
+    let mut options = limited(300.0);
+    options.scope = Scope::Command;
+    options.budget.total_hours = Some(10.0 / 3_600.0);
+    let mut run = Fixture::new(&options, counter());
+    hundred_watts(&mut run, 5 * S);
+    let unknown = run.look(5 * S, false, BudgetReader::Report)[0];
+    assert_eq!((unknown.spent, unknown.high, unknown.decision), (None, None, Decision::Warn), "{unknown:?}");
+    // A quarter of the machine's 500 J.
+    run.attribution = Some(Attribution {
+        command_uj: 125_000_000,
+        idle_uj: 375_000_000,
+        low_uj: 100_000_000,
+        high_uj: Some(150_000_000),
+        ..Attribution::default()
+    });
+    let found = run.record(5 * S, false, BudgetReader::Report).unwrap();
+    let limit = found.limits[0];
+    assert_eq!((limit.spent, limit.low, limit.decision), (Some(125e6), Some(100e6), Decision::Go), "{limit:?}");
+    assert!(limit.high.is_some_and(|high| (150e6..160e6).contains(&high)), "with what was not read yet: {limit:?}");
+    let end_uj = found.forecast.unwrap().energy_uj.mean;
+    assert!((245e6..255e6).contains(&end_uj), "a quarter of 1000 J: {end_uj}");
+    assert_eq!(found.scope, "command");
+    // What a dead counter does not show may be the command's.
+    for at in (5_010..10_000).step_by(10) {
+        run.read(at * MS, Err(Fault::Failed));
+    }
+    let dead = run.look(10 * S, false, BudgetReader::Report)[0];
+    assert_eq!((dead.high, dead.decision), (None, Decision::Warn), "{dead:?}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! and how each group differs from the one with the least energy.
 //!
 //! The interval of a mean comes from the variation between repeated runs (Student's t). Errors of sensors are not added to it: an
-//! error that is common to the runs of one machine shifts all means alike and cancels in a difference. The interval of a difference
+//! error that is common to the runs of one machine shifts all means alike and cancels in a difference. That part of an
+//! estimate's error which belongs to the load does not cancel: a note states it. The interval of a difference
 //! is Welch's, for the ratio of two means. One run has no interval.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use eco2_core::schema::Report;
 use serde::Serialize;
 
 use super::Compared;
+use super::increase::OWN_FACTOR;
 
 /// Probability that an interval contains the mean of all runs that could be repeated, percent.
 const CONFIDENCE_PERCENT: f64 = 95.0;
@@ -111,6 +113,17 @@ pub(super) fn grouped(reports: &[Report], runs: &[Compared], by: &[String]) -> G
         group.more = least.and_then(|least| difference(&group.energy_kwh, &least));
     }
     Grouping { by: by.to_vec(), confidence_percent: CONFIDENCE_PERCENT, groups }
+}
+
+/// Returns what the intervals of groups of estimated runs lack; `None` without estimated runs in the means.
+pub(super) fn note_on_estimates(grouping: &Grouping, runs: &[Compared]) -> Option<String> {
+    let some = grouping.groups.iter().flat_map(|group| &group.runs).any(|run| runs[*run].is_estimated());
+    some.then(|| {
+        format!(
+            "intervals of groups show the variation between runs; an estimate may also be off by a factor of {OWN_FACTOR} at \
+             another load, which is not in them"
+        )
+    })
 }
 
 /// Whether the larger part of the run's energy was read from sensors.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::Quality;
 use eco2_core::schema::{Device, Report};
+use eco2_core::{Component, Quality};
 use serde::Serialize;
 
 /// A value with bounds.
@@ -16,6 +16,13 @@ pub struct Figure {
     pub low: f64,
     /// Upper bound; `None`: there is none.
     pub high: Option<f64>,
+}
+
+impl Figure {
+    /// Whether the value is known without an error, as a duration is.
+    pub(super) fn is_exact(self) -> bool {
+        self.low == self.value && self.high == Some(self.value)
+    }
 }
 
 /// One run in a comparison.
@@ -47,8 +54,8 @@ pub struct Compared {
     pub kinds: Vec<String>,
     /// Share of the energy that a model estimated, 0 to 1; `None`: the energy is not known or 0.
     pub estimated_share: Option<f64>,
-    /// The machine and the models of its estimated parts, whose error is common to all runs with the same; `None`: nothing is
-    /// estimated, or the machine is not known.
+    /// The machine and the models of its estimated parts, whose error is in part common to all runs with the same; `None`: nothing
+    /// is estimated, a GPU is, or the machine is not known.
     #[serde(skip)]
     pub model: Option<String>,
     /// Whether the values were generated, not measured.
@@ -82,8 +89,11 @@ impl Compared {
 pub(super) fn model(report: &Report) -> Option<String> {
     let host = Some(report.run.host.hostname.as_str()).filter(|name| !name.is_empty())?;
     let is_estimated = |device: &&Device| device.is_summed() && device.quality == Quality::Estimated;
+    let estimated = || report.devices.iter().filter(is_estimated);
     let name = |device: &Device| format!("{}|{:?}|{:?}|{}", device.id, device.model, device.method, device.source);
-    let mut parts: Vec<String> = report.devices.iter().filter(is_estimated).map(name).collect();
+    let mut parts: Vec<String> = estimated().map(name).collect();
     parts.sort_unstable();
-    (!parts.is_empty()).then(|| format!("{host}\n{}", parts.join("\n")))
+    // A GPU of one utilisation draws very different powers: the error belongs to the program, not to the machine.
+    let some_gpu = estimated().any(|device| device.component == Component::Gpu);
+    (!parts.is_empty() && !some_gpu).then(|| format!("{host}\n{}", parts.join("\n")))
 }

@@ -8,6 +8,9 @@ use super::increase::{Increase, increase};
 use super::{Compared, Figure, Objective};
 use crate::render::{number, word};
 
+/// Explains the range of an increase between two estimates of one machine.
+pub(crate) const COMMON_ERROR: &str = "the error that both estimates share cancels, the rest is in the range";
+
 /// Whether two intervals overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,7 +36,7 @@ pub struct Verdict {
     pub low_percent: Option<f64>,
     /// Upper end of its range, percent; `None`: there is none.
     pub high_percent: Option<f64>,
-    /// Whether an error that is common to both runs was cancelled: that of the model which estimates both.
+    /// Whether an error that is common to both runs was cancelled: the part of the estimates' error that belongs to the machine.
     pub is_common_error: bool,
     /// Whether the intervals of the two runs overlap, common errors cancelled.
     pub overlap: Overlap,
@@ -74,7 +77,7 @@ fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (Strin
     };
     let certainty = match (overlap, low_percent.zip(high_percent).filter(|_| is_common_error)) {
         (_, Some((low, high))) => {
-            format!("{} to {} %; the common error of the estimates cancels", number(low), number(high))
+            format!("plausible range {} to {} %; {COMMON_ERROR}", number(low), number(high))
         }
         (Overlap::Apart, _) => "outside measurement uncertainty".to_owned(),
         (Overlap::Overlap, _) => "within measurement uncertainty".to_owned(),
@@ -106,7 +109,7 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
     all.dedup();
     let limits = [
         (all.len() > 1, "the kinds of intensity differ: grams of different kinds are not comparable"),
-        (some(|run| run.units.is_none()), "work was not counted in every run: figures per unit are missing there"),
+        (some(|run| run.units.is_none()), "work was not counted in every run: values per unit are missing there"),
         (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "the energy of some runs is not known"),
         (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is estimated by a model"),
         (
@@ -114,7 +117,7 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
             "estimated runs are left among the undominated unless another run is better for all that the ranges permit",
         ),
         (some(|run| run.synthetic), "some values are synthetic: generated, not measured"),
-        (some(|run| run.state == word(&State::Provisional)), "some runs are provisional: their figures may still grow"),
+        (some(|run| run.state == word(&State::Provisional)), "some runs are provisional: their values may still grow"),
         (currencies(runs) > 1, "the currencies differ: costs are not comparable"),
         (
             !objectives.is_empty() && some(|run| run.undominated.is_none()),

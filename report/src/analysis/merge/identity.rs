@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::cut_text;
-use eco2_core::schema::{self, Host, Report, Run, SourceStatus, State, Status, Tool};
+use eco2_core::schema::{self, Host, RecordEnding, Report, Run, SourceStatus, State, Status, Tool};
 
 use super::attempts::{AttemptParts, Attempts};
 use super::carbon::ends;
@@ -26,6 +26,7 @@ pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) ->
     let numbered = attempts.list.iter().enumerate();
     let records: Vec<schema::Attempt> = numbered.map(|(at, one)| attempt(parts, at, one, measured)).collect();
     let is_final = parts.iter().all(|part| part.run.state == State::Final);
+    let ends: Option<Vec<RecordEnding>> = parts.iter().map(|part| part.run.end).collect();
     Run {
         id: commonest(members().map(|part| part.run.id.as_str())),
         name: first_of_last.map_or_else(String::new, |part| part.run.name.clone()),
@@ -36,6 +37,7 @@ pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) ->
         duration_ns: records.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.duration_ns)),
         exit_code: last.and_then(|attempt| exit_code(&by_rank(parts, attempt))),
         state: if is_final { State::Final } else { State::Provisional },
+        end: ends.and_then(|ends| ends.into_iter().max()),
         attempts: records,
         host: host(members()),
         tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },

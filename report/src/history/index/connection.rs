@@ -14,7 +14,7 @@ const FILE: &str = ".history.sqlite";
 /// `application_id` of the file (<https://sqlite.org/pragma.html>): "eco2".
 const APPLICATION: i32 = 0x6563_6f32;
 /// Version of the tables. An index of another version is built again.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// How long another process may hold the lock before the index is not used.
 const LOCK_WAIT: Duration = Duration::from_millis(250);
 

@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
 use super::connection::{Index, IndexFault, quality_code};
-use super::known::KnownRun;
+use super::known::{Follow, KnownRun};
 use crate::history::totals::RunSums;
 use crate::history::{RunFilter, RunList, RunTotals, StoredRun};
 
@@ -181,7 +181,7 @@ impl Index {
 /// Adds a row of `id, is_open, path, bytes, modified_ns`.
 fn add_known(known: &mut BTreeMap<String, KnownRun>, row: &Row<'_>) -> Result<(), IndexFault> {
     let run = known.entry(row.get(0)?).or_default();
-    run.is_open = row.get(1)?;
+    run.follow = Follow::from_code(row.get(1)?);
     if let Some(path) = row.get::<_, Option<String>>(2)? {
         run.records.insert(path, (row.get(3)?, row.get(4)?));
     }

@@ -7,10 +7,10 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::Reindexed;
 use super::connection::{Index, IndexFault, quality_code};
-use super::known::{path_in, state};
+use super::known::{Follow, path_in, state};
+use crate::history::StoredRun;
 use crate::history::stored_run::RecordTime;
 use crate::history::totals::RunSums;
-use crate::history::{RunEnd, StoredRun};
 use crate::store::{new_logs, runs_in};
 
 /// Milliseconds of a day.
@@ -131,14 +131,14 @@ fn add(
 ) -> Result<(), IndexFault> {
     let summary = &run.summary;
     let statement = "INSERT INTO runs (id, started_ms, day, name, quality, is_open, part, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let is_open = run.end != RunEnd::Ended;
+    let follow = Follow::of(run.end);
     let values = params![
         summary.run_id,
         run.started_ms(),
         day(run),
         summary.name,
         quality_code(run.quality().0),
-        is_open,
+        follow.code(),
         summary.part,
         serde_json::to_string(run)?
     ];

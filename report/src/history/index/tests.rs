@@ -8,7 +8,7 @@ use eco2_core::schema::{Energy, Report, Run, State};
 use proptest::prelude::*;
 
 use super::*;
-use crate::history::{list_from_logs, list_runs, moment};
+use crate::history::{RunEnd, list_from_logs, list_runs, moment};
 use crate::store::{LogEncoder, LogMeta, log_path};
 
 /// File of the index.
@@ -248,6 +248,41 @@ fn locked_or_forbidden_index_is_bypassed_with_one_notice() {
     let listed = list_runs(folder.path(), &all, Some(3));
     assert_eq!(listed.list, wanted);
     assert!(listed.notice.unwrap().contains("is not used"));
+}
+
+#[test]
+fn run_that_was_listed_while_it_went_on_is_interrupted_once_its_log_has_not_grown_for_a_day() {
+    let folder = with_runs();
+    let made = Made {
+        minute: 9_900,
+        minutes: 5,
+        name: "train.py",
+        team: "nlp",
+        machine: "m1",
+        joules: None,
+        closed: false,
+        exit_code: 0,
+    };
+    put(folder.path(), 99, &made);
+    let path = crate::store::runs_in(folder.path()).into_values().next_back().unwrap().remove(0);
+    let end = || {
+        let list = list_runs(folder.path(), &RunFilter::default(), None).list;
+        assert_eq!(
+            list,
+            list_from_logs(folder.path(), &RunFilter::default(), None),
+            "the index has what the logs have"
+        );
+        list.runs.iter().find(|run| run.end != RunEnd::Ended).map(|run| run.end)
+    };
+    assert_eq!(end(), Some(RunEnd::Open));
+    let day = crate::store::OPEN_AGE + std::time::Duration::from_secs(60);
+    let set =
+        |age| fs::File::options().append(true).open(&path).unwrap().set_modified(std::time::SystemTime::now() - age);
+    set(day).unwrap();
+    assert_eq!(end(), Some(RunEnd::Interrupted));
+    // A machine that was suspended: the log grows again.
+    set(std::time::Duration::ZERO).unwrap();
+    assert_eq!(end(), Some(RunEnd::Open));
 }
 
 #[test]

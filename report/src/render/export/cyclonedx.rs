@@ -1,4 +1,4 @@
-//! Writes a run as a CycloneDX 1.6 bill of materials of one machine-learning model, whose model card has the energy of the run
+//! Writes a run as a CycloneDX 1.7 bill of materials of one machine-learning model, whose model card has the energy of the run
 //! (`considerations.environmentalConsiderations.energyConsumptions`).
 //!
 //! Energy is that of the facility (PUE included), kilowatt-hours; emissions are location-based, tonnes CO2e. The format has no
@@ -57,7 +57,7 @@ pub fn cyclonedx_json(report: &Report) -> Result<String, Error> {
     let name = run.labels.get("model").filter(|name| !name.is_empty()).unwrap_or(&run.name);
     let value = json!({
         "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
+        "specVersion": "1.7",
         "version": 1,
         "metadata": {
             "timestamp": run.ended_at,

@@ -1,10 +1,10 @@
 //! Writes texts about a run for publication: the emissions block of a model card, and the energy values that Regulation (EU)
 //! 2024/1689 (AI Act) requires.
 
-use super::super::{finite, presentable};
+use super::super::{finite, presentable, word};
 use super::{basis, document, grams_of, hardware, hardware_words, is_open, kinds, sensors};
 use crate::Error;
-use crate::analysis::{DeviceTime, is_measured, scope_of};
+use crate::analysis::{DeviceTime, is_measured, pue_words, scope_of};
 use eco2_core::Component;
 use eco2_core::schema::{Carbon, Report};
 use eco2_core::units::kwh;
@@ -27,7 +27,7 @@ pub fn model_card(report: &Report) -> Result<String, Error> {
         scope_of(&report).words(),
         basis(&report),
         if kinds.is_empty() { "" } else { ", " },
-        report.energy.pue,
+        pue_words(&report),
         if is_open(&report) { ", until the last record: the end of the run is not recorded" } else { "" },
     );
     let mut lines = vec!["co2_eq_emissions:".to_owned(), format!("  emissions: {}", plain(grams))];
@@ -63,7 +63,8 @@ fn quoted(text: &str) -> String {
 /// Returns the energy that the technical documentation of a general-purpose model requires (Annex XI, section 1, point
 /// 2(e), "known or estimated energy consumption of the model"): megawatt-hours with bounds, method, hardware and time.
 ///
-/// Energy is `null` if it is not known; `energy_basis` states whether it is measured or estimated.
+/// Energy is `null` if it is not known; `energy_basis` states whether it is measured or estimated. `state` is `provisional` if the
+/// values may be incomplete, and `until_last_record` whether that is so because the end of the run is not recorded.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -79,6 +80,8 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
         "note": "values of one run, for the technical documentation; not a statement on legal duties",
         "run_id": report.run.id,
         "period": {"from": report.run.started_at, "to": report.run.ended_at, "hours": hours},
+        "state": word(&report.run.state),
+        "until_last_record": is_open(&report),
         "energy_basis": basis(&report),
         "scope": scope_of(&report),
         "energy_mwh": energy.total_uj.and_then(mwh),

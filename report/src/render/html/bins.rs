@@ -32,7 +32,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Returns the start of a bin, or the end of the one before it, nanoseconds since the run began.
+    /// Returns the start of a bin, or the end of the one before it, nanoseconds since the start of the run.
     pub(super) fn edge_ns(self, bin: u64) -> u64 {
         (u128::from(self.end_ns) * u128::from(bin) / u128::from(self.bins.max(1))) as u64
     }

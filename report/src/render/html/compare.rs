@@ -47,7 +47,7 @@ pub fn comparison_html(comparison: &Comparison) -> String {
             section id="runs" { div.sh { h2 { "All runs" } p.jsonly.noprint { "Select a column title to sort" } } (runs(comparison)) }
             @if !comparison.notes.is_empty() { section id="notes" { div.sh { h2 { "Limits" } } ul { @for note in &comparison.notes { li { (note) } } } } }
         }
-        footer { span { "schema " (comparison.schema) ". An error that is common to the sensors of one machine cancels in a difference and is not counted." } }
+        footer { span { "schema " (comparison.schema) ". An error that is common to the sensors of one machine cancels in a difference on that machine and is not counted." } }
     };
     frame::document(&COMPARE, &format!("{title} · eco2"), &(), &body)
 }

@@ -4,16 +4,17 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Report, SourceStatus, State, Status};
+use eco2_core::schema::{Report, SourceStatus, Status};
 use eco2_core::{Bounded, Component, Decision, Quality, Ranged};
 use eco2_grid::carbon::FunctionalUnit;
 use maud::{Markup, html};
 
-use crate::analysis::scope_of;
+use crate::analysis::{pue_words, scope_of};
 use crate::wall::wall_clock;
 
 use super::super::export::{kinds, mean_intensity};
 use super::super::numbers::{Amount, EN, NB, as_f64, axis, count, digits, duration, share};
+use super::super::provisional::provisional_text;
 use super::super::{not_ok, spent_text};
 
 /// Most sources without readings that are listed above the tables.
@@ -135,7 +136,7 @@ fn emissions(report: &Report) -> Markup {
         @if carbon.zone_source == "default-world" { "world average" } @else { (carbon.zone) }
         @if let Some(mean) = mean_intensity(carbon) { ", " (digits(mean, 3)) (NB) "g/kWh" @if carbon.segments.len() > 1 { " (mean)" } }
         br;
-        "location-based, PUE " (report.energy.pue)
+        "location-based, PUE " (pue_words(report))
         @if kinds(carbon).len() > 1 { ", several kinds of intensity" }
     };
     let is_estimate = super::marks::main_quality(report) == Quality::Estimated;
@@ -198,7 +199,7 @@ fn time(report: &Report) -> Markup {
     let facts = html! {
         @if let (Some(from), Some(to)) = (clock(&run.started_at), clock(&run.ended_at)) { (from) (EN) (to) " UTC" }
         @if let Some(code) = run.exit_code { ", exit " (code) }
-        @if run.state == State::Provisional { br; "provisional: the run is still going or was interrupted" }
+        @if let Some(why) = provisional_text(run) { br; "provisional: " (why) }
     };
     headline("Duration", false, &value, &range, &facts)
 }

@@ -11,7 +11,7 @@ use crate::render::word;
 
 const ENERGY: Family = Family::counter(
     "eco2_energy_joules",
-    "Energy of devices that do not overlap, since the run began; their sum is the run's.",
+    "Energy of devices that do not overlap, since the start of the run; their sum is the run's.",
 )
 .unit("joules");
 const DOMAIN: Family = Family::counter(
@@ -22,7 +22,7 @@ const DOMAIN: Family = Family::counter(
 const HOST: Family =
     Family::counter("eco2_host_energy_joules", "Energy of the whole platform as its own sensor has it.").unit("joules");
 const POWER: Family =
-    Family::gauge("eco2_power_watts", "Mean power since the run began, over the time that is covered.").unit("watts");
+    Family::gauge("eco2_power_watts", "Mean power since the start of the run, over the covered time.").unit("watts");
 const DOMAIN_POWER: Family = Family::gauge(
     "eco2_domain_power_watts",
     "Mean power of domains that overlap a device: not to be added to eco2_power_watts.",
@@ -33,12 +33,10 @@ const UNCERTAINTY: Family = Family::gauge(
     "Half the distance between the bounds of the energy; absent where there is no upper bound.",
 )
 .unit("joules");
-const GAPS: Family = Family::counter(
-    "eco2_gap_seconds",
-    "Time of which nothing is known; while the run goes on, until the last reading.",
-)
-.unit("seconds");
-const UP: Family = Family::gauge("eco2_source_up", "Whether a source that was looked for reads.");
+const GAPS: Family =
+    Family::counter("eco2_gap_seconds", "Time without readings; while the run goes on, until the last reading.")
+        .unit("seconds");
+const UP: Family = Family::gauge("eco2_source_up", "Whether a requested source can be read.");
 const ERRORS: Family = Family::counter("eco2_source_errors", "Reads of a device that failed.");
 const WRAPS: Family = Family::counter("eco2_device_wraps", "Wraps of a counter, folded.");
 const RESETS: Family = Family::counter("eco2_device_resets", "Resets of a counter.");

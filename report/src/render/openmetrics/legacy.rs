@@ -68,7 +68,7 @@ fn budget(report: &Report, labels: &Labels, page: &mut Exposition) {
 /// Adds the time of the values, and the number of failures while measuring.
 fn health(report: &Report, labels: &Labels, page: &mut Exposition) {
     let at = report.run.ended_at.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond() as f64 / 1e3);
-    let updated = Family::gauge("hf_training_last_update_timestamp", "Time of the figures, seconds since 1970.");
+    let updated = Family::gauge("hf_training_last_update_timestamp", "Time of the values, seconds since 1970.");
     page.one(updated, labels, at);
     let failed = report.devices.iter().map(|device| device.failures).fold(0, u64::saturating_add);
     let errors =

@@ -5,7 +5,7 @@ use eco2_core::{Bounded, Quality};
 use super::super::budget::quality_text;
 use super::super::numbers::{Amount, digits};
 use super::{Sheet, Table};
-use crate::analysis::{BudgetCheck, Figure, IncreaseCheck, IncreaseVerdict, RunEnergy, Scope};
+use crate::analysis::{BudgetCheck, COMMON_ERROR, Figure, IncreaseCheck, IncreaseVerdict, RunEnergy, Scope};
 
 const UJ_PER_KWH: f64 = 3.6e12;
 
@@ -66,7 +66,7 @@ pub fn increase_text(check: &IncreaseCheck) -> String {
         (None, Some(high)) => format!("at most {}", signed(high)),
         (None, None) => "range not known".to_owned(),
     };
-    let common = if found.is_common_error { "; the common error of the estimates cancels" } else { "" };
+    let common = if found.is_common_error { format!("; {COMMON_ERROR}") } else { String::new() };
     format!("Increase: {value} ({range}{common}), limit {limit} %.")
 }
 

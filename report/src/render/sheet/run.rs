@@ -7,6 +7,7 @@ use super::super::export::mean_intensity;
 use super::super::numbers::{Amount, Column, as_f64, count, digits, duration, share, widest_percent};
 use super::super::presentable;
 use super::{Sheet, Table};
+use crate::analysis::pue_words;
 
 /// Returns the report as tables in Markdown, for a README, a pull request or a wiki.
 #[must_use]
@@ -65,7 +66,7 @@ fn whole(report: &Report) -> Table {
         let intensity = mean_intensity(carbon)
             .map_or_else(|| "not known".to_owned(), |mean| format!("{}\u{a0}g/kWh", digits(mean, 3)));
         fact("Carbon intensity", format!("{intensity}, zone {}", carbon.zone));
-        fact("PUE", report.energy.pue.to_string());
+        fact("PUE", pue_words(report));
     }
     table
 }

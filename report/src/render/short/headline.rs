@@ -4,6 +4,7 @@ use eco2_core::schema::{Carbon, HostTotal, Report, Status, Supplements};
 use eco2_core::{Bounded, Quality, RangeKind, Ranged, units};
 
 use super::layout::Row;
+use crate::analysis::is_mean_pue;
 use crate::render::figures::{self, Scale, Spelling, Spread, number, percent, share};
 use crate::{Scope, in_scope};
 
@@ -95,11 +96,12 @@ fn emissions(report: &Report, spelling: Spelling) -> Row {
         (Some(grams), Some(_)) => spelling.mass_only(grams),
         (_, _) => format!("at least {}", spelling.mass_only(grams.low)),
     };
-    Row::new("Emissions", value, intensity(carbon, report.energy.pue).join(", "))
+    Row::new("Emissions", value, intensity(carbon, report).join(", "))
 }
 
 /// Returns place, intensity and PUE: `Germany`, `342 g/kWh (2024)`, `PUE 1.1`.
-fn intensity(carbon: &Carbon, pue: f64) -> Vec<String> {
+fn intensity(carbon: &Carbon, report: &Report) -> Vec<String> {
+    let pue = report.energy.pue;
     let is_world = matches!(carbon.zone_source.as_str(), "default-world" | "unknown");
     let place = match carbon.zone.as_str() {
         _ if is_world => "world average".to_owned(),
@@ -125,7 +127,8 @@ fn intensity(carbon: &Carbon, pue: f64) -> Vec<String> {
     parts.extend(marginal.then(|| "marginal".to_owned()));
     if pue > 1.0 || !is_world {
         let two = format!("PUE {pue:.2}");
-        parts.push(two.strip_suffix('0').unwrap_or(&two).to_owned());
+        let mean = if is_mean_pue(report) { " (mean)" } else { "" };
+        parts.push(two.strip_suffix('0').unwrap_or(&two).to_owned() + mean);
     }
     parts
 }

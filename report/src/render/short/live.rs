@@ -6,7 +6,7 @@ use crate::render::page::TextStyle;
 /// The values of the line; `None`: not known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LiveValues {
-    /// Time since the run began, nanoseconds.
+    /// Time since the start of the run, nanoseconds.
     pub elapsed_ns: u64,
     /// Power between the last two readings, watts.
     pub watts: Option<f64>,

@@ -1,11 +1,12 @@
 //! The lines of the short summary that ask the reader to act. Those about the machine ([`Notice`]) are shown once per machine;
 //! those about the run are shown with every report of it.
 
-use eco2_core::schema::{EpisodeRecord, EventKind, Report, State, Status};
+use eco2_core::schema::{EpisodeRecord, EventKind, Report, Status};
 
 use super::layout::ShortStyle;
 use super::notice::Notice;
 use crate::render::figures::{Spelling, counted, number, percent};
+use crate::render::provisional::provisional_text;
 
 /// Most lines; of further ones only their number is shown.
 const MAX_LINES: usize = 3;
@@ -66,8 +67,8 @@ fn no_zone(report: &Report, clock: Option<(&str, &str)>) -> Option<(Notice, Stri
 /// Returns the lines about the run itself.
 fn of_run(report: &Report, spelling: Spelling) -> Vec<String> {
     let mut lines = Vec::new();
-    if report.run.state == State::Provisional {
-        lines.push("Provisional: the run is still going or was interrupted.".to_owned());
+    if let Some(why) = provisional_text(&report.run) {
+        lines.push(format!("Provisional: {why}."));
     }
     if report.carbon.as_ref().is_some_and(|carbon| carbon.zone_source == "unknown") {
         lines.push("The grid zone is not known; the world average is used. eco2 grid lists all zones.".to_owned());

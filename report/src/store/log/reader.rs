@@ -1,11 +1,13 @@
 //! Reads run logs, also those that a crash cut off: all contents ([`read_log`]), only the readings ([`visit_readings`]), only
 //! the report ([`read_run`]), or only the summary ([`read_summary`], for lists of runs).
 
+use std::fs;
 use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
+use std::time::Duration;
 
 use eco2_core::Reading;
-use eco2_core::schema::Report;
+use eco2_core::schema::{RecordEnding, Report};
 
 use super::contents::{ContentsBuilder, LogContents, ReportFrames, parse_json, parse_meta};
 use super::frame::{FrameKind, MAGIC};
@@ -17,6 +19,9 @@ use crate::store::report_file::{MAX_REPORT_BYTES, parse_report, read_report};
 
 /// Bytes at the end of a log in which the summary is searched. A summary has a few kilobytes.
 const TAIL_BYTES: u64 = 64 << 10;
+/// The age of the last change at which a log that was not closed counts as that of a killed run. A suspended machine can pause a run
+/// for hours.
+pub(crate) const OPEN_AGE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Reads the contents of a log of at most [`MAX_LOG_BYTES`].
 ///
@@ -55,8 +60,8 @@ pub fn read_summary(path: &Path) -> Result<LogSummary, Error> {
 pub(crate) struct RecordEnd {
     /// The summary. Of a log that ended before its first report, only the start is known.
     pub(crate) summary: LogSummary,
-    /// Whether the log has its final report. Otherwise the process runs or was killed.
-    pub(crate) is_closed: bool,
+    /// Whether the log has its final report.
+    pub(crate) ending: RecordEnding,
 }
 
 /// Reads how a log ends. Reads only the end of a log that has a summary.
@@ -66,11 +71,16 @@ pub(crate) struct RecordEnd {
 pub(crate) fn read_end(path: &Path) -> Result<RecordEnd, Error> {
     let mut file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
     if let Some(summary) = read_last_summary(&mut file).map_err(|e| Error::io("read", path, e))? {
-        return Ok(RecordEnd { summary, is_closed: true });
+        return Ok(RecordEnd { summary, ending: RecordEnding::Recorded });
     }
     match find_last_report(&mut file, path) {
-        Ok((report, is_closed)) => Ok(RecordEnd { summary: LogSummary::of(&report), is_closed }),
-        Err(Error::NoReport { .. }) => Ok(RecordEnd { summary: read_start(&mut file, path)?, is_closed: false }),
+        Ok((report, is_final)) => {
+            let ending = if is_final { RecordEnding::Recorded } else { unclosed_ending(path) };
+            Ok(RecordEnd { summary: LogSummary::of(&report), ending })
+        }
+        Err(Error::NoReport { .. }) => {
+            Ok(RecordEnd { summary: read_start(&mut file, path)?, ending: unclosed_ending(path) })
+        }
         Err(error) => Err(error),
     }
 }
@@ -135,7 +145,19 @@ pub fn read_run(path: &Path) -> Result<Report, Error> {
 /// # Errors
 /// As [`parse_log`], and [`Error::NoReport`].
 pub(crate) fn find_report(input: impl Read + Seek, path: &Path) -> Result<Report, Error> {
-    find_last_report(input, path).map(|(report, _)| report)
+    let (mut report, is_final) = find_last_report(input, path)?;
+    if !is_final {
+        report.run.end = Some(unclosed_ending(path));
+    }
+    Ok(report)
+}
+
+/// Returns how the record of a run ends whose log was not closed: as interrupted if the log has not grown for a day, because a log
+/// of a run that goes on grows every few seconds.
+#[must_use]
+pub fn unclosed_ending(log: &Path) -> RecordEnding {
+    let age = fs::metadata(log).and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+    if age.is_some_and(|age| age >= OPEN_AGE) { RecordEnding::Interrupted } else { RecordEnding::Open }
 }
 
 /// Reads the report of a log, and returns whether it is the final one.

@@ -175,7 +175,7 @@ impl LogWriter {
         self.warned = true;
         let why = self.status().first_failure?;
         Some(format!(
-            "the run log cannot be written ({why}); measuring goes on, free some space or the log stays short"
+            "the run log cannot be written ({why}); the measurement continues; free some space, or the rest is not logged"
         ))
     }
 
