@@ -18,7 +18,7 @@ use crate::{Batch, Change, Roots, Source, SourceEvent, host};
 
 /// The source's name.
 pub const NAME: &str = "agent";
-/// What to do where no agent can be read.
+/// What to do where no agent runs.
 const REMEDY: &str = "start the agent as root: eco2 serve";
 /// Bits of a point's flags that are how long the reading took, microseconds.
 const TOOK_SHIFT: u32 = 8;
@@ -84,14 +84,25 @@ impl PagePoint {
     }
 }
 
-/// Looks for an agent's page in `roots.agent`; takes from it what is not among the `known` domains. There is no status where no
-/// agent has a folder and it was not `named`.
-pub(crate) fn discover(roots: &Roots, known: &[Domain], named: bool) -> Found {
+/// What may be taken from an agent's page.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The domains that are read directly.
+    pub(crate) known: &'a [Domain],
+    /// Whether accelerators are wanted: not if the program sees some of them only, or if a driver may still show its own.
+    pub(crate) accelerators: bool,
+    /// Whether estimates are.
+    pub(crate) estimates: bool,
+}
+
+/// Looks for an agent's page in `roots.agent`; takes from it what is `wanted`. There is no status where no agent has a folder and
+/// it was not `named`.
+pub(crate) fn discover(roots: &Roots, wanted: Wanted<'_>, named: bool) -> Found {
     let boot_id = host::read(roots).boot_id;
     let mut refused: Option<(PathBuf, PageFault)> = None;
     for folder in &roots.agent {
         match attach(folder, &boot_id) {
-            Ok((name, reader)) => return found(folder, name, reader, known, boot_id),
+            Ok((name, reader)) => return found(folder, name, reader, wanted, boot_id),
             Err((path, fault)) if !is_absent(&fault) => refused = refused.or(Some((path, fault))),
             Err(_) => {}
         }
@@ -100,10 +111,20 @@ pub(crate) fn discover(roots: &Roots, known: &[Domain], named: bool) -> Found {
         Some((path, fault)) => {
             let reason = format!("{} is not used: {fault}", path.display());
             let word = if matches!(fault, PageFault::Dead) { Status::Lost } else { Status::Denied };
-            Found::nothing(status(NAME, word, &reason, REMEDY))
+            Found::nothing(status(NAME, word, &reason, remedy(&fault)))
         }
         None if named => Found::nothing(status(NAME, Status::Absent, "no agent runs on this machine", REMEDY)),
         None => Found::default(),
+    }
+}
+
+/// Returns what to do about a page that is not used, where its fault does not state it.
+fn remedy(fault: &PageFault) -> &'static str {
+    match fault {
+        PageFault::Dead | PageFault::OtherBoot => REMEDY,
+        PageFault::NotTrusted(_) => "give the folder and the page to root, and take the right to write from all others",
+        PageFault::Version(_) | PageFault::OtherClock | PageFault::Io(_) => "",
+        _ => "remove the file and start the agent again, as root: eco2 serve",
     }
 }
 
@@ -120,11 +141,11 @@ fn attach(folder: &Path, boot_id: &str) -> Result<(&'static str, PageReader), (P
     open(page::PUBLIC).map(|reader| (page::PUBLIC, reader)).map_err(|fault| (folder.join(page::PUBLIC), fault))
 }
 
-fn found(folder: &Path, name: &'static str, reader: PageReader, known: &[Domain], boot_id: String) -> Found {
-    let source = AgentSource::new(folder, name, reader, known, boot_id);
+fn found(folder: &Path, name: &'static str, reader: PageReader, wanted: Wanted<'_>, boot_id: String) -> Found {
+    let source = AgentSource::new(folder, name, reader, wanted, boot_id);
     let path = folder.join(name);
     if source.domains.is_empty() {
-        let reason = format!("{}: every component is read directly", path.display());
+        let reason = format!("{}: nothing that is not read directly", path.display());
         return Found::nothing(status(NAME, Status::Off, &reason, ""));
     }
     let steps = if name == page::FINE { "" } else { ", in steps of 1 s and 0.1 J" };
@@ -144,8 +165,8 @@ pub struct AgentSource {
     reader: Option<PageReader>,
     /// For each domain its index in the page; `None`: the present page has no such domain.
     places: Vec<Option<usize>>,
-    /// For each domain the last reading that was passed on: its end and its energy.
-    passed: Vec<Option<(u64, u64)>>,
+    /// For each domain the end of the last reading that was passed on.
+    passed: Vec<Option<u64>>,
     retry: Option<Backoff>,
     snapshot: Snapshot,
     notes: Vec<SourceEvent>,
@@ -153,11 +174,11 @@ pub struct AgentSource {
 }
 
 impl AgentSource {
-    fn new(folder: &Path, name: &'static str, reader: PageReader, known: &[Domain], boot_id: String) -> Self {
+    fn new(folder: &Path, name: &'static str, reader: PageReader, wanted: Wanted<'_>, boot_id: String) -> Self {
         let step_uj = reader.header().steps.uj;
-        let wanted = |domain: &&Domain| is_wanted(domain, known);
+        let is_wanted = |domain: &&Domain| is_wanted(domain, wanted);
         let domains: Vec<Domain> =
-            reader.header().domains.iter().filter(wanted).map(|domain| through_agent(domain, step_uj)).collect();
+            reader.header().domains.iter().filter(is_wanted).map(|domain| through_agent(domain, step_uj)).collect();
         let mut source = Self {
             folder: folder.to_owned(),
             name,
@@ -218,9 +239,9 @@ impl AgentSource {
         Backoff::extend(&mut self.retry, now_ns);
     }
 
-    /// Returns the unit of the domains, microjoules; `None` where all are powers.
+    /// Returns the unit of the domains, microjoules; `None` without domains.
     fn unit_uj(&self) -> Option<u64> {
-        self.domains.iter().find(|domain| domain.kind == Kind::Energy).map(|domain| domain.scale.micro(1))
+        self.domains.first().map(|domain| domain.scale.micro(1))
     }
 
     fn note(&mut self, at_ns: u64, kind: EventKind, text: String) {
@@ -232,31 +253,26 @@ impl AgentSource {
         let failed = |fault| Some(Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) });
         let Some(place) = self.places.get(index).copied().flatten() else { return failed(Fault::Gone) };
         let point = self.snapshot.points().get(place).and_then(PagePoint::load)?;
-        if point.is_silent {
+        let domain = self.domains.get(index)?;
+        let replaced = point.flags & DomainPoint::ESTIMATED != 0 && domain.quality != Quality::Estimated;
+        if point.is_silent || replaced {
+            // An estimate that counts for a sensor is no reading of it.
             return failed(Fault::NotAvailable);
         }
-        let domain = self.domains.get(index)?;
-        let before = self.passed.get_mut(index)?.replace((point.after_ns, point.uj));
-        if before.is_some_and(|(after_ns, _)| point.after_ns <= after_ns) {
+        let before = self.passed.get_mut(index)?.replace(point.after_ns);
+        if before.is_some_and(|after_ns| point.after_ns <= after_ns) {
             return None;
         }
-        let value = match domain.kind {
-            Kind::Energy => point.uj / domain.scale.micro(1).max(1),
-            // The mean since the reading before.
-            Kind::Power => mean_uw(before?, (point.after_ns, point.uj))?,
-        };
+        let value = point.uj / domain.scale.micro(1).max(1);
         Some(Reading { before_ns: point.before_ns, after_ns: point.after_ns, value: Ok(value) })
     }
 }
 
-/// Returns the mean power between two readings, microwatts.
-fn mean_uw(from: (u64, u64), to: (u64, u64)) -> Option<u64> {
-    let (ns, uj) = (to.0.checked_sub(from.0).filter(|ns| *ns > 0)?, to.1.saturating_sub(from.1));
-    u64::try_from(u128::from(uj) * 1_000_000_000 / u128::from(ns)).ok()
-}
-
-/// Whether a domain of the page is to be read: no sensor of its component is read directly.
-fn is_wanted(domain: &Domain, known: &[Domain]) -> bool {
+/// Whether a domain of the page is to be read: it is a counter, and no sensor of its component is read directly.
+///
+/// Power that the agent integrates is not: its energy between two snapshots has no bounds that hold.
+fn is_wanted(domain: &Domain, wanted: Wanted<'_>) -> bool {
+    let Wanted { known, accelerators, estimates } = wanted;
     let is_part = |other: &&Domain| !other.is_host_total();
     let mut others = known.iter().filter(is_part);
     let id_is_known = known.iter().any(|other| other.id == domain.id);
@@ -265,22 +281,16 @@ fn is_wanted(domain: &Domain, known: &[Domain]) -> bool {
         Component::Other => others.any(|other| other.component == Component::Cpu),
         component => others.any(|other| other.component == component),
     };
-    !id_is_known && !is_direct
+    let is_allowed =
+        (accelerators || domain.component != Component::Gpu) && (estimates || domain.quality != Quality::Estimated);
+    domain.kind == Kind::Energy && is_allowed && !id_is_known && !is_direct
 }
 
 /// Returns a domain of the page as a domain of this source.
 fn through_agent(domain: &Domain, step_uj: u64) -> Domain {
     let method = domain.method.as_ref().map_or(NAME.to_owned(), |method| format!("{NAME}: {method}"));
-    let mut own = Domain { source: NAME.to_owned(), method: Some(method), range: None, ..domain.clone() };
-    match domain.kind {
-        Kind::Energy => own.scale = Scale::from_base_per_raw(step_uj as f64 / 1e6).unwrap_or(Scale::MICRO),
-        Kind::Power => {
-            own.scale = Scale::MICRO;
-            own.average_ns = Some(page::DEAD_NS / 2);
-            own.quality = own.quality.max(Quality::Derived);
-        }
-    }
-    own
+    let scale = Scale::from_base_per_raw(step_uj as f64 / 1e6).unwrap_or(Scale::MICRO);
+    Domain { source: NAME.to_owned(), method: Some(method), range: None, scale, ..domain.clone() }
 }
 
 impl Source for AgentSource {

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::Path;
 
 use eco2_core::schema::{EventKind, Status};
-use eco2_core::{Component, Domain, DomainPoint, Fault, Kind, ModelRange, Quality, Reading, Snapshot};
+use eco2_core::{Component, Domain, DomainPoint, Fault, ModelRange, Quality, Reading, Snapshot};
 use eco2_samplers::agent::PagePoint;
 use eco2_samplers::clock::{Clock, monotonic_ns};
-use eco2_samplers::discover::{Discovery, Selection, discover};
+use eco2_samplers::discover::{Discovery, Selection, discover, discover_visible};
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::page::{FINE, PUBLIC, PageSpec, PageWriter, Steps};
+use eco2_samplers::visible::Visible;
 use eco2_samplers::{Batch, Change, Roots, Source};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
@@ -94,22 +95,59 @@ fn what_may_not_be_read_is_read_through_the_agent_as_the_same_counter() {
     assert_eq!(status(&found).unwrap().0, Status::Ok);
     let mut source = agent(found);
     let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-    assert_eq!(ids, ["package-0", "dram-0", "gpu-0", "memory-estimate"]);
+    assert_eq!(
+        ids,
+        ["package-0", "dram-0", "memory-estimate"],
+        "power that the agent integrates has no bounds that hold"
+    );
     let package = &source.domains()[0];
     assert_eq!((package.quality, package.method.as_deref()), (Quality::Measured, Some("agent")));
     assert_eq!((package.max_uw, package.range, package.source.as_str()), (Some(280_000_000), None, "agent"));
-    assert!(source.domains()[3].model_range.is_some() && source.domains()[3].quality == Quality::Estimated);
-    assert_eq!(source.domains()[2].kind, Kind::Power);
+    assert!(source.domains()[2].model_range.is_some() && source.domains()[2].quality == Quality::Estimated);
 
     let readings = read(source.as_mut());
     let first = readings[0].1;
     assert_eq!((first.before_ns, first.after_ns, first.value), (now_ns - MS, now_ns, Ok(7_000_000)));
-    assert_eq!(readings.len(), 3, "of a power, the first reading only begins its mean: {readings:?}");
+    assert_eq!(readings.len(), 3);
     assert_eq!(values(source.as_mut()), [], "nothing new since");
     let later_ns = now_ns + 100 * MS;
     page.publish(&snapshot(later_ns, &[7_000_900, 500, 5_003_000, 9]), later_ns);
     let second = values(source.as_mut());
-    assert_eq!(second, [(0, Ok(7_000_900)), (1, Ok(500)), (2, Ok(50_000_000)), (3, Ok(9))], "5 J in 100 ms are 50 W");
+    assert_eq!(second, [(0, Ok(7_000_900)), (1, Ok(500)), (2, Ok(9))]);
+
+    // The agent's counter fails, and an estimate counts in its place: that is no reading of the counter.
+    let last_ns = later_ns + 100 * MS;
+    let replaced = PagePoint { uj: 8_000_000, before_ns: last_ns, after_ns: last_ns, ..ESTIMATED }.store();
+    page.publish(&Snapshot::new(last_ns, DomainPoint::default(), &[replaced; 4]), last_ns);
+    let third = values(source.as_mut());
+    assert_eq!(third[0], (0, Err(Fault::NotAvailable)));
+    assert_eq!(third[2], (2, Ok(8_000_000)), "what is an estimate on the page stays one");
+}
+
+const ESTIMATED: PagePoint =
+    PagePoint { uj: 0, before_ns: 0, after_ns: 0, slope_q28: 0, flags: DomainPoint::ESTIMATED, is_silent: false };
+
+/// Ids of what is read through the agent of a machine that has a counter of a GPU, with these options and variables.
+fn through_agent(roots: &Roots, enabled: bool, variables: &[(&str, &str)]) -> Vec<String> {
+    let (options, variables) = (ModelOptions { enabled, ..ModelOptions::default() }, variables.iter().copied());
+    let visible = Visible::from_vars(variables.map(|(name, value)| (name.into(), value.into())));
+    let found = discover_visible(roots, &Selection::All, &options, &visible);
+    agent(found).domains().iter().map(|domain| domain.id.clone()).collect()
+}
+
+#[test]
+fn what_the_program_does_not_see_and_estimates_that_are_refused_are_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut counters = domains();
+    counters[2] = Domain::counter("GPU-0", Component::Gpu, "board", "nvml");
+    let now_ns = monotonic_ns();
+    let mut page = publisher(&roots, FINE, FULL, &counters);
+    page.publish(&snapshot(now_ns, &[0; 4]), now_ns);
+    assert_eq!(through_agent(&roots, true, &[]), ["package-0", "dram-0", "GPU-0", "memory-estimate"]);
+    assert_eq!(through_agent(&roots, false, &[]), ["package-0", "dram-0", "GPU-0"]);
+    let hidden = through_agent(&roots, true, &[("CUDA_VISIBLE_DEVICES", "")]);
+    assert_eq!(hidden, ["package-0", "dram-0", "memory-estimate"]);
 }
 
 #[test]
@@ -124,7 +162,7 @@ fn what_is_read_directly_is_not_read_through_the_agent() {
     let page = publisher(&roots, FINE, FULL, &domains());
     let source = agent(find(&roots));
     let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-    assert_eq!(ids, ["dram-0", "gpu-0", "memory-estimate"], "the package is read by powercap");
+    assert_eq!(ids, ["dram-0", "memory-estimate"], "the package is read by powercap");
     drop(page);
     drop(publisher(&roots, FINE, FULL, &domains()[..1]));
     fs::remove_file(roots.agent[0].join(FINE)).unwrap();
