@@ -68,6 +68,19 @@ pub enum Error {
         /// The field that would be empty.
         field: &'static str,
     },
+    /// A format requires hardware, and the report has no device: it is a summary that was shared.
+    #[error(
+        "run {run} has no devices, and {format} requires their number in `{field}`: export the report of the run itself, not a \
+         summary of it"
+    )]
+    NoDevices {
+        /// Its id.
+        run: String,
+        /// The format.
+        format: &'static str,
+        /// The field that would be empty.
+        field: &'static str,
+    },
     /// The file is larger than anything eco2 writes.
     #[error(
         "{}: larger than {cap_bytes} bytes, more than a {what} can be; check that this is the file you meant",

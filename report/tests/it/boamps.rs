@@ -1,9 +1,9 @@
 //! BoAmps documents against the rules of the format's five schemas.
 
-use eco2_report::boamps_json;
+use eco2_report::{Error, boamps_json};
 use serde_json::{Map, Value, json};
 
-use crate::fixture::{bare, kilowatt_hour, report};
+use crate::fixture::{kilowatt_hour, report};
 
 /// Returns the schema of an object: its required fields, and all that the format knows, by type. Here others are not permitted.
 fn object(required: &[&str], fields: &[(&str, Value)]) -> Value {
@@ -121,13 +121,11 @@ fn documents() -> Vec<Value> {
     for name in ["data_type", "infra_type"] {
         wrong_words.run.labels.insert(name.into(), "cellar".into());
     }
-    // A summary that another group shared may have an energy, and neither a device nor a month nor a place.
-    let mut shared = kilowatt_hour("run-2", None);
-    (shared.devices, shared.carbon) = (Vec::new(), None);
-    (shared.run.started_at, shared.run.ended_at) = (String::new(), String::new());
-    let mut of_nothing = bare();
-    of_nothing.energy.total_uj = Some(0);
-    let runs = [report(), kilowatt_hour("run-1", None), labelled, wrong_words, shared, of_nothing];
+    // A merged report may have no date, and a run without a zone no place.
+    let mut undated = kilowatt_hour("run-2", None);
+    undated.carbon = None;
+    (undated.run.started_at, undated.run.ended_at) = (String::new(), String::new());
+    let runs = [report(), kilowatt_hour("run-1", None), labelled, wrong_words, undated];
     runs.iter().map(|run| serde_json::from_str(&boamps_json(run).unwrap()).unwrap()).collect()
 }
 
@@ -147,6 +145,15 @@ fn check(schema: &Value, breaks: &[(&str, Value)]) {
             assert!(!validator.is_valid(&broken), "{place}: {value} is found");
         }
     }
+}
+
+#[test]
+fn a_summary_without_devices_is_refused_because_their_number_is_required() {
+    let mut shared = kilowatt_hour("run-2", None);
+    shared.devices.clear();
+    let refused = boamps_json(&shared).unwrap_err();
+    assert!(matches!(refused, Error::NoDevices { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("BoAmps requires their number in `nbComponent`"), "{refused}");
 }
 
 #[test]

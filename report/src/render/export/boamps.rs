@@ -28,11 +28,14 @@ const INFRASTRUCTURES: [&str; 4] = ["publicCloud", "privateCloud", "onPremise", 
 /// PUE.
 ///
 /// # Errors
-/// [`Error::NoEnergy`], as the format requires the figure; [`Error::Encode`].
+/// [`Error::NoEnergy`] and [`Error::NoDevices`], as the format requires both numbers; [`Error::Encode`].
 pub fn boamps_json(report: &Report) -> Result<String, Error> {
     let report = finite(report);
     if report.energy.total_uj.is_none() {
         return Err(Error::NoEnergy { run: report.run.id.clone(), format: "BoAmps", field: "powerConsumption" });
+    }
+    if super::hardware_by_type(&report).is_empty() {
+        return Err(Error::NoDevices { run: report.run.id.clone(), format: "BoAmps", field: "nbComponent" });
     }
     let mut value = json!({
         "header": header(&report),
@@ -104,14 +107,10 @@ fn measure(report: &Report) -> Value {
 
 /// Returns the section about the infrastructure: its type, the cloud and the hardware.
 fn infrastructure(report: &Report) -> Value {
-    let mut components: Vec<Value> = super::hardware_by_type(report)
+    let components: Vec<Value> = super::hardware_by_type(report)
         .into_iter()
         .map(|((kind, name), count)| json!({"componentName": name, "componentType": kind, "nbComponent": count}))
         .collect();
-    // The format requires one; a summary that was shared has no devices.
-    if components.is_empty() {
-        components.push(json!({"componentType": NOT_STATED, "nbComponent": 1}));
-    }
     let in_cloud = label(report, "cloud_provider").map(|_| "publicCloud");
     json!({
         "infraType": listed(report, "infra_type", &INFRASTRUCTURES).or(in_cloud).unwrap_or("other"),
