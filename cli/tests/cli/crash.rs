@@ -75,7 +75,7 @@ fn f41_a_killed_run_leaves_no_lock_behind() {
     kill(running(&rig));
     let next = rig.run("--json report.json", "exit 3");
     assert_eq!(next.code, Some(3));
-    assert_eq!(rig.report("report.json").run.state, State::Final);
+    assert_eq!(rig.report("report.json").run.exit_code, Some(3));
     let logs = rig.logs();
     assert!(logs.iter().all(|log| log.extension().is_some_and(|end| end == "eco2log")), "{logs:?}");
 }

@@ -38,20 +38,26 @@ fn two_gpus_by_their_own_clock() {
     let calls = rig.path("calls");
     let library = rig.nvml(&format!("clock_file={}\ncalls={}\n{gpus}", clock.display(), calls.display()));
     let flags = "--quiet --no-log --zone DE --name live --source nvml --json report.json";
-    // Each tick is awaited until both counters have been read twice, however long that takes. The first one is a millisecond: it dates
-    // the energy that follows into the run.
-    let read = "reads() { grep -c TotalEnergy calls; }; seen() { n=$(reads); until [ $(reads) -ge $((n + 4)) ]; do sleep 0.02; done; }; ";
-    let tick = |ns: u64| format!("echo {ns} > tick; mv tick clock; seen; ");
-    let script = format!("{read}seen; {}{}", tick(1_001_000_000), tick(2_500_000_000));
-    let ran = ran(rig.measuring(flags, &script).env("ECO2_NVML", library));
+    // Until both counters have been read twice within the run, however long that takes, the clock goes on by milliseconds: a counter
+    // that does not change for seconds would be replaced. The energy of the one long tick that follows is then the run's.
+    let script = "ns=1000000000; reads() { grep -c TotalEnergy calls; }; tick() { echo $1 > tick; mv tick clock; }
+        n=$(reads); until [ $(reads) -ge $((n + 4)) ]; do ns=$((ns + 1000000)); tick $ns; sleep 0.02; done
+        n=$(reads); tick 2500000000; until [ $(reads) -ge $((n + 4)) ]; do sleep 0.02; done";
+    let ran = ran(rig.measuring(flags, script).env("ECO2_NVML", library));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     compared("live_nvml", &rig, 1_500 * 350_000);
 }
 
 fn compared(name: &str, rig: &Rig, truth_uj: u64) {
     let text = std::fs::read_to_string(rig.path("report.json")).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut report: serde_json::Value = serde_json::from_str(&text).unwrap();
     let total_uj = report["energy"]["total_uj"].as_u64().unwrap();
     assert!((truth_uj / 2..=truth_uj).contains(&total_uj), "{name}: {total_uj} of {truth_uj}");
-    check::json(name, &text, check::LIVE);
+    // Whether readings are close enough for a power is the clock's to decide, too.
+    for device in report["devices"].as_array_mut().unwrap() {
+        for field in ["peak_w", "peak_window_ns", "power_w"] {
+            device[field] = "by the clock".into();
+        }
+    }
+    check::json(name, &report.to_string(), check::LIVE);
 }
