@@ -12,6 +12,7 @@ use eco2_samplers::schedule::Demand;
 use eco2_samplers::{Change, DeviceUse, Learned, Sink, SourceEvent, Watched};
 
 use crate::node::Input;
+use crate::requests::Request;
 
 /// Inputs that wait: some seconds at the highest rate, a few hundred kilobytes.
 const QUEUE: usize = 1 << 10;
@@ -19,8 +20,8 @@ const QUEUE: usize = 1 << 10;
 /// The end at the sampling thread. It never waits: where the queue is full, it drops readings and counts them. What later
 /// inputs depend on, such as the list of domains, is kept and passed on once there is room.
 #[derive(Debug)]
-pub struct Feed {
-    queue: SyncSender<Input>,
+pub(crate) struct Feed {
+    queue: SyncSender<Message>,
     /// Inputs that may not be lost and found no room, oldest first.
     kept: VecDeque<Input>,
     shared: Arc<Shared>,
@@ -28,8 +29,8 @@ pub struct Feed {
 
 /// The end at the accounting thread.
 #[derive(Debug)]
-pub struct Received {
-    queue: Receiver<Input>,
+pub(crate) struct Received {
+    queue: Receiver<Message>,
     shared: Arc<Shared>,
 }
 
@@ -42,9 +43,38 @@ struct Shared {
     watched: Mutex<Vec<u32>>,
 }
 
-/// Why there is no next input.
+/// What the accounting thread takes.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Of the sampling thread.
+    Input(Input),
+    /// Of a client.
+    Request(Request),
+}
+
+/// An end for requests to the accounting thread. Cloning shares the queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Requests {
+    queue: SyncSender<Message>,
+    shared: Arc<Shared>,
+}
+
+impl Requests {
+    /// Passes a request on; `false` where the queue is full or the thread has ended.
+    pub(crate) fn pass(&self, request: Request) -> bool {
+        self.queue.try_send(Message::Request(request)).is_ok()
+    }
+
+    /// Makes the sampling thread read at its full rate until `until_ns`, monotonic nanoseconds.
+    pub(crate) fn view_until(&self, until_ns: u64) {
+        // Relaxed: the sampling thread looks again at its next tick.
+        self.shared.viewed_until_ns.fetch_max(until_ns, Ordering::Relaxed);
+    }
+}
+
+/// Why there is no next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Empty {
+pub(crate) enum Empty {
     /// None came in time.
     Timeout,
     /// The sampling thread has ended.
@@ -53,22 +83,26 @@ pub enum Empty {
 
 impl Feed {
     /// Returns the two ends of a new queue.
-    #[must_use]
-    pub fn new() -> (Self, Received) {
+    pub(crate) fn new() -> (Self, Received) {
         let (send, receive) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         (Self { queue: send, kept: VecDeque::new(), shared: Arc::clone(&shared) }, Received { queue: receive, shared })
     }
 
+    /// Returns another end, for requests to the accounting thread.
+    pub(crate) fn requests(&self) -> Requests {
+        Requests { queue: self.queue.clone(), shared: Arc::clone(&self.shared) }
+    }
+
     /// Passes `input` on, after those that were kept.
     fn pass(&mut self, input: Input) {
         while let Some(kept) = self.kept.pop_front() {
-            if let Err(TrySendError::Full(kept)) = self.queue.try_send(kept) {
+            if let Err(TrySendError::Full(Message::Input(kept))) = self.queue.try_send(Message::Input(kept)) {
                 self.kept.push_front(kept);
                 return self.refused(input);
             }
         }
-        if let Err(TrySendError::Full(input)) = self.queue.try_send(input) {
+        if let Err(TrySendError::Full(Message::Input(input))) = self.queue.try_send(Message::Input(input)) {
             self.refused(input);
         }
     }
@@ -85,11 +119,11 @@ impl Feed {
 }
 
 impl Received {
-    /// Returns the next input, waiting at most `patience` for it.
+    /// Returns the next message, waiting at most `patience` for it.
     ///
     /// # Errors
     /// [`Empty`] where none came.
-    pub fn next(&self, patience: Duration) -> Result<Input, Empty> {
+    pub(crate) fn next(&self, patience: Duration) -> Result<Message, Empty> {
         self.queue.recv_timeout(patience).map_err(|error| match error {
             RecvTimeoutError::Timeout => Empty::Timeout,
             RecvTimeoutError::Disconnected => Empty::Ended,
@@ -98,18 +132,12 @@ impl Received {
 
     /// Returns the number of inputs that were dropped so far.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Makes the sampling thread read at its full rate until `until_ns`, monotonic nanoseconds.
-    pub fn view_until(&self, until_ns: u64) {
-        // Relaxed: the sampling thread looks again at its next tick.
-        self.shared.viewed_until_ns.fetch_max(until_ns, Ordering::Relaxed);
-    }
-
     /// Sets the processes whose use of devices is wanted.
-    pub fn watch(&self, pids: Vec<u32>) {
+    pub(crate) fn watch(&self, pids: Vec<u32>) {
         *self.shared.watched.lock().unwrap_or_else(PoisonError::into_inner) = pids;
     }
 }

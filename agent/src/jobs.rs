@@ -1,20 +1,60 @@
 //! Defines a job of the node ([`Job`]) and its times.
 
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Instant;
 
+/// Longest id, characters.
+const MAX_ID: usize = 64;
+/// Longest name, characters.
+const MAX_NAME: usize = 200;
+/// Longest path of a control group, bytes: that of the kernel.
+const MAX_PATH: usize = 4_096;
+
 /// The processes of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum JobProcesses {
     /// A process and everything that it starts.
     Tree(u32),
-    /// Every process of a control group, by its path below the mount point, and of the groups within it.
+    /// Every process of a control group and of the groups within it, by its path below the mount point, without a first slash.
     Group(PathBuf),
 }
 
+/// Why a job was not begun or ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The id has other characters, or is too long.
+    #[error("the id of a job has 1 to 64 characters of A-Z a-z 0-9 . _ : -")]
+    BadId,
+    /// The name is too long, or has control characters.
+    #[error("the name of a job has at most 200 characters, none of which is a control character")]
+    BadName,
+    /// The path of the control group leads out of the hierarchy.
+    #[error("the path of a control group is below its mount point, such as /slurm/uid_1000/job_7, without '..'")]
+    BadGroup,
+    /// A job of this id goes on.
+    #[error("job {0} goes on already: end it first, or choose another id")]
+    GoesOn(String),
+    /// No job of this id goes on, or it is another user's.
+    #[error("no job {0} of yours goes on: eco2 job list shows yours")]
+    NotFound(String),
+    /// There is no such process, or it is another user's.
+    #[error("no process of yours has the id {0}")]
+    NoProcess(u32),
+    /// There are too many jobs.
+    #[error("{0} jobs go on, which is the most that the agent follows")]
+    TooMany(usize),
+    /// The agent is behind or ends.
+    #[error("the agent does not answer: try again")]
+    Busy,
+}
+
 /// A job, as the program that begins it describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Unique among the jobs that go on.
     pub id: String,
@@ -22,11 +62,31 @@ pub struct Job {
     pub name: String,
     /// The user to whom it belongs.
     pub uid: u32,
-    /// Its processes; `None`: none are known, and no energy is attributed to it.
-    pub processes: Option<JobProcesses>,
+    /// Its processes.
+    pub processes: JobProcesses,
 }
 
 impl Job {
+    /// Checks its texts, which come from outside.
+    pub(crate) fn check(&self) -> Result<(), JobError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        if self.id.is_empty() || self.id.len() > MAX_ID || !self.id.chars().all(is_plain) {
+            return Err(JobError::BadId);
+        }
+        if self.name.chars().count() > MAX_NAME || self.name.chars().any(char::is_control) {
+            return Err(JobError::BadName);
+        }
+        match &self.processes {
+            JobProcesses::Group(path) => {
+                let mut parts = path.components();
+                let is_below =
+                    parts.all(|part| matches!(part, Component::Normal(_))) && path.as_os_str().len() <= MAX_PATH;
+                if is_below && !path.as_os_str().is_empty() { Ok(()) } else { Err(JobError::BadGroup) }
+            }
+            JobProcesses::Tree(_) => Ok(()),
+        }
+    }
+
     /// Returns the kind of consumer that it is.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -35,12 +95,14 @@ impl Job {
 }
 
 /// A job and its times.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JobState {
     pub(crate) job: Job,
     pub(crate) began: Instant,
     pub(crate) ended: Option<Instant>,
     pub(crate) steps: Option<u64>,
+    /// When its first process was started, clock ticks since boot: a process id alone is used again.
+    pub(crate) root_started: Option<u64>,
     /// Whether it has been present since before the current interval.
     is_old: bool,
     /// Whether it was not present any more when the current interval began.
@@ -49,8 +111,8 @@ pub(crate) struct JobState {
 
 impl JobState {
     /// Returns a job that begins within the current interval.
-    pub(crate) fn new(job: Job, began: Instant) -> Self {
-        Self { job, began, ended: None, steps: None, is_old: false, is_over: false }
+    pub(crate) fn new(job: Job, began: Instant, root_started: Option<u64>) -> Self {
+        Self { job, began, ended: None, steps: None, root_started, is_old: false, is_over: false }
     }
 
     /// Ends the job; `false` where it has ended before.

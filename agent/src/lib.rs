@@ -7,7 +7,7 @@
 //!             (eco2-samplers)    (Feed: drops      (Node)           │
 //!                                 and counts)                       └─▶ the page, which other programs map
 //! ```
-//! - The sampling thread never waits: [`Feed`] passes what it read through a queue of fixed length. Where the queue is full,
+//! - The sampling thread never waits: `Feed` passes what it read through a queue of fixed length. Where the queue is full,
 //!   the readings are dropped and counted. Counters are cumulative, so that a dropped reading costs no energy.
 //! - [`Node`] is the account: a pure function of readings, jobs and CPU times. It has no thread, no clock and no file, so
 //!   that tests step it. Once a second it makes the two [`Views`] of the node.
@@ -21,31 +21,42 @@
 
 #![forbid(unsafe_code)]
 
+mod accounting;
 mod as_report;
 mod feed;
 #[cfg(test)]
 mod fixture;
+mod folder;
 mod from_report;
+mod group;
 mod health;
 mod http;
 mod jobs;
+mod journal;
 mod latest;
 mod metrics;
 mod node;
+mod pages;
+mod requests;
+mod service;
 mod shares;
 mod snapshot;
+mod store;
 mod view;
 
 pub use eco2_net::Secret;
-pub use feed::{Empty, Feed, Received};
+pub use folder::{FolderFault, RunFolder};
 pub use from_report::{run_emissions, run_views};
+pub use group::group_id;
 pub use health::{Health, Level, SourceHealth};
 pub use http::{
     Anonymous, Caller, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, JobControl, JobEnd, JobFault, JobRequest,
     TlsFiles, new_token,
 };
-pub use jobs::{Job, JobProcesses};
+pub use jobs::{Job, JobError, JobProcesses};
 pub use latest::{Emissions, Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};
 pub use node::{CpuTimes, Input, Node};
+pub use requests::Peer;
+pub use service::{Jobs, Service, ServiceError, Settings};
 pub use snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};

@@ -3,18 +3,25 @@
 //! A *domain* is one sensor or counter, numbered by its source; the ledger numbers the domains of all sources in the order in
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
+mod restart;
+mod show;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eco2_core::attribution::Use;
 use eco2_core::schema::{EventKind, SourceStatus};
-use eco2_core::{Component, Domain, GapReason, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading};
+use eco2_core::{
+    Component, Domain, DomainPoint, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading,
+};
+use eco2_samplers::agent::PagePoint;
 use eco2_samplers::{Change, DeviceUse, SourceEvent, SourceStates};
 
 use crate::jobs::{Job, JobState};
+use crate::journal::{Base, KeptDevice, KeptReading};
 use crate::latest::Views;
 use crate::shares::{JobKey, Present};
-use crate::snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};
+use crate::snapshot::{Instant, NodeIdentity, Resolution};
 use crate::view::{DeviceNow, View};
 
 /// The use of a device by processes is carried on for this long: drivers are asked at least every ten seconds.
@@ -131,6 +138,16 @@ pub struct Node {
     listed: BTreeMap<usize, Listed>,
     owners: BTreeMap<u32, JobKey>,
     frozen: BTreeSet<usize>,
+    /// For each domain what was counted before this account began.
+    bases: Vec<Base>,
+    /// For each domain its last reading.
+    last: Vec<Option<KeptReading>>,
+    /// What was kept of domains that have not appeared yet.
+    kept: BTreeMap<String, KeptDevice>,
+    /// Whether the kept readings are of this boot.
+    is_same_boot: bool,
+    /// Domains that were not read since their kept reading: the users of the energy until then are not known.
+    unread: BTreeSet<usize>,
     events: BTreeMap<&'static str, u64>,
     readings: u64,
     dropped: u64,
@@ -159,6 +176,11 @@ impl Node {
             listed: BTreeMap::new(),
             owners: BTreeMap::new(),
             frozen: BTreeSet::new(),
+            bases: Vec::new(),
+            last: Vec::new(),
+            kept: BTreeMap::new(),
+            is_same_boot: false,
+            unread: BTreeSet::new(),
             events: BTreeMap::new(),
             readings: 0,
             dropped: 0,
@@ -207,27 +229,30 @@ impl Node {
         self.full.advance(&devices, &present);
         self.public.advance(&devices, &present);
         self.jobs.values_mut().for_each(JobState::interval_ended);
+        let (last, began_ns) = (&self.last, self.began_ns);
+        self.unread.retain(|index| last[*index].is_none_or(|last| last.after_ns < began_ns));
         self.sequence += 1;
         let interval_ns = self.last_ns.replace(now.ns).map(|last_ns| now.ns.saturating_sub(last_ns));
         let of = |view: &View| Arc::new(self.snapshot(view, &devices, now, interval_ns));
         Views { full: of(&self.full), public: of(&self.public) }
     }
 
-    /// Begins a job at `now` and returns its key. It is present from the current interval on.
-    pub fn begin_job(&mut self, job: Job, now: Instant) -> JobKey {
+    /// Begins a job at `now` and returns its key. It is present from the current interval on. `root_started`: when its first
+    /// process was started, clock ticks since boot.
+    pub(crate) fn begin_job(&mut self, job: Job, now: Instant, root_started: Option<u64>) -> JobKey {
         let key = self.next_key;
         self.next_key += 1;
-        self.jobs.insert(key, JobState::new(job, now));
+        self.jobs.insert(key, JobState::new(job, now, root_started));
         key
     }
 
     /// Ends a job at `now`. `false` where no such job goes on.
-    pub fn end_job(&mut self, key: JobKey, now: Instant, steps: Option<u64>) -> bool {
+    pub(crate) fn end_job(&mut self, key: JobKey, now: Instant, steps: Option<u64>) -> bool {
         self.jobs.get_mut(&key).is_some_and(|job| job.end(now, steps))
     }
 
     /// Lists a job that has ended no longer.
-    pub fn forget_job(&mut self, key: JobKey) {
+    pub(crate) fn forget_job(&mut self, key: JobKey) {
         if self.jobs.remove(&key).is_some() {
             self.full.shares.forget(key);
             self.public.shares.forget(key);
@@ -235,8 +260,42 @@ impl Node {
     }
 
     /// Returns every listed job with its key, in the order in which they began.
-    pub fn jobs(&self) -> impl Iterator<Item = (JobKey, &Job)> {
-        self.jobs.iter().map(|(key, state)| (*key, &state.job))
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = (JobKey, &JobState)> {
+        self.jobs.iter().map(|(key, state)| (*key, state))
+    }
+
+    /// Returns the number of domains that have appeared.
+    pub(crate) fn domain_count(&self) -> usize {
+        self.ledger.tracks().len()
+    }
+
+    /// Returns every domain that has appeared, in their order.
+    pub(crate) fn domains(&self) -> Vec<Domain> {
+        self.ledger.tracks().iter().map(|track| track.domain().clone()).collect()
+    }
+
+    /// Returns what the page of this resolution shows at `now_ns`: the total, and a point per domain.
+    pub(crate) fn points(&mut self, resolution: Resolution, now_ns: u64) -> (DomainPoint, Vec<DomainPoint>) {
+        self.live.update(&self.ledger);
+        let point = |(index, point): (usize, &DomainPoint)| {
+            let base_uj = self.bases.get(index).map_or(0, |base| base.uj);
+            let uj = resolution.floor_uj(base_uj.saturating_add(point.uj));
+            // A power of a coarse view is computed from its energies.
+            let slope_q28 = if resolution == Resolution::FULL { point.slope_q28 } else { 0 };
+            if point.is_known() { DomainPoint { uj, slope_q28, ..*point } } else { DomainPoint::default() }
+        };
+        let points: Vec<DomainPoint> = self.live.points().iter().enumerate().map(point).collect();
+        let total = self.live.total(&points, now_ns);
+        let read = |(index, point): (usize, &DomainPoint)| {
+            let track = &self.ledger.tracks()[self.ledger.read_by(self.live.source(index))];
+            let (before_ns, after_ns) = track.last_good_ns().unwrap_or((point.edge_ns, point.edge_ns));
+            let is_silent = track.is_silent() && !track.is_frozen();
+            let DomainPoint { uj, slope_q28, flags, .. } = *point;
+            let read = PagePoint { uj, before_ns, after_ns, slope_q28, flags, is_silent };
+            if point.is_known() { read.store() } else { *point }
+        };
+        let points = points.iter().enumerate().map(read).collect();
+        (total, points)
     }
 
     fn add_domains(&mut self, source: usize, domains: &[Domain]) {
@@ -248,6 +307,7 @@ impl Node {
         for domain in &domains[known..] {
             let index = self.ledger.add_domain(domain.clone());
             self.by_source[source].push(index);
+            self.go_on(index, domain);
         }
         self.live.domains(&self.ledger);
     }
@@ -259,6 +319,9 @@ impl Node {
     fn reading(&mut self, source: usize, domain: usize, reading: &Reading) {
         let Some(index) = self.index(source, domain) else { return };
         self.readings += 1;
+        if let Ok(raw) = reading.value {
+            self.last[index] = Some(KeptReading { before_ns: reading.before_ns, after_ns: reading.after_ns, raw });
+        }
         if self.ledger.reading(index, reading).is_some() {
             let kinds: Vec<EventKind> =
                 self.ledger.take_notices(index).iter().map(|notice| notice.kind.event_kind()).collect();
@@ -304,20 +367,22 @@ impl Node {
         let point = self.live.points()[index];
         let domain = self.ledger.tracks()[index].domain();
         let bounds = self.ledger.used_bounds(self.live.source(index), now_ns);
-        let energy_uj = point.is_known().then_some(point.uj);
+        let base = self.bases[index];
+        let own_uj = point.is_known().then_some(point.uj);
+        let energy_uj = own_uj.or((base.uj > 0).then_some(0)).map(|own_uj| base.uj.saturating_add(own_uj));
         let of = match domain.component {
+            _ if self.unread.contains(&index) => None,
             Component::Cpu | Component::Memory => cpu_use.cloned(),
             _ => self.listed_use(index, now_ns, present),
         };
         DeviceNow {
             energy_uj,
-            below_uj: bounds.map_or(point.uj, |bounds| point.uj.saturating_sub(bounds.low_uj)),
-            above_uj: bounds.and_then(|bounds| bounds.high_uj).map(|high| high.saturating_sub(point.uj)),
-            kind: if domain.kind == eco2_core::Kind::Energy && domain.quality <= Quality::Derived {
-                RangeKind::Hard
-            } else {
-                RangeKind::Plausible
-            },
+            below_uj: base.below_uj.saturating_add(bounds.map_or(0, |bounds| point.uj.saturating_sub(bounds.low_uj))),
+            above_uj: bounds
+                .and_then(|bounds| bounds.high_uj)
+                .zip(base.above_uj)
+                .map(|(high, above)| high.saturating_sub(point.uj).saturating_add(above)),
+            kind: if is_counter(domain) { RangeKind::Hard } else { RangeKind::Plausible },
             is_summed: self.live.summed().get(index).copied().unwrap_or(false),
             of,
         }
@@ -335,83 +400,11 @@ impl Node {
         let others = (known - consumers.iter().sum::<f64>()).max(0.0);
         Use::from_fractions(&consumers, others, listed.unknown)
     }
+}
 
-    fn snapshot(&self, view: &View, now: &[DeviceNow], at: Instant, interval_ns: Option<u64>) -> Snapshot {
-        let total = view.total(now);
-        Snapshot {
-            node: Arc::clone(&self.identity),
-            resolution: view.resolution,
-            sequence: self.sequence,
-            at_ns: at.ns,
-            wall_ns: at.wall_ns,
-            began_ns: self.began_ns,
-            sampled_ns: self.sampled_ns,
-            devices: now
-                .iter()
-                .enumerate()
-                .map(|(index, device)| self.show(view, index, device, interval_ns))
-                .collect(),
-            sources: self.states.now(&self.found),
-            consumers: self.consumers(view, now, at),
-            total_uj: total.value,
-            total_low_uj: total.low,
-            total_high_uj: total.high,
-            total_range_kind: total.kind,
-            forgotten_uj: view.shares.forgotten_uj,
-            idle_uj: view.shares.idle_uj,
-            not_attributed_uj: view.shares.not_attributed_uj,
-            events: self.events.clone(),
-            readings: self.readings,
-            dropped: self.dropped,
-        }
-    }
-
-    fn show(&self, view: &View, index: usize, device: &DeviceNow, interval_ns: Option<u64>) -> Device {
-        let domain = self.ledger.tracks()[index].domain();
-        let by = self.ledger.tracks()[self.ledger.read_by(index)].domain();
-        let energy = view.energy(index, device);
-        let shown = view.devices.get(index).copied().unwrap_or_default();
-        let power_w =
-            interval_ns.filter(|ns| *ns > 0 && energy.is_known()).map(|ns| shown.grown_uj() as f64 * 1e3 / ns as f64);
-        Device {
-            id: domain.id.clone(),
-            component: domain.component,
-            domain: domain.domain.clone(),
-            name: domain.name.clone(),
-            model: domain.model().map(str::to_owned),
-            source: by.source.clone(),
-            method: by.method.clone(),
-            quality: if energy.is_known() { domain.quality.max(by.quality) } else { Quality::Missing },
-            energy_uj: energy.value,
-            low_uj: energy.low,
-            high_uj: energy.high,
-            range_kind: energy.kind,
-            power_w,
-            is_summed: shown.was_summed(),
-        }
-    }
-
-    fn consumers(&self, view: &View, now: &[DeviceNow], at: Instant) -> Vec<Consumer> {
-        let (below_uj, above_uj) = view.slack_uj(now);
-        let consumer = |(key, state): (&JobKey, &JobState)| {
-            let sum = view.shares.jobs.get(key).copied().unwrap_or_default();
-            let end = state.ended.unwrap_or(at);
-            Consumer {
-                id: state.job.id.clone(),
-                kind: state.job.kind(),
-                name: state.job.name.clone(),
-                uid: state.job.uid,
-                energy_uj: sum.energy_uj,
-                low_uj: sum.low_uj.min(sum.energy_uj).saturating_sub(below_uj),
-                high_uj: sum.high_uj.zip(above_uj).map(|(high, above)| high.max(sum.energy_uj).saturating_add(above)),
-                began_wall_ns: state.began.wall_ns,
-                ended_wall_ns: state.ended.map(|ended| ended.wall_ns),
-                duration_ns: end.ns.saturating_sub(state.began.ns),
-                steps: state.steps,
-            }
-        };
-        self.jobs.iter().map(consumer).collect()
-    }
+/// Whether a domain counts energy by itself, so that its bounds hold whatever the load did.
+fn is_counter(domain: &Domain) -> bool {
+    domain.kind == Kind::Energy && domain.quality <= Quality::Derived
 }
 
 /// Returns how the present jobs used the CPUs. Time of processes that are of no job is that of others.
@@ -421,3 +414,6 @@ fn cpu_use(cpu: &CpuTimes, present: &[Present]) -> Use {
     let used_ns = consumers.iter().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
     Use { consumers, others: cpu.busy_ns.saturating_sub(used_ns), idle: cpu.idle_ns, ..Use::default() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 
 use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
+use serde::{Deserialize, Serialize};
 
 /// Number by which the node knows a job. It is never used again, unlike the job's id.
 pub(crate) type JobKey = u64;
 
 /// Energy of one job with its range, microjoules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShareSum {
     pub(crate) energy_uj: u64,
     pub(crate) low_uj: u64,
@@ -39,7 +40,7 @@ pub(crate) struct Present {
 pub(crate) type Interval = (u64, Option<Use>);
 
 /// The sums so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shares {
     pub(crate) jobs: BTreeMap<JobKey, ShareSum>,
     /// Energy of jobs that are not in `jobs` any more.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use eco2_core::schema::SourceStatus;
 use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One instant by two clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Instant {
     /// Monotonic nanoseconds: decides.
     pub ns: u64,

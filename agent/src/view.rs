@@ -2,6 +2,7 @@
 
 use eco2_core::attribution::Use;
 use eco2_core::{Bounded, RangeKind};
+use serde::{Deserialize, Serialize};
 
 use crate::Resolution;
 use crate::shares::{Interval, Present, Shares};
@@ -23,7 +24,7 @@ pub(crate) struct DeviceNow {
 }
 
 /// The energy of one device as it is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shown {
     /// Its own energy at the end of the last interval, rounded down to the resolution.
     own_uj: u64,
@@ -32,6 +33,7 @@ pub(crate) struct Shown {
     /// Whether it has been summed; then it shows what it counted.
     was_summed: bool,
     /// Growth in the last interval.
+    #[serde(skip)]
     grown_uj: u64,
 }
 
@@ -45,7 +47,7 @@ impl Shown {
     }
 
     /// Returns the energy to show: what it counted while summed, so that the sum over the devices is the total.
-    fn energy_uj(self) -> u64 {
+    pub(crate) fn energy_uj(self) -> u64 {
         if self.was_summed { self.counted_uj } else { self.own_uj }
     }
 }

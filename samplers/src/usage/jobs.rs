@@ -5,6 +5,7 @@
 //! job: time of the inner one is not that of the outer one.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cgroup::{self, GroupClock};
@@ -20,6 +21,33 @@ pub enum JobMembers {
     Tree(u32),
     /// The processes of a control group and of the groups within it, by its path below the mount point.
     Group(PathBuf),
+}
+
+/// What is known of a process without its help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessFacts {
+    /// The user that it runs as.
+    pub uid: u32,
+    /// When it was started, clock ticks since boot. A process id alone is used again.
+    pub started: u64,
+}
+
+impl ProcessFacts {
+    /// Reads them; `None` where there is no such process.
+    ///
+    /// ```
+    /// use eco2_samplers::Roots;
+    /// use eco2_samplers::usage::ProcessFacts;
+    ///
+    /// assert!(ProcessFacts::read(&Roots::default(), std::process::id()).is_some());
+    /// ```
+    #[must_use]
+    pub fn read(roots: &Roots, pid: u32) -> Option<Self> {
+        let folder = roots.procfs.join(pid.to_string());
+        let uid = std::fs::metadata(&folder).ok()?.uid();
+        let text = sysfs::read_long_text(&folder.join("stat")).ok()?;
+        Some(Self { uid, started: ProcessStat::parse(&text)?.key.started })
+    }
 }
 
 /// The use of the CPUs since the look before, nanoseconds of one CPU.
@@ -140,6 +168,12 @@ impl JobUsage {
         let since = self.host.replace(host).map(|before| host.since(before))?;
         let ns = |ticks: u64| ticks.saturating_mul(self.tick_ns);
         Some(JobTimes { busy_ns: ns(since.busy.saturating_add(since.stolen)), idle_ns: ns(since.idle), jobs })
+    }
+
+    /// Whether any job is followed.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        !self.jobs.is_empty()
     }
 
     /// Returns the processes of all trees, for drivers that account by process id; of groups, none are listed.

@@ -1,0 +1,225 @@
+//! The accounting thread ([`Accounting`]): takes what the sampling thread read, answers requests, and once a second accounts for
+//! the node, publishes and keeps it.
+
+use std::time::Duration;
+
+use eco2_core::schema::EventKind;
+use eco2_samplers::clock::{monotonic_ns, wall_ns};
+use eco2_samplers::usage::{JobMembers, JobUsage, ProcessFacts};
+use eco2_samplers::{Roots, SourceEvent};
+
+use crate::feed::{Empty, Message, Received};
+use crate::jobs::{Job, JobError, JobProcesses};
+use crate::latest::Latest;
+use crate::node::{CpuTimes, Input, Node};
+use crate::pages::Pages;
+use crate::requests::{Peer, Request};
+use crate::shares::JobKey;
+use crate::snapshot::Instant;
+use crate::store::Store;
+
+/// Time between two accounts.
+const SECOND_NS: u64 = 1_000_000_000;
+/// Jobs that go on at one time.
+const MAX_JOBS: usize = 1_000;
+/// Ended jobs that are listed, and for how long.
+const MAX_ENDED: usize = 500;
+const LISTED_NS: u64 = 3_600 * SECOND_NS;
+
+/// Returns the present instant.
+pub(crate) fn now() -> Instant {
+    Instant { ns: monotonic_ns(), wall_ns: wall_ns() }
+}
+
+/// The state of the thread.
+#[derive(Debug)]
+pub(crate) struct Accounting {
+    node: Node,
+    usage: JobUsage,
+    roots: Roots,
+    pages: Pages,
+    store: Store,
+    received: Received,
+    latest: Latest,
+    next_ns: u64,
+    /// The processes that drivers listed last.
+    listed: Vec<u32>,
+    /// Faults that were reported, so that each is reported once.
+    warned: Vec<String>,
+}
+
+impl Accounting {
+    pub(crate) fn new(
+        node: Node,
+        roots: &Roots,
+        pages: Pages,
+        store: Store,
+        received: Received,
+        latest: Latest,
+    ) -> Self {
+        let usage = JobUsage::new(roots);
+        let next_ns = monotonic_ns().saturating_add(SECOND_NS);
+        let (listed, warned, roots) = (Vec::new(), Vec::new(), roots.clone());
+        Self { node, usage, roots, pages, store, received, latest, next_ns, listed, warned }
+    }
+
+    /// Follows the jobs that went on when the agent ended. Those whose first process has ended meanwhile end.
+    pub(crate) fn follow_jobs_again(&mut self) {
+        let open: Vec<(JobKey, JobProcesses, Option<u64>)> = self
+            .node
+            .jobs()
+            .filter(|(_, state)| state.ended.is_none())
+            .map(|(key, state)| (key, state.job.processes.clone(), state.root_started))
+            .collect();
+        for (key, processes, started) in open {
+            let is_gone = match processes {
+                JobProcesses::Tree(pid) => ProcessFacts::read(&self.roots, pid).map(|facts| facts.started) != started,
+                JobProcesses::Group(_) => false,
+            };
+            if is_gone {
+                self.node.end_job(key, now(), None);
+            } else {
+                self.usage.follow(key, members(&processes));
+            }
+        }
+    }
+
+    /// Counts a fault of the agent itself as an event, once.
+    pub(crate) fn warn(&mut self, text: String) {
+        if !self.warned.contains(&text) {
+            let (at_ns, kind, device) = (monotonic_ns(), EventKind::SourceNote, "agent".to_owned());
+            self.node.take(Input::Note(SourceEvent { at_ns, kind, device, text: text.clone() }));
+            self.warned.push(text);
+        }
+    }
+
+    /// Runs until it is asked to stop, or both the sampling thread and the requests have ended.
+    pub(crate) fn run(mut self) {
+        loop {
+            let patience = Duration::from_nanos(self.next_ns.saturating_sub(monotonic_ns()));
+            match self.received.next(patience) {
+                Ok(Message::Input(input)) => self.take(input),
+                Ok(Message::Request(Request::Stop)) | Err(Empty::Ended) => break,
+                Ok(Message::Request(request)) => self.answer(request),
+                Err(Empty::Timeout) => {}
+            }
+            let now_ns = monotonic_ns();
+            if now_ns >= self.next_ns {
+                self.account();
+                let missed = now_ns.saturating_sub(self.next_ns) / SECOND_NS;
+                self.next_ns = self.next_ns.saturating_add((missed + 1) * SECOND_NS);
+            }
+        }
+        self.account();
+    }
+
+    fn take(&mut self, input: Input) {
+        if let Input::Users { uses, .. } = &input {
+            self.listed = uses.iter().flat_map(|used| used.processes.iter().map(|(pid, _)| *pid)).collect();
+        }
+        let tick = if let Input::Tick { now_ns } = &input { Some(*now_ns) } else { None };
+        self.node.take(input);
+        if let Some(now_ns) = tick {
+            let published = self.pages.publish(&mut self.node, now_ns);
+            published.unwrap_or_else(|error| self.warn(format!("a page is not published: {error}")));
+        }
+    }
+
+    /// Ends an interval.
+    fn account(&mut self) {
+        self.node.dropped(self.received.dropped());
+        let cpu = self.usage.look().map(|times| CpuTimes {
+            busy_ns: times.busy_ns,
+            idle_ns: times.idle_ns,
+            by_job: times.jobs.into_iter().collect(),
+            pids: self.listed.iter().filter_map(|pid| Some((self.usage.owner(*pid)?, *pid))).collect(),
+        });
+        let now = now();
+        let views = self.node.account(now, cpu);
+        self.forget(now);
+        self.keep();
+        self.latest.publish(views);
+        let mut pids = self.usage.pids();
+        // A driver is asked only where there is a process; those of groups are not listed.
+        pids.extend(self.usage.is_following().then(std::process::id));
+        self.received.watch(pids);
+    }
+
+    /// Follows ended jobs no longer, and lists old ones no longer.
+    fn forget(&mut self, now: Instant) {
+        let ended: Vec<(JobKey, u64)> =
+            self.node.jobs().filter_map(|(key, state)| Some((key, state.ended?.ns))).collect();
+        let beyond = ended.len().saturating_sub(MAX_ENDED);
+        for (index, (key, ended_ns)) in ended.into_iter().enumerate() {
+            self.usage.forget(key);
+            if index < beyond || now.ns.saturating_sub(ended_ns) > LISTED_NS {
+                self.node.forget_job(key);
+            }
+        }
+    }
+
+    /// Writes the journal, before anything that it holds is shown.
+    fn keep(&mut self) {
+        let journal = self.node.journal(monotonic_ns());
+        let kept = self.store.write(&journal);
+        kept.unwrap_or_else(|error| self.warn(format!("the journal is not written: {error}")));
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Begin { job, reply } => {
+                let begun = self.begin(job);
+                // The caller may have given up.
+                let _ = reply.try_send(begun);
+            }
+            Request::End { id, by, steps, reply } => {
+                let ended = self.end(&id, by, steps);
+                let _ = reply.try_send(ended);
+            }
+            Request::Stop => {}
+        }
+    }
+
+    fn begin(&mut self, job: Job) -> Result<(), JobError> {
+        job.check()?;
+        let open = || self.node.jobs().filter(|(_, state)| state.ended.is_none());
+        if open().any(|(_, state)| state.job.id == job.id) {
+            return Err(JobError::GoesOn(job.id));
+        }
+        if open().count() >= MAX_JOBS {
+            return Err(JobError::TooMany(MAX_JOBS));
+        }
+        let started = match &job.processes {
+            JobProcesses::Tree(pid) => {
+                let facts = ProcessFacts::read(&self.roots, *pid).ok_or(JobError::NoProcess(*pid))?;
+                if job.uid != 0 && facts.uid != job.uid {
+                    return Err(JobError::NoProcess(*pid));
+                }
+                Some(facts.started)
+            }
+            JobProcesses::Group(_) => None,
+        };
+        let members = members(&job.processes);
+        let key = self.node.begin_job(job, now(), started);
+        self.usage.follow(key, members);
+        self.keep();
+        Ok(())
+    }
+
+    fn end(&mut self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
+        let mut own = self.node.jobs().filter(|(_, state)| by.may_see(state.job.uid) && state.ended.is_none());
+        let key = own.find(|(_, state)| state.job.id == id).map(|(key, _)| key);
+        drop(own);
+        let key = key.ok_or_else(|| JobError::NotFound(id.to_owned()))?;
+        self.node.end_job(key, now(), steps);
+        self.keep();
+        Ok(())
+    }
+}
+
+fn members(processes: &JobProcesses) -> JobMembers {
+    match processes {
+        JobProcesses::Tree(pid) => JobMembers::Tree(*pid),
+        JobProcesses::Group(path) => JobMembers::Group(path.clone()),
+    }
+}

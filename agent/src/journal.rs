@@ -1,0 +1,67 @@
+//! What the agent keeps over a restart ([`Journal`]): the energies that it has published, and the jobs. Plain data.
+//!
+//! After a restart within the same boot, a counter that was not reset goes on: the reading that was kept is the first of the new
+//! account, so that the energy in between is measured. Its users are not known: it is not attributed. What was published
+//! never falls, not even where a counter was reset.
+
+use std::collections::BTreeMap;
+
+use eco2_core::Domain;
+use serde::{Deserialize, Serialize};
+
+use crate::jobs::JobState;
+use crate::shares::{JobKey, Shares};
+use crate::view::Shown;
+
+/// Version of the format.
+pub(crate) const VERSION: u32 = 1;
+
+/// The state of the node at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Journal {
+    pub(crate) version: u32,
+    /// The boot in which it was written.
+    pub(crate) boot_id: String,
+    /// When it was written, monotonic nanoseconds.
+    pub(crate) at_ns: u64,
+    pub(crate) devices: BTreeMap<String, KeptDevice>,
+    pub(crate) jobs: BTreeMap<JobKey, JobState>,
+    pub(crate) next_key: JobKey,
+    pub(crate) full: Shares,
+    pub(crate) public: Shares,
+    pub(crate) events: BTreeMap<String, u64>,
+}
+
+/// One domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptDevice {
+    pub(crate) domain: Domain,
+    pub(crate) base: Base,
+    pub(crate) full: Shown,
+    pub(crate) public: Shown,
+    /// The last reading of its counter; `None` for a power or an estimate, and where there was none.
+    pub(crate) last: Option<KeptReading>,
+}
+
+/// Energy that was counted before the account began, microjoules, and how far the truth may be from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Base {
+    pub(crate) uj: u64,
+    pub(crate) below_uj: u64,
+    /// `None`: unbounded.
+    pub(crate) above_uj: Option<u64>,
+}
+
+impl Default for Base {
+    fn default() -> Self {
+        Self { uj: 0, below_uj: 0, above_uj: Some(0) }
+    }
+}
+
+/// A reading of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptReading {
+    pub(crate) before_ns: u64,
+    pub(crate) after_ns: u64,
+    pub(crate) raw: u64,
+}

@@ -1,0 +1,199 @@
+//! Runs the agent ([`Service`]): the sampling thread, and the accounting thread.
+
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use eco2_samplers::clock::monotonic_ns;
+use eco2_samplers::discover::Discovery;
+use eco2_samplers::{Options, Roots, Sampler, StartError, host};
+
+use crate::accounting::{Accounting, now};
+use crate::feed::{Feed, Requests};
+use crate::folder::RunFolder;
+use crate::jobs::{Job, JobError};
+use crate::latest::{Latest, Views};
+use crate::node::{Input, Node};
+use crate::pages::{Pages, Place};
+use crate::requests::{Peer, Request};
+use crate::snapshot::{NodeIdentity, Snapshot};
+use crate::store::Store;
+
+/// How long a lease of a viewer lasts, during which sensors are read at their full rate.
+const LEASE_NS: u64 = 5_000_000_000;
+/// How long a request waits for its answer. The accounting thread answers within some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Time for the last counter changes when the agent ends.
+const ENDING_NS: u64 = 100_000_000;
+
+/// What the agent needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// The folder of its pages.
+    pub folder: RunFolder,
+    /// Where the machine's interfaces are.
+    pub roots: Roots,
+    /// Id of the group `eco2`, which may read the fine page; `None`: there is none.
+    pub group: Option<u32>,
+    /// Version that is shown.
+    pub version: String,
+}
+
+/// Why the agent did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// There is no sampling thread.
+    #[error(transparent)]
+    Sampling(#[from] StartError),
+    /// There is no accounting thread.
+    #[error("cannot start the accounting thread: {0}; raise the limit on processes (ulimit -u)")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The running agent. Dropping it ends it.
+#[derive(Debug)]
+pub struct Service {
+    latest: Latest,
+    requests: Requests,
+    sampler: Option<HeldSampler>,
+    thread: Option<JoinHandle<()>>,
+    folder: RunFolder,
+}
+
+struct HeldSampler(Sampler);
+
+impl std::fmt::Debug for HeldSampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sampler")
+    }
+}
+
+impl Service {
+    /// Starts both threads. What an earlier agent of this folder published goes on.
+    ///
+    /// # Errors
+    /// Where the system refuses a thread.
+    pub fn start(found: Discovery, settings: Settings) -> Result<Self, ServiceError> {
+        let Settings { folder, roots, group, version } = settings;
+        let host = host::read(&roots);
+        let identity = NodeIdentity { boot_id: host.boot_id, hostname: host.hostname, kernel: host.kernel, version };
+        let began_ns = monotonic_ns();
+        let place = Place { folder: folder.path().to_owned(), group, boot_id: identity.boot_id.clone(), began_ns };
+        let mut node = Node::new(identity, began_ns, found.statuses);
+        let store = Store::new(folder.path());
+        let warning = match store.read() {
+            Ok(journal) => {
+                journal.is_some_and(|journal| !node.resume(journal)).then(|| "it is of another version".to_owned())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        // Their first readings come later; what was published of them is shown at once.
+        for (source, found) in found.sources.iter().enumerate() {
+            node.take(Input::Domains { source, domains: found.domains().to_vec() });
+        }
+        let views: Views = node.account(now(), None);
+        let latest = Latest::new(views);
+        let (feed, received) = Feed::new();
+        let requests = feed.requests();
+        let mut accounting = Accounting::new(node, &roots, Pages::new(place), store, received, latest.clone());
+        warning.into_iter().for_each(|text| accounting.warn(format!("the journal is not used: {text}")));
+        accounting.follow_jobs_again();
+        let thread = std::thread::Builder::new().name("eco2-accounting".to_owned());
+        let thread = thread.spawn(move || accounting.run()).map_err(ServiceError::Thread)?;
+        let options = Options { cpus: found.cpus, ..Options::default() };
+        let sampler = Sampler::start(found.sources, Box::new(feed), options);
+        let mut service = Self { latest, requests, sampler: None, thread: Some(thread), folder };
+        service.sampler = Some(HeldSampler(sampler?));
+        Ok(service)
+    }
+
+    /// Returns where the newest snapshots are.
+    #[must_use]
+    pub fn latest(&self) -> Latest {
+        self.latest.clone()
+    }
+
+    /// Returns a handle for jobs and leases, for any thread.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs {
+        Jobs { requests: self.requests.clone(), latest: self.latest.clone() }
+    }
+
+    /// Returns the folder of the pages.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Reads every sensor once more, keeps the account, marks the pages as ended and ends both threads.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(HeldSampler(sampler)) = self.sampler.take() {
+            // The account takes the last readings from the queue.
+            let _ = sampler.stop(ENDING_NS);
+        }
+        if let Some(thread) = self.thread.take() {
+            while !thread.is_finished() && !self.requests.pass(Request::Stop) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // A panic of the thread has ended it as well.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Begins, ends and lists jobs. Cloning shares the agent.
+#[derive(Debug, Clone)]
+pub struct Jobs {
+    requests: Requests,
+    latest: Latest,
+}
+
+impl Jobs {
+    /// Begins a job. It is kept before this returns: a crash of the agent does not lose it.
+    ///
+    /// # Errors
+    /// [`JobError`] with the reason.
+    pub fn begin(&self, job: Job) -> Result<(), JobError> {
+        let (reply, answer) = sync_channel(1);
+        if !self.requests.pass(Request::Begin { job, reply }) {
+            return Err(JobError::Busy);
+        }
+        answer.recv_timeout(PATIENCE).unwrap_or(Err(JobError::Busy))
+    }
+
+    /// Ends the job of that id, if `by` may; `steps`: how many steps it took, if it counted them.
+    ///
+    /// # Errors
+    /// [`JobError`] with the reason.
+    pub fn end(&self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
+        let (reply, answer) = sync_channel(1);
+        if !self.requests.pass(Request::End { id: id.to_owned(), by, steps, reply }) {
+            return Err(JobError::Busy);
+        }
+        answer.recv_timeout(PATIENCE).unwrap_or(Err(JobError::Busy))
+    }
+
+    /// Returns the newest snapshot as `by` may see it.
+    #[must_use]
+    pub fn seen_by(&self, by: Peer) -> Snapshot {
+        let views = self.latest.views();
+        if by.is_operator { (*views.full).clone() } else { views.public.of_user(by.uid) }
+    }
+
+    /// Makes the sensors be read at their full rate for the next five seconds, for someone who may see fine energies.
+    pub fn lease(&self) {
+        self.requests.view_until(monotonic_ns().saturating_add(LEASE_NS));
+    }
+}

@@ -1,0 +1,149 @@
+//! The whole service on a tree of files: pages, jobs, restart.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use eco2_agent::{Job, JobError, JobProcesses, Peer, RunFolder, Service, Settings, Snapshot};
+use eco2_core::Quality;
+use eco2_samplers::discover::{Selection, discover};
+use eco2_samplers::model::ModelOptions;
+use eco2_samplers::page::{FINE, PUBLIC};
+use eco2_samplers::{Roots, agent};
+
+const BOOT: &str = "11111111-2222-3333-4444-555555555555";
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// A machine with one package, whose counter has the value that [`count`] writes.
+fn machine(dir: &Path) -> Roots {
+    write(&dir.join("proc/sys/kernel/random/boot_id"), &format!("{BOOT}\n"));
+    write(&dir.join("proc/stat"), "cpu  1000 0 0 1000 0 0 0 0 0 0\nprocesses 5\n");
+    let zone = dir.join("sys/class/powercap/intel-rapl:0");
+    write(&zone.join("name"), "package-0\n");
+    write(&zone.join("max_energy_range_uj"), "262143328850\n");
+    count(dir, 1_000_000);
+    let nvml = Some(dir.join("no-libnvidia-ml.so"));
+    Roots { sysfs: dir.join("sys"), procfs: dir.join("proc"), nvml, ..Roots::default() }
+}
+
+fn count(dir: &Path, uj: u64) {
+    write(&dir.join("sys/class/powercap/intel-rapl:0/energy_uj"), &format!("{uj}\n"));
+}
+
+fn serve(dir: &Path, roots: &Roots) -> Service {
+    let estimate = ModelOptions { enabled: false, ..ModelOptions::default() };
+    let found = discover(roots, &Selection::All, &estimate);
+    let folder = RunFolder::open(&dir.join("run")).unwrap();
+    Service::start(found, Settings { folder, roots: roots.clone(), group: None, version: "test".into() }).unwrap()
+}
+
+/// Waits for a snapshot with some property: a minute is beyond any delay.
+fn until(service: &Service, is_wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    let (latest, mut seen) = (service.latest(), 0);
+    for _ in 0..60 {
+        let views = latest.wait_after(seen, Duration::from_secs(1));
+        if is_wanted(&views.full) {
+            return (*views.full).clone();
+        }
+        seen = views.full.sequence;
+    }
+    panic!("it never came: {:?}", latest.views().full)
+}
+
+fn energy(snapshot: &Snapshot) -> u64 {
+    snapshot.total_uj.unwrap_or(0)
+}
+
+#[test]
+fn a_program_without_rights_reads_the_agent_and_a_restart_continues() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let service = serve(dir.path(), &roots);
+    until(&service, |snapshot| snapshot.total_uj == Some(0));
+    count(dir.path(), 3_500_000);
+    let snapshot = until(&service, |snapshot| energy(snapshot) == 2_500_000);
+    assert_eq!((snapshot.node.boot_id.as_str(), snapshot.devices[0].quality), (BOOT, Quality::Measured));
+    let mode = |name| fs::metadata(dir.path().join("run").join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(PUBLIC), mode(FINE), mode("journal.json")), (0o644, 0o600, 0o600));
+
+    // Another program, which sees no sensor.
+    let blind = dir.path().join("blind");
+    write(&blind.join("proc/sys/kernel/random/boot_id"), &format!("{BOOT}\n"));
+    let seen = Roots {
+        sysfs: blind.join("sys"),
+        procfs: blind.join("proc"),
+        agent: vec![dir.path().join("run")],
+        ..roots.clone()
+    };
+    let found = discover(&seen, &Selection::All, &ModelOptions::default());
+    let source = found.sources.iter().find(|source| source.name() == agent::NAME).unwrap();
+    assert_eq!(source.domains()[0].id, "package-0");
+
+    service.stop();
+    // While no agent runs, 4 J are counted.
+    count(dir.path(), 7_500_000);
+    let service = serve(dir.path(), &roots);
+    assert_eq!(energy(&service.latest().views().full), 2_500_000, "what was published before the first reading");
+    let snapshot = until(&service, |snapshot| energy(snapshot) == 6_500_000);
+    assert!(snapshot.not_attributed_uj >= 4_000_000, "{snapshot:?}");
+}
+
+#[test]
+fn jobs_are_checked_kept_and_ended_by_their_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    write(&dir.path().join("sys/fs/cgroup/slurm/job_7/cpu.stat"), "usage_usec 0\n");
+    let service = serve(dir.path(), &roots);
+    let jobs = service.jobs();
+    let job = |id: &str, group: &str| Job {
+        id: id.into(),
+        name: "bert".into(),
+        uid: 1_000,
+        processes: JobProcesses::Group(group.into()),
+    };
+    assert_eq!(jobs.begin(job("7", "slurm/job_7")), Ok(()));
+    assert_eq!(jobs.begin(job("7", "slurm/job_7")), Err(JobError::GoesOn("7".into())));
+    for id in ["", "a b", "../x", &"x".repeat(65)] {
+        assert_eq!(jobs.begin(job(id, "slurm")), Err(JobError::BadId), "{id:?}");
+    }
+    for group in ["", "/slurm", "slurm/../..", ".."] {
+        assert_eq!(jobs.begin(job("8", group)), Err(JobError::BadGroup), "{group:?}");
+    }
+    let no_process = Job { processes: JobProcesses::Tree(999_999_999), ..job("9", "x") };
+    assert_eq!(jobs.begin(no_process), Err(JobError::NoProcess(999_999_999)));
+    // Another user neither sees nor ends it.
+    let other = Peer { uid: 2_000, is_operator: false };
+    assert_eq!(jobs.end("7", other, None), Err(JobError::NotFound("7".into())));
+    until(&service, |snapshot| snapshot.consumers.len() == 1);
+    assert_eq!(jobs.seen_by(other).consumers.len(), 0);
+    assert_eq!(jobs.seen_by(Peer { uid: 1_000, is_operator: false }).consumers.len(), 1);
+
+    // The agent dies without an end: nothing is lost that was answered.
+    let journal = fs::read(dir.path().join("run/journal.json")).unwrap();
+    service.stop();
+    fs::write(dir.path().join("run/journal.json"), journal).unwrap();
+    let service = serve(dir.path(), &roots);
+    assert_eq!(service.latest().views().full.consumers[0].id, "7");
+    assert_eq!(service.jobs().end("7", Peer { uid: 0, is_operator: true }, Some(3)), Ok(()));
+    let snapshot = until(&service, |snapshot| snapshot.consumers[0].ended_wall_ns.is_some());
+    assert_eq!(snapshot.consumers[0].steps, Some(3));
+}
+
+#[test]
+fn a_damaged_journal_is_set_aside_and_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let run = dir.path().join("run");
+    fs::create_dir(&run).unwrap();
+    fs::write(run.join("journal.json"), "{\"version\": 1, ").unwrap();
+    let service = serve(dir.path(), &roots);
+    until(&service, |snapshot| snapshot.events.contains_key("source-note"));
+    assert_eq!(fs::read_to_string(run.join("journal.damaged")).unwrap(), "{\"version\": 1, ");
+}
