@@ -156,6 +156,21 @@ pub(crate) enum Command {
     /// Print the manual page of a command
     #[command(hide = true)]
     Man(ManArgs),
+    /// Sample this machine once for all its programs and users
+    #[cfg(feature = "serve")]
+    #[command(hide = true)]
+    Serve(ServeArgs),
+}
+
+/// Flags of `eco2 serve`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Folder of the pages [default: /run/eco2 for root, else eco2 in $XDG_RUNTIME_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) hardware: FlagValues<SensorFlags>,
 }
 
 /// Flags of `eco2 completions`.

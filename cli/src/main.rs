@@ -26,6 +26,8 @@ mod replay;
 mod report;
 mod run;
 mod runs;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod sink;
 mod summary;
@@ -66,5 +68,7 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Config(config) => config::config(config),
         Command::Completions(completions) => manual::completions(completions),
         Command::Man(man) => manual::man(man),
+        #[cfg(feature = "serve")]
+        Command::Serve(serve) => serve::serve(serve),
     }
 }

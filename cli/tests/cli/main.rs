@@ -28,6 +28,8 @@ mod run;
 mod runs;
 mod self_test;
 mod sensors;
+#[cfg(feature = "serve")]
+mod serve;
 mod signals;
 mod sources;
 mod statements;

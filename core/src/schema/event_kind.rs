@@ -355,7 +355,7 @@ impl EventKind {
 
     /// Returns the kind with this text; `None` for a kind of another version.
     #[must_use]
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 

@@ -1,0 +1,114 @@
+//! `eco2 serve`: one agent samples, and a run that may not read a sensor reads the agent.
+
+use std::fs;
+use std::process::{Child, Command};
+
+use eco2_core::Quality;
+use eco2_core::schema::{Report, Status};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::rig::{Ran, Rig, assert_valid, await_that, ran, started};
+
+fn serving(rig: &Rig) -> Command {
+    let mut command = rig.bin();
+    command.arg("serve").args(rig.hardware()).arg("--dir").arg(rig.path("agent"));
+    command.env("ECO2_NVML", rig.path("no-such-library.so"));
+    command
+}
+
+/// Starts an agent and waits until it publishes.
+fn serve(rig: &Rig) -> Child {
+    let page = rig.path("agent/page");
+    // That of an agent before it is no sign of this one.
+    let _ = fs::remove_file(&page);
+    let child = started(&mut serving(rig));
+    await_that("the page is there", || page.exists().then_some(()));
+    child
+}
+
+/// Ends an agent as systemd does, and returns its exit code.
+fn end(mut agent: Child) -> Option<i32> {
+    kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
+    agent.wait().unwrap().code()
+}
+
+/// A run of a program for which there is no sensor, next to the agent.
+fn blind_run(rig: &Rig, seconds: u32) -> (Ran, Report) {
+    rig.put("blind/sys/class/.keep", "");
+    rig.put("blind/proc/cpuinfo", "processor\t: 0\nmodel name\t: Test CPU\n");
+    rig.put("blind/proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 100 0 100 800 0 0 0 0 0 0\n");
+    let path = |name: &str| rig.path(name).display().to_string();
+    let mut command = rig.bin();
+    command.args([
+        "run",
+        "--sysfs",
+        &path("blind/sys"),
+        "--procfs",
+        &path("blind/proc"),
+        "--no-log",
+        "--json",
+        "r.json",
+    ]);
+    command.args(["--", "sleep", &seconds.to_string()]);
+    command.env("ECO2_AGENT", rig.path("agent")).env("ECO2_NVML", rig.path("no-such-library.so"));
+    let ran = ran(&mut command);
+    (ran, rig.report("r.json"))
+}
+
+#[test]
+fn a_run_without_rights_is_measured_through_the_agent() {
+    let rig = Rig::measured();
+    let agent = serve(&rig);
+    let (ran, report) = blind_run(&rig, 4);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_valid(&report);
+    let package = report.devices.iter().find(|device| device.id == "package-0").unwrap();
+    assert_eq!((package.source.as_str(), package.method.as_deref()), ("agent", Some("agent")));
+    assert_eq!(package.quality, Quality::Measured);
+    // 20 W for 4 s; the bounds are as wide as the steps of the page are long.
+    let energy_uj = package.energy_uj.unwrap();
+    assert!((40_000_000..120_000_000).contains(&energy_uj), "{energy_uj}");
+    let (low_uj, high_uj) = (package.low_uj.unwrap(), package.high_uj.unwrap_or(u64::MAX));
+    assert!(low_uj <= 80_000_000 && high_uj >= 80_000_000, "{low_uj} to {high_uj}");
+    assert_eq!(report.energy.total_uj, package.energy_uj, "and no estimate beside it");
+    let source = report.sources.iter().find(|source| source.name == "agent").unwrap();
+    assert_eq!(source.status, Status::Ok);
+    assert_eq!(end(agent), Some(0));
+    let (ran, report) = blind_run(&rig, 1);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(report.devices.iter().all(|device| device.source != "agent"), "the estimate takes its place");
+}
+
+#[test]
+fn f46_a_second_agent_and_an_unsafe_folder_are_errors_with_a_remedy() {
+    let rig = Rig::measured();
+    let agent = serve(&rig);
+    let second = ran(&mut serving(&rig));
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains("another agent runs in") && second.err.contains("--dir"), "{}", second.err);
+    assert_eq!(end(agent), Some(0));
+    fs::remove_dir_all(rig.path("agent")).unwrap();
+    std::os::unix::fs::symlink(rig.path("."), rig.path("agent")).unwrap();
+    let linked = ran(&mut serving(&rig));
+    assert!(linked.code == Some(1) && linked.err.contains("is a symbolic link"), "{}", linked.err);
+}
+
+#[test]
+fn f32_an_agent_that_is_killed_again_and_again_continues() {
+    let rig = Rig::measured();
+    let journal = |rig: &Rig| -> Option<u64> {
+        let text = fs::read_to_string(rig.path("agent/journal.json")).ok()?;
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value["devices"]["package-0"]["full"]["counted_uj"].as_u64()
+    };
+    let mut before = 0;
+    for round in 0..4 {
+        let mut agent = serve(&rig);
+        let kept = await_that("the account has grown", || journal(&rig).filter(|uj| *uj > before + 1_000_000));
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+        let after = journal(&rig).unwrap();
+        assert!(after >= kept, "round {round}: {after} after {kept}");
+        before = after;
+    }
+}
