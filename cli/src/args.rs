@@ -7,12 +7,15 @@ mod compare;
 mod config;
 mod flags;
 mod groups;
+mod man;
 mod merge;
 mod optimize;
 mod plan;
 mod quantity;
 mod run;
 mod runs;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,11 +30,14 @@ pub(crate) use flags::{
     FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, ScopeFlags, SensorFlags, SummaryFlags,
     SupplementFlags,
 };
+pub(crate) use man::ManArgs;
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
 pub(crate) use runs::{ChangeRuns, ListFormat, PruneArgs, RunsArgs, ShowArgs};
+#[cfg(feature = "serve")]
+pub(crate) use serve::ServeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -106,11 +112,6 @@ Examples:
   eco2 completions zsh > ~/.zfunc/_eco2        with fpath+=(~/.zfunc) before compinit in ~/.zshrc
   eco2 completions fish > ~/.config/fish/completions/eco2.fish";
 
-const MAN: &str = "\
-Examples:
-  eco2 man run | man -l -
-  eco2 man -o /usr/local/share/man/man1";
-
 /// Measure the energy use and carbon emissions of training runs
 #[derive(Debug, Parser)]
 #[command(name = "eco2", version, arg_required_else_help = true)]
@@ -162,17 +163,6 @@ pub(crate) enum Command {
     Serve(ServeArgs),
 }
 
-/// Flags of `eco2 serve`.
-#[cfg(feature = "serve")]
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// Folder of the pages [default: /run/eco2 for root, else eco2 in $XDG_RUNTIME_DIR]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) hardware: FlagValues<SensorFlags>,
-}
-
 /// Flags of `eco2 completions`.
 #[derive(Debug, Args)]
 #[command(after_long_help = COMPLETIONS)]
@@ -188,18 +178,6 @@ pub(crate) enum Shell {
     Bash,
     Zsh,
     Fish,
-}
-
-/// Flags of `eco2 man`.
-#[derive(Debug, Args)]
-#[command(after_long_help = MAN)]
-pub(crate) struct ManArgs {
-    /// The command, such as `runs prune` [default: eco2 itself]
-    #[arg(value_name = "COMMAND", conflicts_with = "output")]
-    pub(crate) command: Vec<String>,
-    /// Write the pages of all commands into DIR
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
 }
 
 /// Flags of `eco2 demo`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use eco2::NodeSources;
 use eco2::options::Layer;
-use eco2_agent::{RunFolder, Service, Settings, group_id};
+use eco2_agent::{HttpOptions, HttpServer, RunFolder, Service, Settings, group_id};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -15,6 +15,8 @@ use crate::{out, settings};
 
 /// Folder of the agent that root starts.
 const SYSTEM: &str = "/run/eco2";
+/// Name of the Unix socket in the folder.
+const SOCKET: &str = "eco2.sock";
 /// The group whose members see every change.
 const GROUP: &str = "eco2";
 
@@ -37,8 +39,14 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let sensors = found.sources.iter().map(|source| source.domains().len()).sum::<usize>();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let service = Service::start(found, Settings { folder, roots, group: group_id(GROUP), version })?;
-    out::talk(&format!("eco2: {sensors} sensors and counters, published in {}\n", service.folder().display()));
+    let socket = Some(service.folder().join(SOCKET));
+    let http = HttpOptions { listen: Some(args.listen), socket, ..HttpOptions::default() };
+    let server = HttpServer::start(&http, service.latest())?;
+    let address = server.address().unwrap_or(args.listen);
+    let folder = service.folder().display();
+    out::talk(&format!("eco2: {sensors} sensors and counters, shown at http://{address}/ and published in {folder}\n"));
     signals.forever().next();
+    drop(server);
     service.stop();
     Ok(0)
 }

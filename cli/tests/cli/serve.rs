@@ -11,7 +11,7 @@ use crate::rig::{Ran, Rig, assert_valid, await_that, ran, started};
 
 fn serving(rig: &Rig) -> Command {
     let mut command = rig.bin();
-    command.arg("serve").args(rig.hardware()).arg("--dir").arg(rig.path("agent"));
+    command.arg("serve").args(rig.hardware()).args(["--listen", "127.0.0.1:0"]).arg("--dir").arg(rig.path("agent"));
     command.env("ECO2_NVML", rig.path("no-such-library.so"));
     command
 }
@@ -70,7 +70,7 @@ fn a_run_without_rights_is_measured_through_the_agent() {
     assert!((40_000_000..120_000_000).contains(&energy_uj), "{energy_uj}");
     let (low_uj, high_uj) = (package.low_uj.unwrap(), package.high_uj.unwrap_or(u64::MAX));
     assert!(low_uj <= 80_000_000 && high_uj >= 80_000_000, "{low_uj} to {high_uj}");
-    assert_eq!(report.energy.total_uj, package.energy_uj, "and no estimate beside it");
+    assert_eq!(report.energy.total_uj, package.energy_uj, "and no estimate in addition");
     let source = report.sources.iter().find(|source| source.name == "agent").unwrap();
     assert_eq!(source.status, Status::Ok);
     assert_eq!(end(agent), Some(0));
