@@ -167,8 +167,8 @@ impl Accounting {
 
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Begin { job, reply } => {
-                let begun = self.begin(job);
+            Request::Begin { job, by, reply } => {
+                let begun = self.begin(job, by);
                 // The caller may have given up.
                 let _ = reply.try_send(begun);
             }
@@ -180,7 +180,7 @@ impl Accounting {
         }
     }
 
-    fn begin(&mut self, job: Job) -> Result<(), JobError> {
+    fn begin(&mut self, job: Job, by: Peer) -> Result<(), JobError> {
         job.check()?;
         let open = || self.node.jobs().filter(|(_, state)| state.ended.is_none());
         if open().any(|(_, state)| state.job.id == job.id) {
@@ -192,11 +192,13 @@ impl Accounting {
         let started = match &job.processes {
             JobProcesses::Tree(pid) => {
                 let facts = ProcessFacts::read(&self.roots, *pid).ok_or(JobError::NoProcess(*pid))?;
-                if job.uid != 0 && facts.uid != job.uid {
+                if !by.is_operator && facts.uid != by.uid {
                     return Err(JobError::NoProcess(*pid));
                 }
                 Some(facts.started)
             }
+            // Whose processes are in a group is not known before there are any.
+            JobProcesses::Group(_) if !by.is_operator => return Err(JobError::GroupOfOthers),
             JobProcesses::Group(_) => None,
         };
         let members = members(&job.processes);

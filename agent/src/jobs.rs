@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::snapshot::Instant;
 
 /// Longest id, characters.
-const MAX_ID: usize = 64;
+const MAX_ID: usize = 128;
 /// Longest name, characters.
-const MAX_NAME: usize = 200;
+const MAX_NAME: usize = 256;
 /// Longest path of a control group, bytes: that of the kernel.
 const MAX_PATH: usize = 4_096;
 
@@ -28,10 +28,10 @@ pub enum JobProcesses {
 #[non_exhaustive]
 pub enum JobError {
     /// The id has other characters, or is too long.
-    #[error("the id of a job has 1 to 64 characters of A-Z a-z 0-9 . _ : -")]
+    #[error("the id of a job has 1 to 128 letters, digits and -_.:@+=")]
     BadId,
     /// The name is too long, or has control characters.
-    #[error("the name of a job has at most 200 characters, none of which is a control character")]
+    #[error("the name of a job has at most 256 characters, none of which is a control character")]
     BadName,
     /// The path of the control group leads out of the hierarchy.
     #[error("the path of a control group is below its mount point, such as /slurm/uid_1000/job_7, without '..'")]
@@ -45,6 +45,9 @@ pub enum JobError {
     /// There is no such process, or it is another user's.
     #[error("no process of yours has the id {0}")]
     NoProcess(u32),
+    /// Only operators may name a control group.
+    #[error("only root and the group eco2 may name a control group: name a process instead")]
+    GroupOfOthers,
     /// There are too many jobs.
     #[error("{0} jobs go on, which is the most that the agent follows")]
     TooMany(usize),
@@ -69,7 +72,7 @@ pub struct Job {
 impl Job {
     /// Checks its texts, which come from outside.
     pub(crate) fn check(&self) -> Result<(), JobError> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@+=".contains(c);
         if self.id.is_empty() || self.id.len() > MAX_ID || !self.id.chars().all(is_plain) {
             return Err(JobError::BadId);
         }

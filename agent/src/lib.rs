@@ -23,6 +23,7 @@
 
 mod accounting;
 mod as_report;
+mod control;
 mod feed;
 #[cfg(test)]
 mod fixture;

@@ -25,7 +25,7 @@ impl Peer {
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Begins a job.
-    Begin { job: Job, reply: SyncSender<Result<(), JobError>> },
+    Begin { job: Job, by: Peer, reply: SyncSender<Result<(), JobError>> },
     /// Ends a job.
     End { id: String, by: Peer, steps: Option<u64>, reply: SyncSender<Result<(), JobError>> },
     /// Ends the thread.

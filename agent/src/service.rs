@@ -23,7 +23,7 @@ use crate::store::Store;
 /// How long a lease of a viewer lasts, during which sensors are read at their full rate.
 const LEASE_NS: u64 = 5_000_000_000;
 /// How long a request waits for its answer. The accounting thread answers within some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Time for the last counter changes when the agent ends.
 const ENDING_NS: u64 = 100_000_000;
 
@@ -161,13 +161,13 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Begins a job. It is kept before this returns: a crash of the agent does not lose it.
+    /// Begins a job for `by`. It is kept before this returns: a crash of the agent does not lose it.
     ///
     /// # Errors
     /// [`JobError`] with the reason.
-    pub fn begin(&self, job: Job) -> Result<(), JobError> {
+    pub fn begin_job(&self, job: Job, by: Peer) -> Result<(), JobError> {
         let (reply, answer) = sync_channel(1);
-        if !self.requests.pass(Request::Begin { job, reply }) {
+        if !self.requests.pass(Request::Begin { job, by, reply }) {
             return Err(JobError::Busy);
         }
         answer.recv_timeout(PATIENCE).unwrap_or(Err(JobError::Busy))
@@ -177,7 +177,7 @@ impl Jobs {
     ///
     /// # Errors
     /// [`JobError`] with the reason.
-    pub fn end(&self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
+    pub fn end_job(&self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
         let (reply, answer) = sync_channel(1);
         if !self.requests.pass(Request::End { id: id.to_owned(), by, steps, reply }) {
             return Err(JobError::Busy);

@@ -1,6 +1,6 @@
 //! The whole service on a tree of files: pages, jobs, restart.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,6 +15,8 @@ use eco2_samplers::page::{FINE, PUBLIC};
 use eco2_samplers::{Roots, agent};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
+
+const ROOT: Peer = Peer { uid: 0, is_operator: true };
 
 fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -108,19 +110,21 @@ fn jobs_are_checked_kept_and_ended_by_their_owner() {
         uid: 1_000,
         processes: JobProcesses::Group(group.into()),
     };
-    assert_eq!(jobs.begin(job("7", "slurm/job_7")), Ok(()));
-    assert_eq!(jobs.begin(job("7", "slurm/job_7")), Err(JobError::GoesOn("7".into())));
-    for id in ["", "a b", "../x", &"x".repeat(65)] {
-        assert_eq!(jobs.begin(job(id, "slurm")), Err(JobError::BadId), "{id:?}");
+    assert_eq!(jobs.begin_job(job("7", "slurm/job_7"), ROOT), Ok(()));
+    assert_eq!(jobs.begin_job(job("7", "slurm/job_7"), ROOT), Err(JobError::GoesOn("7".into())));
+    for id in ["", "a b", "../x", &"x".repeat(129)] {
+        assert_eq!(jobs.begin_job(job(id, "slurm"), ROOT), Err(JobError::BadId), "{id:?}");
     }
     for group in ["", "/slurm", "slurm/../..", ".."] {
-        assert_eq!(jobs.begin(job("8", group)), Err(JobError::BadGroup), "{group:?}");
+        assert_eq!(jobs.begin_job(job("8", group), ROOT), Err(JobError::BadGroup), "{group:?}");
     }
     let no_process = Job { processes: JobProcesses::Tree(999_999_999), ..job("9", "x") };
-    assert_eq!(jobs.begin(no_process), Err(JobError::NoProcess(999_999_999)));
+    assert_eq!(jobs.begin_job(no_process, ROOT), Err(JobError::NoProcess(999_999_999)));
+    let user = Peer { uid: 1_000, is_operator: false };
+    assert_eq!(jobs.begin_job(job("9", "slurm"), user), Err(JobError::GroupOfOthers));
     // Another user neither sees nor ends it.
     let other = Peer { uid: 2_000, is_operator: false };
-    assert_eq!(jobs.end("7", other, None), Err(JobError::NotFound("7".into())));
+    assert_eq!(jobs.end_job("7", other, None), Err(JobError::NotFound("7".into())));
     until(&service, |snapshot| snapshot.consumers.len() == 1);
     assert_eq!(jobs.seen_by(other).consumers.len(), 0);
     assert_eq!(jobs.seen_by(Peer { uid: 1_000, is_operator: false }).consumers.len(), 1);
@@ -131,7 +135,7 @@ fn jobs_are_checked_kept_and_ended_by_their_owner() {
     fs::write(dir.path().join("run/journal.json"), journal).unwrap();
     let service = serve(dir.path(), &roots);
     assert_eq!(service.latest().views().full.consumers[0].id, "7");
-    assert_eq!(service.jobs().end("7", Peer { uid: 0, is_operator: true }, Some(3)), Ok(()));
+    assert_eq!(service.jobs().end_job("7", ROOT, Some(3)), Ok(()));
     let snapshot = until(&service, |snapshot| snapshot.consumers[0].ended_wall_ns.is_some());
     assert_eq!(snapshot.consumers[0].steps, Some(3));
 }

@@ -1,6 +1,7 @@
 //! Runs `eco2 serve`, the node agent: it samples this machine once, for all its programs and users.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use eco2::NodeSources;
@@ -41,7 +42,7 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let service = Service::start(found, Settings { folder, roots, group: group_id(GROUP), version })?;
     let socket = Some(service.folder().join(SOCKET));
     let http = HttpOptions { listen: Some(args.listen), socket, ..HttpOptions::default() };
-    let server = HttpServer::start(&http, service.latest())?;
+    let server = HttpServer::start_with(&http, service.latest(), Some(Arc::new(service.jobs())))?;
     let address = server.address().unwrap_or(args.listen);
     let folder = service.folder().display();
     out::talk(&format!("eco2: {sensors} sensors and counters, shown at http://{address}/ and published in {folder}\n"));

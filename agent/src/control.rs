@@ -1,0 +1,40 @@
+//! Passes requests for jobs that came over HTTP to the accounting thread.
+
+use crate::http::{Caller, JobControl, JobEnd, JobFault, JobRequest};
+use crate::jobs::{Job, JobError, JobProcesses};
+use crate::requests::Peer;
+use crate::service::Jobs;
+
+impl JobControl for Jobs {
+    fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault> {
+        let by = peer(caller);
+        let processes = match (job.pid, job.cgroup) {
+            (Some(pid), _) => JobProcesses::Tree(pid),
+            // Clients write the path as the kernel does, from the mount point on.
+            (None, Some(path)) => JobProcesses::Group(path.strip_prefix("/").map(Into::into).unwrap_or(path)),
+            (None, None) => return Err(JobFault::Refused("name the processes of the job: pid or cgroup".to_owned())),
+        };
+        let (name, uid) = (job.name.unwrap_or_else(|| job.id.clone()), job.uid.unwrap_or(by.uid));
+        self.begin_job(Job { id: job.id, name, uid, processes }, by).map_err(fault)
+    }
+
+    fn end(&self, id: &str, end: JobEnd, caller: Caller) -> Result<(), JobFault> {
+        self.end_job(id, peer(caller), end.steps).map_err(fault)
+    }
+}
+
+fn peer(caller: Caller) -> Peer {
+    match caller {
+        Caller::User(uid) => Peer { uid, is_operator: false },
+        Caller::Trusted => Peer { uid: 0, is_operator: true },
+    }
+}
+
+fn fault(error: JobError) -> JobFault {
+    match error {
+        JobError::GoesOn(_) => JobFault::Exists,
+        JobError::NotFound(_) => JobFault::Unknown,
+        JobError::TooMany(_) | JobError::Busy => JobFault::Unavailable(error.to_string()),
+        _ => JobFault::Refused(error.to_string()),
+    }
+}
