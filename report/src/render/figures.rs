@@ -211,6 +211,8 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
 /// Formats a share in whole percent.
 pub(super) fn share(part: f64, whole: f64) -> String {
     match part / whole * 100.0 {
+        // Next to a part of 0.3 %, the rest is not all of it.
+        percent if (99.5..100.0).contains(&percent) => ">99 %".to_owned(),
         percent if percent >= 0.5 => format!("{percent:.0} %"),
         percent if percent > 0.0 => "<1 %".to_owned(),
         _ => "0 %".to_owned(),
@@ -334,6 +336,12 @@ mod tests {
         let column = [35_820_000_000_000, 1_728_000_000_000, 684_000_000_000, 3_600_000, 0];
         let shown = column.map(|uj| scale.in_column(uj, column[0]));
         assert_eq!(shown, ["9.95 kWh", "0.48 kWh", "0.19 kWh", "<0.01 kWh", "0.00 kWh"]);
+    }
+
+    #[test]
+    fn a_share_is_neither_nothing_nor_all_unless_it_is() {
+        let shown = [0.0, 0.3, 40.0, 99.7, 100.0].map(|part| share(part, 100.0));
+        assert_eq!(shown, ["0 %", "<1 %", "40 %", ">99 %", "100 %"]);
     }
 
     #[test]

@@ -16,7 +16,10 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     let mut page = Page::new(*style, synthetic);
     let (spelling, per) = (page.spelling(), comparison.per);
     let mut head = vec!["run".to_owned(), "units".to_owned()];
-    head.extend(["time", "energy", "carbon", "cost"].map(|what| format!("{what}/{per}")));
+    // Without a price no run has a cost, and its column would take the room of the names.
+    let has_costs = comparison.runs.iter().any(|run| run.cost.is_some());
+    let columns = ["time", "energy", "carbon", "cost"];
+    head.extend(columns.iter().take(if has_costs { 4 } else { 3 }).map(|what| format!("{what}/{per}")));
     let energy = |figure: Figure| spelling.energy(shown(figure).map(|kwh| (kwh * UJ_PER_KWH) as u64));
     let mass = |figure: Figure| spelling.mass(shown(figure));
     let row = |run: &Compared| {
@@ -24,14 +27,15 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
         let units = run.units.map_or_else(|| "not counted".to_owned(), |units| units.to_string());
         let time = run.seconds.map_or_else(missing, |seconds| spelling.duration((seconds * 1e9) as u64));
         let cost = run.cost.map(|cost| format!("{} {}", number(cost), run.currency.as_deref().unwrap_or_default()));
-        vec![
+        let mut row = vec![
             format!("{star}{}{}", named(run, &comparison.runs), if run.is_estimated() { " (estimated)" } else { "" }),
             units,
             time,
             run.energy_kwh.map_or_else(missing, energy),
             run.grams.map_or_else(missing, mass),
-            cost.unwrap_or_else(missing),
-        ]
+        ];
+        row.extend(has_costs.then(|| cost.unwrap_or_else(missing)));
+        row
     };
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(comparison.runs.iter().map(row)).collect();
     page.table(&rows);
