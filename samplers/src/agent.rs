@@ -281,8 +281,12 @@ fn is_wanted(domain: &Domain, wanted: Wanted<'_>) -> bool {
         Component::Other => others.any(|other| other.component == Component::Cpu),
         component => others.any(|other| other.component == component),
     };
-    let is_allowed =
-        (accelerators || domain.component != Component::Gpu) && (estimates || domain.quality != Quality::Estimated);
+    let is_estimate = domain.quality == Quality::Estimated;
+    // A GPU that the agent estimates is one that this process finds unread and estimates as well.
+    let is_allowed = match domain.component {
+        Component::Gpu => accelerators && !is_estimate,
+        _ => estimates || !is_estimate,
+    };
     domain.kind == Kind::Energy && is_allowed && !id_is_known && !is_direct
 }
 

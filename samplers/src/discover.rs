@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use eco2_core::schema::{SourceStatus, Status};
-use eco2_core::{Component, Domain};
+use eco2_core::{Component, Domain, Quality};
 
 use crate::clock::{Clock, monotonic_ns};
 use crate::found::{Found, status};
@@ -192,7 +192,11 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     all.look(selection, model::NAME, |known| {
         let bare: Vec<BareGpu> = unread.iter().map(|device| BareGpu::of(device, roots)).collect();
         let memory = !known.iter().any(|domain| domain.component == Component::Memory);
-        model::discover_for(roots, model::Unread { cpus: !shows_cpu(known), memory, gpus: &bare }, estimate)
+        model::discover_for(
+            roots,
+            model::Unread { cpus: !shows_cpu(known) && !estimates_cpu(known), memory, gpus: &bare },
+            estimate,
+        )
     });
     if let Some(answered) = late {
         let estimate = ModelOptions { enabled: estimate.enabled && selection.wants(model::NAME), ..*estimate };
@@ -293,6 +297,11 @@ impl Discovery {
 
 fn since(began_ns: u64) -> Duration {
     Duration::from_nanos(monotonic_ns().saturating_sub(began_ns))
+}
+
+/// Whether the agent's estimate of the CPUs is taken.
+fn estimates_cpu(known: &[Domain]) -> bool {
+    known.iter().any(|domain| domain.component == Component::Cpu && domain.quality == Quality::Estimated)
 }
 
 /// Whether something real reads the CPUs as a whole: their packages, or a module that shows no part of it.

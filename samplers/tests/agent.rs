@@ -150,6 +150,21 @@ fn what_the_program_does_not_see_and_estimates_that_are_refused_are_not_taken() 
     assert_eq!(hidden, ["package-0", "dram-0", "memory-estimate"]);
 }
 
+/// Two estimates of one machine would count it twice.
+#[test]
+fn what_the_agent_estimates_is_not_estimated_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let estimated =
+        |id, component| Domain { quality: Quality::Estimated, ..Domain::counter(id, component, "all", "model") };
+    let of_agent = [estimated("cpu-estimate", Component::Cpu), estimated("memory-estimate", Component::Memory)];
+    let mut page = publisher(&roots, FINE, FULL, &of_agent);
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[0; 2]), now_ns);
+    let names: Vec<String> = find(&roots).sources.iter().map(|source| source.name().to_owned()).collect();
+    assert_eq!(names, ["agent"]);
+}
+
 #[test]
 fn what_is_read_directly_is_not_read_through_the_agent() {
     let dir = tempfile::tempdir().unwrap();
