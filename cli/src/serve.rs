@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use eco2::NodeSources;
 use eco2::options::Layer;
-use eco2_agent::{HttpOptions, HttpServer, RunFolder, Service, Settings, group_id};
+use eco2_agent::{HttpOptions, HttpServer, RunFolder, Service, Settings, TlsFiles, group_id};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -41,15 +41,31 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let service = Service::start(found, Settings { folder, roots, group: group_id(GROUP), version })?;
     let socket = Some(service.folder().join(SOCKET));
-    let http = HttpOptions { listen: Some(args.listen), socket, ..HttpOptions::default() };
+    let http = HttpOptions { socket, ..http(args) };
     let server = HttpServer::start_with(&http, service.latest(), Some(Arc::new(service.jobs())))?;
     let address = server.address().unwrap_or(args.listen);
+    let scheme = if http.tls.is_some() { "https" } else { "http" };
     let folder = service.folder().display();
-    out::talk(&format!("eco2: {sensors} sensors and counters, shown at http://{address}/ and published in {folder}\n"));
+    out::talk(&format!(
+        "eco2: {sensors} sensors and counters, shown at {scheme}://{address}/ and published in {folder}\n"
+    ));
     signals.forever().next();
     drop(server);
     service.stop();
     Ok(0)
+}
+
+/// Returns the settings of the server.
+fn http(args: &ServeArgs) -> HttpOptions {
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    HttpOptions {
+        listen: Some(args.listen),
+        token_file: args.token_file.clone(),
+        tls: tls.map(|(cert, key)| TlsFiles { cert, key, client_ca: args.client_ca.clone() }),
+        insecure: args.insecure,
+        hosts: args.host.clone(),
+        ..HttpOptions::default()
+    }
 }
 
 /// Returns the folder that clients look for: that of the system for root, else the user's own.

@@ -177,7 +177,8 @@ impl State {
         };
         let coarse = energy(&views.public);
         self.ring.push(Message { name: "sample", exact: text(energy(&views.full)), coarse: text(coarse) });
-        if self.history.energy(row.t, coarse) {
+        // The first point is the first energy that is known.
+        if coarse[0].is_some() && self.history.energy(row.t, coarse) {
             self.send("minute", &json!({"t": row.t, "energy_j": coarse}));
         }
         self.history.push(row);

@@ -112,3 +112,21 @@ fn f32_an_agent_that_is_killed_again_and_again_continues() {
         before = after;
     }
 }
+
+#[test]
+fn address_beyond_this_machine_needs_token_and_tls() {
+    let rig = Rig::measured();
+    let token = rig.put("token", "not-a-secret-0123456789\n");
+    let refused = |flags: &[&str]| {
+        let mut command = rig.bin();
+        command.args(["serve", "--listen", "0.0.0.0:0", "--source", "synthetic", "--dir"]).arg(rig.path("agent"));
+        let ran = ran(command.args(flags));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        ran.err
+    };
+    let open = refused(&[]);
+    assert!(open.contains("--token-file") && open.contains("--tls-cert") && open.contains("--insecure"), "{open}");
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let readable = refused(&["--token-file", &token.display().to_string()]);
+    assert!(readable.contains("chmod 600"), "{readable}");
+}
