@@ -66,7 +66,7 @@ fn d15_a_run_is_forecast_from_its_own_steps_and_a_forecast_over_the_budget_pause
     let forecast = budget.forecast.unwrap();
     assert_eq!((forecast.progress.as_str(), forecast.done, forecast.total), ("steps", 30, 1_000));
     assert_eq!(forecast.g_per_kwh, 360.0);
-    assert!(forecast.intensity.starts_with("one figure for all time: "), "{}", forecast.intensity);
+    assert!(forecast.intensity.starts_with("one value for all time: "), "{}", forecast.intensity);
 }
 
 #[test]

@@ -228,7 +228,7 @@ mod tests {
         let unsent = outbox.close(true);
         assert_eq!(
             unsent[0],
-            (EventKind::WebhookFailed, "the run ended before 2 alerts were sent to the webhook".to_owned())
+            (EventKind::WebhookFailed, "alerts not sent to the webhook before the end of the run: 2".to_owned())
         );
         drop(release);
     }

@@ -104,6 +104,6 @@ mod tests {
         assert!(admit(2, "budget-stop", "", "energy budget: 1 of 1").is_some(), "another limit");
         assert!(admit(599, "hot", "GPU-1", "at 93 C").is_none());
         let again = admit(600, "hot", "GPU-1", "at 94 C").unwrap();
-        assert_eq!(again, "at 94 C (and 2 times since the last alert of this kind)");
+        assert_eq!(again, "at 94 C (further events since the last alert of this kind: 2)");
     }
 }

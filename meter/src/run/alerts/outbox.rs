@@ -174,9 +174,9 @@ mod tests {
         let [webhook, email, dropped] = &outbox.close(true)[..] else { panic!("three events") };
         assert_eq!(
             *webhook,
-            (EventKind::WebhookFailed, "the run ended before 65 alerts were sent to the webhook".to_owned())
+            (EventKind::WebhookFailed, "alerts not sent to the webhook before the end of the run: 65".to_owned())
         );
-        assert_eq!(*email, (EventKind::EmailFailed, "the run ended before 64 alerts were sent by e-mail".to_owned()));
+        assert_eq!(*email, (EventKind::EmailFailed, "alerts not sent by e-mail before the end of the run: 64".to_owned()));
         assert_eq!(*dropped, (EventKind::AlertsDropped, "6 alerts came too fast and were dropped".to_owned()));
     }
 }
