@@ -176,7 +176,10 @@ mod tests {
             *webhook,
             (EventKind::WebhookFailed, "alerts not sent to the webhook before the end of the run: 65".to_owned())
         );
-        assert_eq!(*email, (EventKind::EmailFailed, "alerts not sent by e-mail before the end of the run: 64".to_owned()));
+        assert_eq!(
+            *email,
+            (EventKind::EmailFailed, "alerts not sent by e-mail before the end of the run: 64".to_owned())
+        );
         assert_eq!(*dropped, (EventKind::AlertsDropped, "6 alerts came too fast and were dropped".to_owned()));
     }
 }
