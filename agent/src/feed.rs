@@ -111,7 +111,7 @@ impl Feed {
     fn refused(&mut self, input: Input) {
         if input.may_be_dropped() || self.kept.len() >= QUEUE {
             // Relaxed: a count that nothing is ordered by.
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            self.shared.dropped.fetch_add(input.readings(), Ordering::Relaxed);
         } else {
             self.kept.push_back(input);
         }

@@ -72,6 +72,11 @@ pub enum Input {
 }
 
 impl Input {
+    /// Returns the number of readings in it.
+    pub(crate) fn readings(&self) -> u64 {
+        if let Self::Readings { readings, .. } = self { readings.len() as u64 } else { 0 }
+    }
+
     /// Whether only a reading is lost with it, and no later input depends on it.
     pub(crate) fn may_be_dropped(&self) -> bool {
         matches!(self, Self::Readings { .. } | Self::Users { .. } | Self::Tick { .. } | Self::Note(_))
@@ -366,7 +371,9 @@ impl Node {
     fn device(&self, index: usize, now_ns: u64, cpu_use: Option<&Use>, present: &[Present]) -> DeviceNow {
         let point = self.live.points()[index];
         let domain = self.ledger.tracks()[index].domain();
-        let bounds = self.ledger.used_bounds(self.live.source(index), now_ns);
+        // As of the instant at which that was the energy: later the bounds widen until the next reading, and would fall then.
+        let at_ns = if point.is_known() { point.edge_ns } else { now_ns };
+        let bounds = self.ledger.used_bounds(self.live.source(index), at_ns);
         let base = self.bases[index];
         let own_uj = point.is_known().then_some(point.uj);
         let energy_uj = own_uj.or((base.uj > 0).then_some(0)).map(|own_uj| base.uj.saturating_add(own_uj));

@@ -5,14 +5,11 @@
 
 use std::path::PathBuf;
 
-use eco2_core::{DomainPoint, Snapshot};
+use eco2_core::Snapshot;
 use eco2_samplers::page::{FINE, PUBLIC, PageFault, PageSpec, PageWriter, Steps};
 
 use crate::node::Node;
 use crate::snapshot::Resolution;
-
-/// A timer is late by less than this. The public page changes once a second on average, and never earlier by more than this.
-const LATE_NS: u64 = 50_000_000;
 
 /// Where the pages are.
 #[derive(Debug, Clone)]
@@ -33,15 +30,11 @@ pub(crate) struct Pages {
     public: Option<PageWriter>,
     /// Number of domains in the present files.
     domains: usize,
-    /// When the public page may change next, monotonic nanoseconds.
-    next_public_ns: u64,
-    /// What the public page shows, and since when.
-    before: Option<(u64, Snapshot)>,
 }
 
 impl Pages {
     pub(crate) fn new(place: Place) -> Self {
-        Self { place, fine: None, public: None, domains: 0, next_public_ns: 0, before: None }
+        Self { place, fine: None, public: None, domains: 0 }
     }
 
     /// Publishes what the node knows at `now_ns`, at the end of a round of readings. Where domains were added, it makes new files.
@@ -55,21 +48,9 @@ impl Pages {
             fine.publish(&Snapshot::new(now_ns, total, &points), now_ns);
         }
         let Some(public) = &mut self.public else { return made };
-        public.live(now_ns);
-        if now_ns >= self.next_public_ns {
-            let is_on_time = now_ns - self.next_public_ns < LATE_NS;
-            let from_ns = if is_on_time { self.next_public_ns } else { now_ns };
-            self.next_public_ns = from_ns.saturating_add(Resolution::PUBLIC.step_ns);
-            let (mut total, mut points) = node.points(Resolution::PUBLIC, now_ns);
-            if let Some((before_ns, before)) = &self.before {
-                let ns = now_ns.saturating_sub(*before_ns);
-                total.slope_q28 = mean_slope(&before.total, &total, ns);
-                points.iter_mut().zip(before.points()).for_each(|(to, from)| to.slope_q28 = mean_slope(from, to, ns));
-            }
-            let snapshot = Snapshot::new(now_ns, total, &points);
-            public.publish(&snapshot, now_ns);
-            self.before = Some((now_ns, snapshot));
-        }
+        // The writer leaves out what is finer than its steps.
+        let (total, points) = node.points(Resolution::PUBLIC, now_ns);
+        public.publish(&Snapshot::new(now_ns, total, &points), now_ns);
         made
     }
 
@@ -96,18 +77,8 @@ impl Pages {
         // The new file is in its place before the old one is marked as ended.
         let fine = PageWriter::create(&spec(FINE, fine_mode, Resolution::FULL, *group));
         let public = PageWriter::create(&spec(PUBLIC, 0o644, Resolution::PUBLIC, None));
-        self.next_public_ns = 0;
         self.fine = Some(fine?);
         self.public = Some(public?);
         Ok(())
     }
-}
-
-/// Returns the mean power between two points, in the unit of [`DomainPoint::slope_q28`].
-fn mean_slope(earlier: &DomainPoint, later: &DomainPoint, ns: u64) -> u32 {
-    if ns == 0 || !earlier.is_known() || !later.is_known() {
-        return 0;
-    }
-    let slope = (u128::from(later.uj.saturating_sub(earlier.uj)) << 28) / u128::from(ns);
-    u32::try_from(slope).unwrap_or(u32::MAX)
 }

@@ -227,3 +227,42 @@ fn the_file_has_all_of_its_blocks_and_the_permissions_that_were_asked_for() {
     assert!(metadata.blocks() * 512 >= metadata.len(), "{} blocks of {} bytes", metadata.blocks(), metadata.len());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no file of another name stays");
 }
+
+/// PLATYPUS: whatever is published, a page with steps changes once per step and by whole steps.
+#[test]
+fn a_page_shows_no_more_than_its_steps_whatever_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let domains = domains(3);
+    let steps = Steps { ns: 1_000_000_000, uj: 100_000 };
+    let spec = PageSpec {
+        folder: folder.path(),
+        name: PUBLIC,
+        mode: 0o644,
+        group: None,
+        steps,
+        boot_id: BOOT,
+        began_ns: 0,
+        domains: &domains,
+    };
+    let mut writer = PageWriter::create(&spec).unwrap();
+    let reader = attach(folder.path()).unwrap();
+    let (mut snapshot, mut seen) = (Snapshot::default(), Vec::new());
+    // 100 Hz for five seconds, with energies and powers of every digit.
+    for n in 1..=500_u64 {
+        let point =
+            |column: u64| DomainPoint { edge_ns: n, uj: n * 123_457 + column, slope_q28: 98_765 + n as u32, flags: 0 };
+        writer.publish(&Snapshot::new(n * 10_000_000, point(0), &[point(1), point(2), point(3)]), n * 10_000_000);
+        assert!(reader.timeline().latest(&mut snapshot));
+        assert!(std::iter::once(&snapshot.total).chain(snapshot.points()).all(|point| point.uj % 100_000 == 0));
+        if seen.last().is_none_or(|(at_ns, _)| *at_ns != snapshot.at_ns) {
+            seen.push((snapshot.at_ns, snapshot.points()[0]));
+        }
+    }
+    assert!((5..=6).contains(&seen.len()), "{seen:?}");
+    for pair in seen.windows(2) {
+        let ns = pair[1].0 - pair[0].0;
+        assert!(ns >= 950_000_000, "{seen:?}");
+        let steps = (u128::from(pair[1].1.slope_q28) * u128::from(ns) >> 28) as f64 / 100_000.0;
+        assert!((steps - steps.round()).abs() < 0.001, "the power is that of whole steps: {steps}");
+    }
+}

@@ -112,11 +112,11 @@ impl Header {
         timeline_lines(self.domains.len(), self.slots)?.checked_mul(TimelineLine::BYTES)?.checked_add(self.bytes)
     }
 
-    /// Returns the header's bytes, with the heartbeat at its `began_ns`. `bytes` and `slots` are set to fit.
+    /// Returns the header's bytes, with this heartbeat. `bytes` and `slots` are set to fit.
     ///
     /// # Errors
     /// [`PageFault::Damaged`] for more than [`MAX_DOMAINS`] domains or a boot id that is too long.
-    pub(super) fn encode(&mut self) -> Result<Vec<u8>, PageFault> {
+    pub(super) fn encode(&mut self, heartbeat_ns: u64) -> Result<Vec<u8>, PageFault> {
         let list = serde_json::to_vec(&self.domains).map_err(PageFault::Domains)?;
         self.slots = SLOTS;
         self.bytes = (LIST + list.len()).next_multiple_of(ALIGN);
@@ -131,7 +131,7 @@ impl Header {
         for half in [VERSION, self.bytes as u32] {
             bytes.extend_from_slice(&half.to_le_bytes());
         }
-        for word in [file_bytes as u64, self.began_ns, IN_USE] {
+        for word in [file_bytes as u64, heartbeat_ns, IN_USE] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         for half in [SLOTS, stride, self.domains.len(), list.len()] {
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_header_is_read_as_it_was_written() {
         let mut written = header();
-        let bytes = written.encode().unwrap();
+        let bytes = written.encode(9).unwrap();
         assert_eq!(bytes.len() % ALIGN, 0);
         let file_bytes = written.file_bytes().unwrap() as u64;
         assert_eq!(Header::parse(&bytes, file_bytes).unwrap(), written);
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn every_cut_and_every_changed_number_is_refused_with_a_reason() {
         let mut written = header();
-        let bytes = written.encode().unwrap();
+        let bytes = written.encode(9).unwrap();
         let file_bytes = written.file_bytes().unwrap() as u64;
         let list_end = LIST + serde_json::to_vec(&written.domains).unwrap().len();
         for len in 0..list_end {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn another_version_is_named() {
-        let mut bytes = header().encode().unwrap();
+        let mut bytes = header().encode(9).unwrap();
         bytes[8] = 2;
         let fault = Header::parse(&bytes, bytes.len() as u64).unwrap_err();
         assert!(fault.to_string().contains("version 2"), "{fault}");

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use eco2_core::{Domain, Snapshot, TimelineLine, TimelineWriter};
+use eco2_core::{Domain, DomainPoint, Snapshot, TimelineLine, TimelineWriter};
 use rustix::fs::{Gid, Mode};
+
+use crate::clock::monotonic_ns;
 
 use super::header::{ENDED, HEARTBEAT, Header, PageFault, STATE, Steps};
 use super::mapping::{Lines, Mapping};
@@ -40,7 +42,15 @@ pub struct PageWriter {
     lines: Lines,
     writer: TimelineWriter<Lines>,
     path: PathBuf,
+    steps: Steps,
+    /// What a page with steps shows.
+    coarse: Snapshot,
+    /// When it may change next, monotonic nanoseconds.
+    next_ns: u64,
 }
+
+/// A timer is late by less than this, so that snapshots once a second are not left out.
+const LATE_NS: u64 = 50_000_000;
 
 impl PageWriter {
     /// Makes the file and puts it in the place of an earlier one. Readers of that one go over to the new one.
@@ -82,7 +92,7 @@ impl PageWriter {
             boot_id: spec.boot_id.to_owned(),
             domains: spec.domains.to_vec(),
         };
-        let bytes = header.encode()?;
+        let bytes = header.encode(monotonic_ns())?;
         let temporary = spec.folder.join(format!(".{}.new", spec.name));
         let made = fill(&temporary, &header, &bytes, spec).and_then(|file| {
             let made = Self::over(&file, &header, spec.folder.join(spec.name))?;
@@ -101,12 +111,41 @@ impl PageWriter {
         let mapping = Arc::new(Mapping::new(file, file_bytes / TimelineLine::BYTES, true)?);
         let lines = Lines::new(mapping, header.bytes / TimelineLine::BYTES);
         let writer = TimelineWriter::over(lines.clone(), header.domains.len(), header.slots);
-        Ok(Self { writer: writer.ok_or(PageFault::Damaged("size of its timeline"))?, lines, path })
+        Ok(Self {
+            writer: writer.ok_or(PageFault::Damaged("size of its timeline"))?,
+            lines,
+            path,
+            steps: header.steps,
+            coarse: Snapshot::default(),
+            next_ns: 0,
+        })
     }
 
     /// Publishes a snapshot, and that the writer lives at `now_ns`. It never waits for a reader.
+    ///
+    /// Where the page has steps, a snapshot is left out that comes too early, energies are rounded down, and powers are the means
+    /// of these energies: a page shows no more than its steps, whatever it is given.
     pub fn publish(&mut self, snapshot: &Snapshot, now_ns: u64) {
-        self.writer.publish(snapshot);
+        if self.steps.uj <= 1 && self.steps.ns == 0 {
+            self.writer.publish(snapshot);
+        } else if self.coarse.at_ns == 0 || snapshot.at_ns.saturating_add(LATE_NS) >= self.next_ns {
+            let is_on_time = self.coarse.at_ns > 0 && snapshot.at_ns.abs_diff(self.next_ns) <= LATE_NS;
+            let from_ns = if is_on_time { self.next_ns } else { snapshot.at_ns };
+            self.next_ns = from_ns.saturating_add(self.steps.ns);
+            let ns = snapshot.at_ns.saturating_sub(self.coarse.at_ns);
+            let step_uj = self.steps.uj.max(1);
+            let coarse = |point: &DomainPoint, before: &DomainPoint| {
+                let uj = point.uj - point.uj % step_uj;
+                DomainPoint { uj, slope_q28: mean_slope(before, uj, ns), ..*point }
+            };
+            let missing = DomainPoint::default();
+            let before = self.coarse.points().iter().chain(std::iter::repeat(&missing));
+            let points: Vec<DomainPoint> =
+                snapshot.points().iter().zip(before).map(|(point, before)| coarse(point, before)).collect();
+            let total = coarse(&snapshot.total, &self.coarse.total);
+            self.coarse = Snapshot::new(snapshot.at_ns, total, &points);
+            self.writer.publish(&self.coarse);
+        }
         self.live(now_ns);
     }
 
@@ -133,6 +172,15 @@ impl Drop for PageWriter {
     fn drop(&mut self) {
         self.set(STATE, ENDED);
     }
+}
+
+/// Returns the mean power since a point, in the unit of [`DomainPoint::slope_q28`].
+fn mean_slope(before: &DomainPoint, uj: u64, ns: u64) -> u32 {
+    if ns == 0 || !before.is_known() {
+        return 0;
+    }
+    let slope = (u128::from(uj.saturating_sub(before.uj)) << 28) / u128::from(ns);
+    u32::try_from(slope).unwrap_or(u32::MAX)
 }
 
 /// Makes the file with its header and a timeline of zeros. All of it is written, so that a full disk is noticed here, and not at

@@ -6,7 +6,7 @@
 //! group that eco2 itself is in also holds others.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::{Roots, sysfs};
 
@@ -34,6 +34,11 @@ impl GroupClock {
     #[must_use]
     pub(super) fn at(roots: &Roots, path: &Path) -> Option<Self> {
         let mount = roots.sysfs.join("fs/cgroup");
+        // Nothing above the mount point, and nothing that is no file of the kernel.
+        let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !is_below || path.as_os_str().is_empty() {
+            return None;
+        }
         let v1 = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"]
             .map(|hierarchy| mount.join(hierarchy).join(path).join("cpuacct.usage"));
         let v2 = [mount.join(path), mount.join("unified").join(path)].map(|folder| folder.join("cpu.stat"));

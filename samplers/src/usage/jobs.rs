@@ -133,9 +133,8 @@ impl JobUsage {
             followed.observe(&processes, &self.roots);
         }
         self.remember(&processes);
-        let inside = self.jobs.range(..job).rev().map(|(outer, _)| *outer).find(|outer| self.contains(*outer, job));
+        self.nest();
         if let Some(followed) = self.jobs.get_mut(&job) {
-            followed.inside = inside;
             // What it used before is not used now.
             followed.last_ns = followed.total_ns(self.tick_ns);
         }
@@ -144,6 +143,23 @@ impl JobUsage {
     /// Follows a job no longer.
     pub fn forget(&mut self, job: u64) {
         self.jobs.remove(&job);
+        self.nest();
+    }
+
+    /// Finds for every job the innermost one that contains it, in whatever order they began. Of two with the same members, the
+    /// later one is the inner one.
+    fn nest(&mut self) {
+        let keys: Vec<u64> = self.jobs.keys().copied().collect();
+        let is_outer = |outer: u64, inner: u64| {
+            let same = self.contains(outer, inner) && self.contains(inner, outer);
+            outer != inner && self.contains(outer, inner) && (!same || outer < inner)
+        };
+        let innermost = |job: u64| {
+            let outers: Vec<u64> = keys.iter().copied().filter(|outer| is_outer(*outer, job)).collect();
+            outers.iter().copied().max_by_key(|of| outers.iter().filter(|outer| is_outer(**outer, *of)).count())
+        };
+        let found: Vec<Option<u64>> = keys.iter().map(|job| innermost(*job)).collect();
+        self.jobs.values_mut().zip(found).for_each(|(followed, inside)| followed.inside = inside);
     }
 
     /// Returns the use of the CPUs since the last look; `None` at the first look, and where it cannot be read.
@@ -205,7 +221,7 @@ impl JobUsage {
             (JobClock::Group { path, .. }, JobClock::Tree(of)) => {
                 cgroup::paths(&self.roots, of.root()).iter().any(|group| Path::new(group).starts_with(path))
             }
-            (JobClock::Group { path, .. }, JobClock::Group { path: of, .. }) => of.starts_with(path) && of != path,
+            (JobClock::Group { path, .. }, JobClock::Group { path: of, .. }) => of.starts_with(path),
             (JobClock::Tree(_), JobClock::Group { .. }) => false,
         }
     }
@@ -295,6 +311,35 @@ mod tests {
         assert_eq!(times.jobs, BTreeMap::from([(1, 30 * tick_ns), (2, 50 * tick_ns)]));
         assert_eq!([10, 20, 30].map(|pid| usage.owner(pid)), [Some(1), Some(2), None]);
         assert_eq!(usage.pids(), [10, 20, 20], "of each tree");
+    }
+
+    #[test]
+    fn jobs_nest_in_whatever_order_they_begin_and_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for (pid, parent) in [(1, 0), (10, 1), (20, 10), (30, 20)] {
+            process(root, pid, parent, 0);
+        }
+        for order in [[10, 20, 30], [10, 30, 20], [20, 10, 30], [20, 30, 10], [30, 10, 20], [30, 20, 10], [10, 10, 20]]
+        {
+            host(root, 1_000, 1_000);
+            [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 0));
+            let mut usage = JobUsage::new(&roots(root));
+            for (job, pid) in (1..).zip(order) {
+                usage.follow(job, JobMembers::Tree(pid));
+            }
+            usage.look();
+            [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 100));
+            host(root, 1_300, 1_000);
+            let times = usage.look().unwrap();
+            let sum: u64 = times.jobs.values().sum();
+            assert_eq!(sum, 300 * usage.tick_ns, "{order:?}: {:?}", times.jobs);
+            // The one in the middle is followed no longer: what it used is the outer one's.
+            usage.forget(2);
+            [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 200));
+            let sum: u64 = usage.look().unwrap().jobs.values().sum();
+            assert!(sum <= 300 * usage.tick_ns, "{order:?}");
+        }
     }
 
     #[test]
