@@ -274,9 +274,9 @@ impl Node {
         self.ledger.tracks().len()
     }
 
-    /// Returns every domain that has appeared, in their order.
+    /// Returns every domain that has appeared and is published in a page, in their order.
     pub(crate) fn domains(&self) -> Vec<Domain> {
-        self.ledger.tracks().iter().map(|track| track.domain().clone()).collect()
+        self.ledger.tracks().iter().map(|track| track.domain()).filter(|domain| is_published(domain)).cloned().collect()
     }
 
     /// Returns what the page of this resolution shows at `now_ns`: the total, and a point per domain.
@@ -299,7 +299,8 @@ impl Node {
             let read = PagePoint { uj, before_ns, after_ns, slope_q28, flags, is_silent };
             if point.is_known() { read.store() } else { *point }
         };
-        let points = points.iter().enumerate().map(read).collect();
+        let is_shown = |(index, _): &(usize, &DomainPoint)| is_published(self.ledger.tracks()[*index].domain());
+        let points = points.iter().enumerate().filter(is_shown).map(read).collect();
         (total, points)
     }
 
@@ -407,6 +408,11 @@ impl Node {
         let others = (known - consumers.iter().sum::<f64>()).max(0.0);
         Use::from_fractions(&consumers, others, listed.unknown)
     }
+}
+
+/// Whether a page has the domain: not the standby estimate of a counter. Where it counts, it does so as that counter.
+fn is_published(domain: &Domain) -> bool {
+    !(domain.quality == Quality::Estimated && domain.parent.is_some())
 }
 
 /// Whether a domain counts energy by itself, so that its bounds hold whatever the load did.

@@ -262,7 +262,7 @@ fn a_page_shows_no_more_than_its_steps_whatever_it_is_given() {
     for pair in seen.windows(2) {
         let ns = pair[1].0 - pair[0].0;
         assert!(ns >= 950_000_000, "{seen:?}");
-        let steps = (u128::from(pair[1].1.slope_q28) * u128::from(ns) >> 28) as f64 / 100_000.0;
+        let steps = ((u128::from(pair[1].1.slope_q28) * u128::from(ns)) >> 28) as f64 / 100_000.0;
         assert!((steps - steps.round()).abs() < 0.001, "the power is that of whole steps: {steps}");
     }
 }
