@@ -16,20 +16,30 @@ fn serving(rig: &Rig) -> Command {
     command
 }
 
+/// An agent that does not outlive a test that fails.
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts an agent and waits until it publishes.
-fn serve(rig: &Rig) -> Child {
+fn serve(rig: &Rig) -> Agent {
     let page = rig.path("agent/page");
     // That of an agent before it is no sign of this one.
     let _ = fs::remove_file(&page);
-    let child = started(&mut serving(rig));
+    let agent = Agent(started(&mut serving(rig)));
     await_that("the page is there", || page.exists().then_some(()));
-    child
+    agent
 }
 
 /// Ends an agent as systemd does, and returns its exit code.
-fn end(mut agent: Child) -> Option<i32> {
-    kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
-    agent.wait().unwrap().code()
+fn end(mut agent: Agent) -> Option<i32> {
+    kill_process(Pid::from_child(&agent.0), Signal::TERM).unwrap();
+    agent.0.wait().unwrap().code()
 }
 
 /// A run of a program for which there is no sensor, next to the agent.
@@ -103,10 +113,9 @@ fn f32_an_agent_that_is_killed_again_and_again_continues() {
     };
     let mut before = 0;
     for round in 0..4 {
-        let mut agent = serve(&rig);
+        let agent = serve(&rig);
         let kept = await_that("the account has grown", || journal(&rig).filter(|uj| *uj > before + 1_000_000));
-        agent.kill().unwrap();
-        agent.wait().unwrap();
+        drop(agent);
         let after = journal(&rig).unwrap();
         assert!(after >= kept, "round {round}: {after} after {kept}");
         before = after;
