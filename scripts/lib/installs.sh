@@ -191,12 +191,14 @@ oldest_rust() {
     built_in_root "$root" cargo check --quiet --locked -p eco2-cli -p eco2-ffi
 }
 
-# For aarch64, by the cross compiler of Debian and under the emulator of QEMU: the tests of core and samplers, and the command.
+# For aarch64, by the cross compiler of Debian and under the emulator of QEMU: the tests of core, and the command. proptest builds with
+# Rust 1.85 although it names a newer one; what the tests of samplers need does not.
 aarch64() {
     local root target=aarch64-unknown-linux-gnu emulator="qemu-aarch64 -L /usr/aarch64-linux-gnu"
     root=$(debian_root cargo gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libstd-rust-dev:arm64)
     set -- CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
-        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$emulator" CARGO_PROFILE_DEV_DEBUG=0 cargo
-    built_in_root "$root" "$@" test --locked --target "$target" -p eco2-core -p eco2-samplers --lib
+        CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$emulator" CARGO_PROFILE_DEV_DEBUG=0 HOME=/tmp cargo
+    built_in_root "$root" "$@" test --quiet --locked --ignore-rust-version --target "$target" -p eco2-core --lib
     built_in_root "$root" "$@" run --quiet --locked --target "$target" -p eco2-cli -- demo
+    built_in_root "$root" "$@" run --quiet --locked --target "$target" -p eco2-cli -- run -- true
 }
