@@ -138,9 +138,10 @@ pub(super) fn digits(value: f64, count: i32) -> String {
     rounded(value, count, Rounding::Nearest)
 }
 
-/// Returns a value of an axis: without zeros at its end.
+/// Returns a value of an axis: without zeros at its end, and with enough digits to be another one than that of the next mark where an
+/// axis shows a thousandth of its values.
 pub(super) fn axis(value: f64) -> String {
-    let text = digits(value, 4);
+    let text = digits(value, 6);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
@@ -277,6 +278,7 @@ mod tests {
         assert_eq!(Amount::Power.text(0.0), "0\u{a0}W");
         assert_eq!((count(48_000), count(9_999)), ("48\u{202f}000".into(), "9999".into()));
         assert_eq!(digits(-1234.5, 3), "−1230");
+        assert_eq!([axis(11.47), axis(11.475), axis(0.1 + 0.2), axis(400.0)], ["11.47", "11.475", "0.3", "400"]);
     }
 
     #[test]

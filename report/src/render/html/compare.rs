@@ -9,6 +9,7 @@ use super::frame::{self, Kind};
 use super::plot::{marks, percent};
 use super::scatter::{Axis, Dot, scatter};
 use crate::analysis::{Compared, Comparison, Difference, Grouping, LeftOut, RunGroup, Scope, Spread};
+use crate::wall::wall_clock;
 
 /// The page of a comparison.
 const COMPARE: Kind = Kind {
@@ -323,7 +324,7 @@ fn runs(comparison: &Comparison) -> Markup {
                     tr {
                         th scope="row" data-v=(run.name) { (name_of(comparison, place)) @if run.undominated == Some(true) { " " span.dim.xs { "Pareto-optimal" } } }
                         @for label in &labels { @let value = run.labels.get(*label).map_or("", String::as_str); td.nb data-v=(value) { (value) } }
-                        td.hm.nb data-v=(run.started_at) { (run.started_at.get(..10).unwrap_or_default()) " " (run.started_at.get(11..16).unwrap_or_default()) }
+                        @if let Some(at) = wall_clock(&run.started_at) { td.hm.nb data-v=(at) { (at.get(..10).unwrap_or_default()) " " (at.get(11..16).unwrap_or_default()) } } @else { td.hm { span.nm { "not known" } } }
                         @if let Some(figure) = run.energy_kwh {
                             td.r data-v=(figure.value) { (energy.cell(figure.value * UJ_PER_KWH)) }
                             td.r.hm.ci { (energy.range(&Bounded::plausible(figure.value, figure.low, figure.high).times(UJ_PER_KWH))) }
