@@ -180,6 +180,6 @@ mod tests {
             *email,
             (EventKind::EmailFailed, "alerts not sent by e-mail before the end of the run: 64".to_owned())
         );
-        assert_eq!(*dropped, (EventKind::AlertsDropped, "6 alerts came too fast and were dropped".to_owned()));
+        assert_eq!(*dropped, (EventKind::AlertsDropped, "alerts dropped because they came too fast: 6".to_owned()));
     }
 }
