@@ -90,13 +90,13 @@ impl<M: AsRef<[TimelineLine]>> TimelineWriter<M> {
     /// ```
     /// use std::sync::Arc;
     ///
-    /// use eco2_core::{Snapshot, TimelineLine, TimelineReader, TimelineWriter, timeline_lines};
+    /// use eco2_core::{DomainPoint, Snapshot, TimelineLine, TimelineReader, TimelineWriter, timeline_lines};
     ///
     /// let lines = timeline_lines(1, 64).ok_or("too many")?;
     /// let memory: Arc<[TimelineLine]> = (0..lines).map(|_| TimelineLine::default()).collect();
     /// let mut writer = TimelineWriter::over(Arc::clone(&memory), 1, 64).ok_or("another size")?;
     /// let reader = TimelineReader::over(memory, 1, 64).ok_or("another size")?;
-    /// writer.publish(&Snapshot { at_ns: 5, ..Snapshot::default() });
+    /// writer.publish(&Snapshot::new(5, DomainPoint::default(), &[]));
     /// assert_eq!(reader.age_ns(7), Some(2));
     /// # Ok::<(), &str>(())
     /// ```
