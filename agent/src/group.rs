@@ -6,15 +6,18 @@ use std::fs;
 /// no such group.
 #[must_use]
 pub fn group_id(name: &str) -> Option<u32> {
-    let id = in_file(&fs::read_to_string("/etc/group").ok()?, name)?;
+    let text = fs::read_to_string("/etc/group").ok()?;
+    let (id, _) = in_file(&text, name)?;
     let is_own = || rustix::process::getgroups().is_ok_and(|own| own.iter().any(|group| group.as_raw() == id));
     (rustix::process::geteuid().is_root() || is_own()).then_some(id)
 }
 
-/// Returns the id of a group in the text of `/etc/group`: lines of `name:password:id:members`, group(5).
-fn in_file(text: &str, name: &str) -> Option<u32> {
+/// Returns the id of a group and the names of its members from the text of `/etc/group`: lines of `name:password:id:members`, group(5).
+pub(crate) fn in_file<'a>(text: &'a str, name: &str) -> Option<(u32, Vec<&'a str>)> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    line.split(':').nth(1)?.parse().ok()
+    let mut fields = line.split(':').skip(1);
+    let id = fields.next()?.parse().ok()?;
+    Some((id, fields.next().unwrap_or_default().split(',').map(str::trim).collect()))
 }
 
 #[cfg(test)]
@@ -24,7 +27,7 @@ mod tests {
     #[test]
     fn a_group_is_found_by_its_whole_name() {
         let text = "root:x:0:\neco22:x:7:\neco2:x:991:anna,ben\nbroken\n";
-        assert_eq!(in_file(text, "eco2"), Some(991));
+        assert_eq!(in_file(text, "eco2"), Some((991, vec!["anna", "ben"])));
         assert_eq!((in_file(text, "eco"), in_file(text, "broken")), (None, None));
         assert_eq!(group_id("no such group"), None);
     }

@@ -1,12 +1,10 @@
 //! States whether the agent measures ([`Health`]), for probes and people.
 
 use eco2_core::schema::Status;
+use eco2_samplers::page::DEAD_NS;
 use serde::Serialize;
 
 use crate::snapshot::Snapshot;
-
-/// Longest time between two readings of an agent that works, nanoseconds.
-const DEAD_NS: u64 = 2_000_000_000;
 
 /// How well the agent measures. The words are those of HF Eco2AI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

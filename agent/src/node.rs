@@ -390,10 +390,16 @@ impl Node {
                 .and_then(|bounds| bounds.high_uj)
                 .zip(base.above_uj)
                 .map(|(high, above)| high.saturating_sub(point.uj).saturating_add(above)),
-            kind: if is_counter(domain) { RangeKind::Hard } else { RangeKind::Plausible },
+            // Another source that counts in its place is no counter of the same silicon.
+            kind: if self.shown_by(index) == index { domain.range_kind() } else { RangeKind::Plausible },
             is_summed: self.live.summed().get(index).copied().unwrap_or(false),
             of,
         }
+    }
+
+    /// Returns the domain whose readings give the energy that a device shows at present.
+    fn shown_by(&self, index: usize) -> usize {
+        self.ledger.read_by(self.live.source(index))
     }
 
     /// Returns the use of a device by the present jobs, as its driver listed it last; `None` where that is too long ago.
@@ -415,7 +421,7 @@ fn is_published(domain: &Domain) -> bool {
     !(domain.quality == Quality::Estimated && domain.parent.is_some())
 }
 
-/// Whether a domain counts energy by itself, so that its bounds hold whatever the load did.
+/// Whether a domain counts energy by itself, so that its count goes on while no agent reads it.
 fn is_counter(domain: &Domain) -> bool {
     domain.kind == Kind::Energy && domain.quality <= Quality::Derived
 }

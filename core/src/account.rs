@@ -18,8 +18,8 @@ use crate::spans::{DomainSum, NameTotal};
 use crate::take_over::DeputyPart;
 use crate::units::watts;
 use crate::{
-    Bounded, Curve, CurvePoint, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Ranged, Track,
-    contradiction, overlap,
+    Bounded, Curve, CurvePoint, Edge, Fault, Gap, GapReason, Ledger, Quality, RangeKind, Ranged, Track, contradiction,
+    overlap,
 };
 
 /// Energy of a run until an instant: total, by device, by span.
@@ -255,7 +255,7 @@ fn device(
     };
     let (low_uj, high_uj) = around(Edge::limited_between(start, end));
     let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
-    let range_kind = energy.map(|_| if parts.is_empty() { range_kind(domain) } else { RangeKind::Plausible });
+    let range_kind = energy.map(|_| if parts.is_empty() { domain.range_kind() } else { RangeKind::Plausible });
     let uncovered_ns = if energy.is_some() { uncovered_ns(track, gaps, run) } else { u64::MAX };
     let missing_ns = uncovered_ns.min(end_ns - begin_ns);
     let covered_ns = (end_ns - begin_ns) - missing_ns;
@@ -292,14 +292,6 @@ fn device(
         replaced: Vec::new(),
         cross_check: None,
         gauges: Vec::new(),
-    }
-}
-
-/// Returns what the power-limited bounds of a domain promise. Only those of a counter hold whatever the load did.
-fn range_kind(domain: &Domain) -> RangeKind {
-    match (domain.kind, domain.quality) {
-        (Kind::Energy, Quality::Measured | Quality::Derived | Quality::Synthetic) => RangeKind::Hard,
-        _ => RangeKind::Plausible,
     }
 }
 

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelRange, Scale};
+use crate::{ModelRange, RangeKind, Scale};
 
 /// The kind of part whose energy a domain counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,6 +177,22 @@ impl CounterFault {
 }
 
 impl Domain {
+    /// Returns what the bounds of its energy promise. Only those of a counter hold whatever the load did.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain, RangeKind};
+    ///
+    /// let board = Domain::power("gpu-0", Component::Gpu, "board", "example");
+    /// assert_eq!(board.range_kind(), RangeKind::Plausible); // integrated power
+    /// ```
+    #[must_use]
+    pub fn range_kind(&self) -> RangeKind {
+        match (self.kind, self.quality) {
+            (Kind::Energy, Quality::Measured | Quality::Derived | Quality::Synthetic) => RangeKind::Hard,
+            _ => RangeKind::Plausible,
+        }
+    }
+
     /// Value of the field `domain` for the whole machine as its BMC or power supply shows it; see
     /// [`Domain::is_host_total`].
     pub const HOST: &str = "host";

@@ -179,8 +179,8 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     all.look(selection, amdsmi::NAME, |_| amdsmi::finish(amd_cards.flatten()));
     all.look(selection, hwmon::NAME, |known| hwmon::discover_visible(roots, known, visible));
     if selection.wants(agent::NAME) {
-        // What may not be read directly. Of accelerators all or none: which of them the program sees is known of the page's ids
-        // no more than which of them a driver will show that has not answered yet.
+        // What may not be read directly. Of accelerators all or none: ids do not show which of them a variable selects, or a
+        // driver reads that has not answered yet.
         let accelerators = late.is_none() && *visible == Visible { tpu: visible.tpu, ..Visible::default() };
         let wanted = agent::Wanted { known: &all.domains(), accelerators, estimates: estimate.enabled };
         let found = agent::discover(roots, wanted, selection.names(agent::NAME));

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::group::in_file;
+
 /// Name of the group whose members may see everything.
 const GROUP: &str = "eco2";
 
@@ -33,18 +35,13 @@ impl Group {
 
     /// Returns the group in the text of `/etc/group`, with the ids of its members from that of `/etc/passwd`.
     fn parse(groups: &str, users: &str) -> Self {
-        let fields = |line: &'_ str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-        let Some(group) = groups.lines().map(fields).find(|fields| fields.first().is_some_and(|name| name == GROUP))
-        else {
-            return Self::default();
+        let Some((gid, names)) = in_file(groups, GROUP) else { return Self::default() };
+        let user = |line: &str| {
+            let mut fields = line.split(':');
+            let is_member = fields.next().is_some_and(|name| names.contains(&name));
+            fields.nth(1).filter(|_| is_member)?.parse().ok()
         };
-        let names: Vec<&str> = group.get(3).map_or_else(Vec::new, |names| names.split(',').map(str::trim).collect());
-        let members = users
-            .lines()
-            .map(fields)
-            .filter(|fields| fields.first().is_some_and(|name| names.contains(&name.as_str())));
-        let members = members.filter_map(|fields| fields.get(2)?.parse().ok()).collect();
-        Self { own: None, gid: group.get(2).and_then(|gid| gid.parse().ok()), members }
+        Self { own: None, gid: Some(gid), members: users.lines().filter_map(user).collect() }
     }
 
     /// Whether a process of this user and primary group may see everything.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use eco2_core::{Bounded, Quality, RangeKind, Ranged};
+use eco2_core::{Bounded, Quality, Ranged};
 
-use super::{Node, is_counter};
+use super::Node;
 use crate::jobs::JobState;
 use crate::journal::KeptDevice;
 use crate::shares::JobKey;
@@ -67,7 +67,7 @@ impl Node {
                 energy_uj: Some(uj),
                 low_uj: view.resolution.floor_uj(uj.saturating_sub(kept.base.below_uj)),
                 high_uj: kept.base.above_uj.map(|above| view.resolution.ceil_uj(uj.saturating_add(above))),
-                range_kind: if is_counter(domain) { RangeKind::Hard } else { RangeKind::Plausible },
+                range_kind: domain.range_kind(),
                 power_w: None,
                 is_summed: shown.was_summed(),
             }
@@ -77,7 +77,7 @@ impl Node {
 
     fn show(&self, view: &View, index: usize, device: &DeviceNow, interval_ns: Option<u64>) -> Device {
         let domain = self.ledger.tracks()[index].domain();
-        let by = self.ledger.tracks()[self.ledger.read_by(index)].domain();
+        let by = self.ledger.tracks()[self.shown_by(index)].domain();
         let energy = view.energy(index, device);
         let shown = view.devices.get(index).copied().unwrap_or_default();
         let power_w =

@@ -21,7 +21,7 @@ impl Meter {
     /// # use eco2::options::{Log, opt};
     /// # let meter = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic").open()?;
     /// meter.request_step(&[]); // loading the model is of no request
-    /// meter.request_step(&[(1, 200), (2, 1)]); // a prompt of 200 tokens beside a request that generates
+    /// meter.request_step(&[(1, 200), (2, 1)]); // a prompt of 200 tokens, and a request that generates
     /// let first = meter.request_end(1);
     /// assert_eq!(first.map(|request| request.tokens), Some(200));
     /// let all = meter.requests();
