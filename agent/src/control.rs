@@ -6,6 +6,10 @@ use crate::requests::Peer;
 use crate::service::Jobs;
 
 impl JobControl for Jobs {
+    fn lease(&self) {
+        Self::lease(self);
+    }
+
     fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault> {
         let by = peer(caller);
         let processes = match (job.pid, job.cgroup) {

@@ -46,6 +46,7 @@ mod store;
 mod view;
 
 pub use eco2_net::Secret;
+pub use eco2_samplers::agent::SOCKET;
 pub use folder::{FolderFault, RunFolder};
 pub use from_report::{run_emissions, run_views};
 pub use group::group_id;

@@ -3,6 +3,7 @@
 //! A *domain* is one sensor or counter, numbered by its source; the ledger numbers the domains of all sources in the order in
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
+mod page;
 mod restart;
 mod show;
 
@@ -11,10 +12,7 @@ use std::sync::Arc;
 
 use eco2_core::attribution::Use;
 use eco2_core::schema::{EventKind, SourceStatus};
-use eco2_core::{
-    Component, Domain, DomainPoint, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading,
-};
-use eco2_samplers::agent::PagePoint;
+use eco2_core::{Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading};
 use eco2_samplers::{Change, DeviceUse, SourceEvent, SourceStates};
 
 use crate::jobs::{Job, JobState};
@@ -274,36 +272,6 @@ impl Node {
         self.ledger.tracks().len()
     }
 
-    /// Returns every domain that has appeared and is published in a page, in their order.
-    pub(crate) fn domains(&self) -> Vec<Domain> {
-        self.ledger.tracks().iter().map(|track| track.domain()).filter(|domain| is_published(domain)).cloned().collect()
-    }
-
-    /// Returns what the page of this resolution shows at `now_ns`: the total, and a point per domain.
-    pub(crate) fn points(&mut self, resolution: Resolution, now_ns: u64) -> (DomainPoint, Vec<DomainPoint>) {
-        self.live.update(&self.ledger);
-        let point = |(index, point): (usize, &DomainPoint)| {
-            let base_uj = self.bases.get(index).map_or(0, |base| base.uj);
-            let uj = resolution.floor_uj(base_uj.saturating_add(point.uj));
-            // A power of a coarse view is computed from its energies.
-            let slope_q28 = if resolution == Resolution::FULL { point.slope_q28 } else { 0 };
-            if point.is_known() { DomainPoint { uj, slope_q28, ..*point } } else { DomainPoint::default() }
-        };
-        let points: Vec<DomainPoint> = self.live.points().iter().enumerate().map(point).collect();
-        let total = self.live.total(&points, now_ns);
-        let read = |(index, point): (usize, &DomainPoint)| {
-            let track = &self.ledger.tracks()[self.ledger.read_by(self.live.source(index))];
-            let (before_ns, after_ns) = track.last_good_ns().unwrap_or((point.edge_ns, point.edge_ns));
-            let is_silent = track.is_silent() && !track.is_frozen();
-            let DomainPoint { uj, slope_q28, flags, .. } = *point;
-            let read = PagePoint { uj, before_ns, after_ns, slope_q28, flags, is_silent };
-            if point.is_known() { read.store() } else { *point }
-        };
-        let is_shown = |(index, _): &(usize, &DomainPoint)| is_published(self.ledger.tracks()[*index].domain());
-        let points = points.iter().enumerate().filter(is_shown).map(read).collect();
-        (total, points)
-    }
-
     fn add_domains(&mut self, source: usize, domains: &[Domain]) {
         if self.by_source.len() <= source {
             self.by_source.resize_with(source + 1, Vec::new);
@@ -414,11 +382,6 @@ impl Node {
         let others = (known - consumers.iter().sum::<f64>()).max(0.0);
         Use::from_fractions(&consumers, others, listed.unknown)
     }
-}
-
-/// Whether a page has the domain: not the standby estimate of a counter. Where it counts, it does so as that counter.
-fn is_published(domain: &Domain) -> bool {
-    !(domain.quality == Quality::Estimated && domain.parent.is_some())
 }
 
 /// Whether a domain counts energy by itself, so that its count goes on while no agent reads it.

@@ -5,8 +5,7 @@
 
 use std::path::PathBuf;
 
-use eco2_core::Snapshot;
-use eco2_samplers::page::{FINE, PUBLIC, PageFault, PageSpec, PageWriter, Steps};
+use eco2_samplers::page::{FINE, PUBLIC, PageFault, PageSpec, PageWriter, SLOTS, Steps};
 
 use crate::node::Node;
 use crate::snapshot::Resolution;
@@ -44,13 +43,11 @@ impl Pages {
     pub(crate) fn publish(&mut self, node: &mut Node, now_ns: u64) -> Result<(), PageFault> {
         let made = self.make(node);
         if let Some(fine) = &mut self.fine {
-            let (total, points) = node.points(Resolution::FULL, now_ns);
-            fine.publish(&Snapshot::new(now_ns, total, &points), now_ns);
+            fine.publish(&node.page(Resolution::FULL, now_ns), now_ns);
         }
         let Some(public) = &mut self.public else { return made };
         // The writer leaves out what is finer than its steps.
-        let (total, points) = node.points(Resolution::PUBLIC, now_ns);
-        public.publish(&Snapshot::new(now_ns, total, &points), now_ns);
+        public.publish(&node.page(Resolution::PUBLIC, now_ns), now_ns);
         made
     }
 
@@ -70,6 +67,7 @@ impl Pages {
             steps: Steps { ns: resolution.step_ns, uj: resolution.step_uj },
             boot_id,
             began_ns: *began_ns,
+            slots: SLOTS,
             domains: &domains,
         };
         let fine_mode = if group.is_some() { 0o640 } else { 0o600 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use eco2_samplers::clock::monotonic_ns;
 use eco2_samplers::discover::Discovery;
-use eco2_samplers::{Options, Roots, Sampler, StartError, host};
+use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
 use crate::feed::{Feed, Requests};
@@ -118,7 +118,8 @@ impl Service {
     /// Returns a handle for jobs and leases, for any thread.
     #[must_use]
     pub fn jobs(&self) -> Jobs {
-        Jobs { requests: self.requests.clone(), latest: self.latest.clone() }
+        let waker = self.sampler.as_ref().map(|HeldSampler(sampler)| sampler.waker());
+        Jobs { requests: self.requests.clone(), latest: self.latest.clone(), waker }
     }
 
     /// Returns the folder of the pages.
@@ -158,6 +159,7 @@ impl Drop for Service {
 pub struct Jobs {
     requests: Requests,
     latest: Latest,
+    waker: Option<Waker>,
 }
 
 impl Jobs {
@@ -192,8 +194,9 @@ impl Jobs {
         if by.is_operator { (*views.full).clone() } else { views.public.of_user(by.uid) }
     }
 
-    /// Makes the sensors be read at their full rate for the next five seconds, for someone who may see fine energies.
+    /// Makes the sensors be read now, and at their full rate for the next five seconds, for someone who may see fine energies.
     pub fn lease(&self) {
         self.requests.view_until(monotonic_ns().saturating_add(LEASE_NS));
+        self.waker.iter().for_each(Waker::wake);
     }
 }

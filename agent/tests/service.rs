@@ -97,6 +97,26 @@ fn a_program_without_rights_reads_the_agent_and_a_restart_continues() {
     assert!(snapshot.not_attributed_uj >= 4_000_000, "{snapshot:?}");
 }
 
+/// Returns how many readings of the one counter are taken in about two seconds.
+fn readings_in_two_seconds(service: &Service) -> u64 {
+    let first = until(service, |_| true);
+    let last = until(service, |snapshot| snapshot.at_ns >= first.at_ns + 2_000_000_000);
+    last.readings - first.readings
+}
+
+#[test]
+fn sensors_are_read_once_a_second_and_often_while_a_lease_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = serve(dir.path(), &machine(dir.path()));
+    // The opening, in which periods are learned, is over.
+    until(&service, |snapshot| snapshot.at_ns >= snapshot.began_ns + 1_000_000_000);
+    let quiet = readings_in_two_seconds(&service);
+    assert!(quiet <= 4, "{quiet} readings without a lease");
+    service.jobs().lease();
+    let leased = readings_in_two_seconds(&service);
+    assert!(leased > 10 * quiet.max(2), "{leased} readings with a lease, {quiet} without");
+}
+
 #[test]
 fn jobs_are_checked_kept_and_ended_by_their_owner() {
     let dir = tempfile::tempdir().unwrap();

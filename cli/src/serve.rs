@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use eco2::NodeSources;
 use eco2::options::Layer;
-use eco2_agent::{HttpOptions, HttpServer, RunFolder, Service, Settings, TlsFiles, group_id};
+use eco2_agent::{HttpOptions, HttpServer, RunFolder, SOCKET, Service, Settings, TlsFiles, group_id};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -16,8 +16,6 @@ use crate::{out, settings};
 
 /// Folder of the agent that root starts.
 const SYSTEM: &str = "/run/eco2";
-/// Name of the Unix socket in the folder.
-const SOCKET: &str = "eco2.sock";
 /// The group whose members see every change.
 const GROUP: &str = "eco2";
 

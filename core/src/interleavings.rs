@@ -12,7 +12,7 @@ use loom::thread;
 
 use crate::events::spsc::Spsc;
 use crate::sync::{Ordering, Orderings, Sound};
-use crate::timeline::ring::Ring;
+use crate::timeline::ring::{Line, Ring, load_beat, store_beat};
 use crate::{Drained, EventPool, SpanEventKind};
 
 /// What word `word` of snapshot `index` holds.
@@ -103,6 +103,59 @@ must_fail!(
     timeline_model::<RelaxedHead>(3, 1)
 );
 must_fail!(no_lap_check_is_caught, NoLapCheck, const LAP_CHECK: bool = false;, timeline_model::<NoLapCheck>(3, 1));
+
+/// The page: writer and reader have handles of their own on one memory, and a heartbeat lies before the ring. A reader that sees
+/// the heartbeat of a snapshot finds this one or a newer one, and whole.
+fn page_model<O: Orderings + 'static>(writes: u64) {
+    loom::model(move || {
+        let memory: Arc<[Line]> = (0..3).map(|_| Line::default()).collect();
+        let beat = Arc::new(Line::default());
+        let handle = || Ring::<O, Arc<[Line]>>::over(Arc::clone(&memory), 2, 1).unwrap();
+        let (mut writer, reader, seen) = (handle(), handle(), Arc::clone(&beat));
+        let reading = thread::spawn(move || {
+            let beat = load_beat::<O>(&seen.0[3]);
+            let head = reader.head();
+            assert!(head >= beat, "a mixture: a heartbeat of {beat} and a snapshot of {head}");
+            let mut copy = [0; 2];
+            let good = head > 0
+                && reader.read(head, |lines| copy = [0, 1].map(|word: usize| lines[0].0[word].load(Ordering::Relaxed)));
+            assert!(!good || copy == [content(head, 0), content(head, 1)], "a mixture");
+        });
+        for index in 1..=writes {
+            writer.write(|index, lines| {
+                for word in 0..2 {
+                    lines[0].0[word as usize].store(content(index, word), Ordering::Relaxed);
+                }
+            });
+            store_beat::<O>(&beat.0[3], index);
+        }
+        assert!(reading.join().is_ok());
+    });
+}
+
+#[test]
+fn page_with_heartbeat() {
+    page_model::<Sound>(4);
+}
+
+must_fail!(
+    a_relaxed_heartbeat_is_caught,
+    RelaxedBeat,
+    const BEAT_STORE: Ordering = Ordering::Relaxed;,
+    page_model::<RelaxedBeat>(2)
+);
+must_fail!(
+    no_acquire_fence_after_the_heartbeat_is_caught,
+    NoBeatFence,
+    const BEAT_FENCE: bool = false;,
+    page_model::<NoBeatFence>(2)
+);
+must_fail!(
+    page_without_lap_check_is_caught,
+    NoPageLapCheck,
+    const LAP_CHECK: bool = false;,
+    page_model::<NoPageLapCheck>(3)
+);
 
 /// A producer writes three pairs into two slots as room appears; the consumer gets them all, in order and whole.
 fn spsc_model<O: Orderings + Sync + Send + 'static>() {

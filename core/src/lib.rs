@@ -85,7 +85,7 @@ pub use scale::Scale;
 pub use schema::curve_records;
 pub use stalls::Stalls;
 pub use timeline::{
-    DomainPoint, Energies, MAX_DOMAINS, Snapshot, Timeline, TimelineLine, TimelineReader, TimelineWriter,
+    DomainPoint, Energies, MAX_DOMAINS, Margins, Snapshot, Timeline, TimelineLine, TimelineReader, TimelineWriter,
     TooManyDomains, timeline_lines,
 };
 pub use track::{Counts, Track};

@@ -27,6 +27,10 @@ pub(crate) trait Orderings {
     const CHECK_FENCE: bool = true;
     /// Timeline reader: the copy is refused if the writer may have begun to overwrite the slot.
     const LAP_CHECK: bool = true;
+    /// Heartbeat: how the writer stores it.
+    const BEAT_STORE: Ordering = Ordering::Release;
+    /// Heartbeat: an acquire fence lies between it and what a reader reads next.
+    const BEAT_FENCE: bool = true;
     /// Event producer: how `head` is stored.
     const EVENT_STORE: Ordering = Ordering::Release;
 }

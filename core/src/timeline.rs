@@ -18,13 +18,14 @@ mod snapshot;
 
 use std::sync::Arc;
 
+use crate::Bounded;
 use crate::sync::{Ordering, Sound};
 use ring::Ring;
 
 pub use energies::Energies;
 pub use point::{DomainPoint, MAX_DOMAINS};
 pub use ring::Line as TimelineLine;
-pub use snapshot::Snapshot;
+pub use snapshot::{Margins, Snapshot};
 
 /// The two ends of a new timeline.
 ///
@@ -209,6 +210,32 @@ impl<M: AsRef<[TimelineLine]> + Clone> TimelineReader<M> {
         let mut total = DomainPoint::default();
         self.ring.read_latest(|lines| total = point::load_column(lines, 0))?;
         Some(total)
+    }
+
+    /// Returns the newest total with its range, as of its last instant; unknown where [`Self::latest`] finds none.
+    ///
+    /// Reads the same line as [`Self::total`].
+    ///
+    /// ```
+    /// use eco2_core::{DomainPoint, Margins, Snapshot, Timeline};
+    ///
+    /// let Timeline { mut writer, reader } = Timeline::new(1, 64)?;
+    /// let gpu = DomainPoint { edge_ns: 0, uj: 1_000_000, slope_q28: 0, flags: 0 };
+    /// let margins = Margins { below_mj: 5, above_mj: 20 };
+    /// writer.publish(&Snapshot::new(0, gpu, &[gpu]).with_margins(margins));
+    /// let total = reader.total_bounded();
+    /// assert_eq!((total.value, total.low, total.high), (Some(1_000_000), 995_000, Some(1_020_000)));
+    /// # Ok::<(), eco2_core::TooManyDomains>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn total_bounded(&self) -> Bounded<u64> {
+        let (mut total, mut margins) = (DomainPoint::default(), Margins::UNKNOWN);
+        let found = self.ring.read_latest(|lines| {
+            total = point::load_column(lines, 0);
+            margins = Margins::load(lines);
+        });
+        found.map_or_else(Bounded::unknown, |_| margins.around(&total))
     }
 
     /// Returns how old the newest snapshot is at `now_ns`, in ns: the writer's heartbeat. `None` where [`Self::latest`]

@@ -4,7 +4,10 @@
 //! The agent's *page* is a file that is mapped ([`crate::page`]). Its domains have the ids of the sensors that the agent reads, so
 //! that a report that was measured directly and one that was measured through the agent name the same counters. Quality, limits
 //! and ranges are those of the sensor. On the page that every user may read, energies are multiples of 0.1 J and change once a
-//! second; the unit of the counters here is 0.1 J then, and the bounds are as wide.
+//! second; the unit of the counters here is 0.1 J then, and the bounds are as wide. Of a sensor of power the page shows the last
+//! reading, there in steps of 0.1 W: it is integrated here, with the range that its readings allow.
+
+mod lease;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +18,8 @@ use crate::backoff::Backoff;
 use crate::found::{Found, status};
 use crate::page::{self, PageFault, PageReader, PageState};
 use crate::{Batch, Change, Roots, Source, SourceEvent, host};
+use lease::Lease;
+pub use lease::SOCKET;
 
 /// The source's name.
 pub const NAME: &str = "agent";
@@ -43,7 +48,7 @@ pub struct PagePoint {
     pub before_ns: u64,
     /// When it ended.
     pub after_ns: u64,
-    /// Recent power, as in [`DomainPoint::slope_q28`].
+    /// Recent power, as in [`DomainPoint::slope_q28`]; of a sensor of power its last reading.
     pub slope_q28: u32,
     /// [`DomainPoint::PARTIAL`] and [`DomainPoint::ESTIMATED`].
     pub flags: u32,
@@ -161,6 +166,10 @@ pub struct AgentSource {
     name: &'static str,
     boot_id: String,
     domains: Vec<Domain>,
+    /// Step of the page's energies, microjoules: the unit of the counters.
+    step_uj: u64,
+    /// Asks the agent for readings; `None` for the page that changes once a second.
+    lease: Option<Lease>,
     /// The page; `None` while there is none, or while its writer is dead.
     reader: Option<PageReader>,
     /// For each domain its index in the page; `None`: the present page has no such domain.
@@ -176,9 +185,9 @@ pub struct AgentSource {
 impl AgentSource {
     fn new(folder: &Path, name: &'static str, reader: PageReader, wanted: Wanted<'_>, boot_id: String) -> Self {
         let step_uj = reader.header().steps.uj;
-        let is_wanted = |domain: &&Domain| is_wanted(domain, wanted);
-        let domains: Vec<Domain> =
-            reader.header().domains.iter().filter(is_wanted).map(|domain| through_agent(domain, step_uj)).collect();
+        let all = reader.header().domains.as_slice();
+        let is_wanted = |domain: &&Domain| is_wanted(domain, all, wanted);
+        let domains: Vec<Domain> = all.iter().filter(is_wanted).map(|domain| through_agent(domain, step_uj)).collect();
         let mut source = Self {
             folder: folder.to_owned(),
             name,
@@ -186,6 +195,8 @@ impl AgentSource {
             passed: vec![None; domains.len()],
             places: Vec::new(),
             domains,
+            step_uj,
+            lease: (name == page::FINE).then(|| Lease::new(folder)),
             reader: None,
             retry: None,
             snapshot: Snapshot::default(),
@@ -212,7 +223,7 @@ impl AgentSource {
         }
         match PageReader::attach(&self.folder, self.name, &self.boot_id, now_ns) {
             // The unit of these domains is fixed.
-            Ok(reader) if self.unit_uj() == Some(reader.header().steps.uj) || self.unit_uj().is_none() => {
+            Ok(reader) if self.step_uj == reader.header().steps.uj => {
                 if state != Some(PageState::Replaced) {
                     self.changes.push(Change::Answers(NAME.to_owned()));
                     self.note(now_ns, EventKind::SourceBack, "the agent publishes again".to_owned());
@@ -239,11 +250,6 @@ impl AgentSource {
         Backoff::extend(&mut self.retry, now_ns);
     }
 
-    /// Returns the unit of the domains, microjoules; `None` without domains.
-    fn unit_uj(&self) -> Option<u64> {
-        self.domains.first().map(|domain| domain.scale.micro(1))
-    }
-
     fn note(&mut self, at_ns: u64, kind: EventKind, text: String) {
         self.notes.push(SourceEvent { at_ns, kind, device: NAME.to_owned(), text });
     }
@@ -252,7 +258,8 @@ impl AgentSource {
     fn reading(&mut self, index: usize, now_ns: u64) -> Option<Reading> {
         let failed = |fault| Some(Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) });
         let Some(place) = self.places.get(index).copied().flatten() else { return failed(Fault::Gone) };
-        let point = self.snapshot.points().get(place).and_then(PagePoint::load)?;
+        let point = self.snapshot.points().get(place)?;
+        let (power, point) = (point.power_uw(), PagePoint::load(point)?);
         let domain = self.domains.get(index)?;
         let replaced = point.flags & DomainPoint::ESTIMATED != 0 && domain.quality != Quality::Estimated;
         if point.is_silent || replaced {
@@ -263,15 +270,18 @@ impl AgentSource {
         if before.is_some_and(|after_ns| point.after_ns <= after_ns) {
             return None;
         }
-        let value = point.uj / domain.scale.micro(1).max(1);
+        let value = match domain.kind {
+            Kind::Energy => point.uj / self.step_uj,
+            // To the nearest step, as the page rounds it.
+            Kind::Power => (power.saturating_add(self.step_uj / 2)) / self.step_uj,
+        };
         Some(Reading { before_ns: point.before_ns, after_ns: point.after_ns, value: Ok(value) })
     }
 }
 
-/// Whether a domain of the page is to be read: it is a counter, and no sensor of its component is read directly.
-///
-/// Power that the agent integrates is not: its energy between two snapshots has no bounds that hold.
-fn is_wanted(domain: &Domain, wanted: Wanted<'_>) -> bool {
+/// Whether a domain of the page is to be read: no sensor of its component is read directly, and it is no power that the agent reads
+/// only to check a counter.
+fn is_wanted(domain: &Domain, all: &[Domain], wanted: Wanted<'_>) -> bool {
     let Wanted { known, accelerators, estimates } = wanted;
     let is_part = |other: &&Domain| !other.is_host_total();
     let mut others = known.iter().filter(is_part);
@@ -287,10 +297,15 @@ fn is_wanted(domain: &Domain, wanted: Wanted<'_>) -> bool {
         Component::Gpu => accelerators && !is_estimate,
         _ => estimates || !is_estimate,
     };
-    domain.kind == Kind::Energy && is_allowed && !id_is_known && !is_direct
+    let is_checked = |other: &Domain| {
+        let is_parent = domain.parent.as_deref() == Some(other.id.as_str());
+        is_parent && other.kind == Kind::Energy && other.component == domain.component
+    };
+    let is_check = domain.kind == Kind::Power && (domain.quality == Quality::Missing || all.iter().any(is_checked));
+    is_allowed && !is_check && !id_is_known && !is_direct
 }
 
-/// Returns a domain of the page as a domain of this source.
+/// Returns a domain of the page as a domain of this source. The unit is a step of the page, of energy or of energy per second.
 fn through_agent(domain: &Domain, step_uj: u64) -> Domain {
     let method = domain.method.as_ref().map_or(NAME.to_owned(), |method| format!("{NAME}: {method}"));
     let scale = Scale::from_base_per_raw(step_uj as f64 / 1e6).unwrap_or(Scale::MICRO);
@@ -308,6 +323,9 @@ impl Source for AgentSource {
 
     fn read(&mut self, batch: &mut Batch) {
         let now_ns = batch.now_ns();
+        if let Some(lease) = &mut self.lease {
+            lease.read(now_ns, batch.wants_all());
+        }
         self.follow(now_ns);
         let mut snapshot = std::mem::take(&mut self.snapshot);
         let is_read = self.reader.as_ref().map(|reader| reader.timeline().latest(&mut snapshot));

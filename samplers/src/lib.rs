@@ -57,7 +57,7 @@ pub use deadline::{Deadline, quietly};
 pub use decision::{Learned, ReadDecision, ReadMode};
 pub use fork::ForkGuard;
 pub use options::Options;
-pub use sampler::{Ending, Finished, Sampler, SamplingCost, StartError};
+pub use sampler::{Ending, Finished, Sampler, SamplingCost, StartError, Waker};
 pub use source::{Batch, Change, DeviceUse, Roots, Sink, Source, SourceEvent, Watched};
 pub use source_states::SourceStates;
 pub use stepped::Stepped;

@@ -17,18 +17,21 @@
 //!       128     the list of domains: JSON, an array of objects
 //! ```
 //! Numbers are little-endian. Only heartbeat and state change. In each snapshot the time of a domain is that of its last
-//! reading, and the bits 8 to 31 of its flags are how long that reading took, in microseconds.
+//! reading, and the bits 8 to 31 of its flags are how long that reading took, in microseconds. The slope of a sensor of power is
+//! that reading: readers integrate it themselves, as they then know its range.
 //!
 //! The file is never truncated and never rewritten: a writer with other domains, or a new writer, makes another file and
 //! renames it over the old one. A reader notices this by the number of links of its file, which is 0 then. A writer that died
 //! leaves the file as it was; a reader notices that by the heartbeat.
 
 mod header;
+mod local;
 mod mapping;
 mod reader;
 mod writer;
 
-pub use header::{DEAD_NS, FINE, Header, PUBLIC, PageFault, Steps};
+pub use header::{DEAD_NS, FINE, Header, PUBLIC, PageFault, SLOTS, Steps};
+pub use local::remote_kind;
 pub(crate) use reader::SYSTEM;
 pub use reader::{PageReader, PageState};
 pub use writer::{PageSpec, PageWriter};

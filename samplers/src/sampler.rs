@@ -8,6 +8,7 @@
 //! those that a fault of its own raises, has a small stack, and is pinned to a CPU where that saves reads from another
 //! CPU. The thread that closes it gets the sink back within a bounded time, whatever a source or the sink does.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,6 +183,12 @@ impl Sampler {
         }
     }
 
+    /// Returns a handle that does what [`Sampler::wake`] does, for threads that do not own the sampler.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker { shared: Arc::clone(&self.shared), born: self.born }
+    }
+
     /// Ends sampling: reads everything once more, then reads on until the sink needs no more.
     ///
     /// Reading on takes `within_ns` at most; pass 0 in a process that must exit now. The call returns at the latest a
@@ -233,6 +240,28 @@ impl Sampler {
             _ => Ending::Panicked,
         };
         Finished { sink: self.shared.sink_slot.take(patience_ns), cost: self.cost(), ended }
+    }
+}
+
+/// Wakes the sampling thread; see [`Sampler::waker`]. It does nothing after the thread has ended, and in a fork.
+#[derive(Clone)]
+pub struct Waker {
+    shared: Arc<SamplerShared>,
+    born: ForkGuard,
+}
+
+impl Waker {
+    /// Makes the thread look at once for what the sink needs, without waiting for it.
+    pub fn wake(&self) {
+        if !self.born.forked() {
+            self.shared.asks.raise();
+        }
+    }
+}
+
+impl fmt::Debug for Waker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waker")
     }
 }
 

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 
 use eco2_core::schema::{EventKind, Status};
-use eco2_core::{Component, Domain, DomainPoint, Fault, ModelRange, Quality, Reading, Snapshot};
+use eco2_core::{Component, Domain, DomainPoint, Fault, Kind, ModelRange, Quality, Reading, Snapshot};
 use eco2_samplers::agent::PagePoint;
 use eco2_samplers::clock::{Clock, monotonic_ns};
 use eco2_samplers::discover::{Discovery, Selection, discover, discover_visible};
 use eco2_samplers::model::ModelOptions;
-use eco2_samplers::page::{FINE, PUBLIC, PageSpec, PageWriter, Steps};
+use eco2_samplers::page::{FINE, PUBLIC, PageSpec, PageWriter, SLOTS, Steps};
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{Batch, Change, Roots, Source};
 
@@ -47,11 +47,13 @@ fn domains() -> Vec<Domain> {
 
 fn publisher(roots: &Roots, name: &str, steps: Steps, domains: &[Domain]) -> PageWriter {
     let (folder, began_ns) = (roots.agent[0].as_path(), monotonic_ns());
-    let spec = PageSpec { folder, name, mode: 0o644, group: None, steps, boot_id: BOOT, began_ns, domains };
+    let spec =
+        PageSpec { folder, name, mode: 0o644, group: None, steps, boot_id: BOOT, began_ns, slots: SLOTS, domains };
     PageWriter::create(&spec).unwrap()
 }
 
 const FULL: Steps = Steps { ns: 0, uj: 1 };
+const COARSE: Steps = Steps { ns: 1_000 * MS, uj: 100_000 };
 
 fn find(roots: &Roots) -> Discovery {
     discover(roots, &Selection::All, &ModelOptions::default())
@@ -95,25 +97,21 @@ fn what_may_not_be_read_is_read_through_the_agent_as_the_same_counter() {
     assert_eq!(status(&found).unwrap().0, Status::Ok);
     let mut source = agent(found);
     let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-    assert_eq!(
-        ids,
-        ["package-0", "dram-0", "memory-estimate"],
-        "power that the agent integrates has no bounds that hold"
-    );
+    assert_eq!(ids, ["package-0", "dram-0", "gpu-0", "memory-estimate"]);
     let package = &source.domains()[0];
     assert_eq!((package.quality, package.method.as_deref()), (Quality::Measured, Some("agent")));
     assert_eq!((package.max_uw, package.range, package.source.as_str()), (Some(280_000_000), None, "agent"));
-    assert!(source.domains()[2].model_range.is_some() && source.domains()[2].quality == Quality::Estimated);
+    assert!(source.domains()[3].model_range.is_some() && source.domains()[3].quality == Quality::Estimated);
 
     let readings = read(source.as_mut());
     let first = readings[0].1;
     assert_eq!((first.before_ns, first.after_ns, first.value), (now_ns - MS, now_ns, Ok(7_000_000)));
-    assert_eq!(readings.len(), 3);
+    assert_eq!(readings.len(), 4);
     assert_eq!(values(source.as_mut()), [], "nothing new since");
     let later_ns = now_ns + 100 * MS;
     page.publish(&snapshot(later_ns, &[7_000_900, 500, 5_003_000, 9]), later_ns);
     let second = values(source.as_mut());
-    assert_eq!(second, [(0, Ok(7_000_900)), (1, Ok(500)), (2, Ok(9))]);
+    assert_eq!(second, [(0, Ok(7_000_900)), (1, Ok(500)), (2, Ok(0)), (3, Ok(9))]);
 
     // The agent's counter fails, and an estimate counts in its place: that is no reading of the counter.
     let last_ns = later_ns + 100 * MS;
@@ -121,7 +119,7 @@ fn what_may_not_be_read_is_read_through_the_agent_as_the_same_counter() {
     page.publish(&Snapshot::new(last_ns, DomainPoint::default(), &[replaced; 4]), last_ns);
     let third = values(source.as_mut());
     assert_eq!(third[0], (0, Err(Fault::NotAvailable)));
-    assert_eq!(third[2], (2, Ok(8_000_000)), "what is an estimate on the page stays one");
+    assert_eq!(third[3], (3, Ok(8_000_000)), "what is an estimate on the page stays one");
 }
 
 const ESTIMATED: PagePoint =
@@ -148,6 +146,35 @@ fn what_the_program_does_not_see_and_estimates_that_are_refused_are_not_taken() 
     assert_eq!(through_agent(&roots, false, &[]), ["package-0", "dram-0", "GPU-0"]);
     let hidden = through_agent(&roots, true, &[("CUDA_VISIBLE_DEVICES", "")]);
     assert_eq!(hidden, ["package-0", "dram-0", "memory-estimate"]);
+}
+
+/// A GPU without a counter: its power is read through the page, and integrated here. What only checks a counter is not read.
+#[test]
+fn power_is_read_through_the_page_and_what_checks_a_counter_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let board = Domain::counter("GPU-1", Component::Gpu, "board", "nvml");
+    let check =
+        Domain { parent: Some("GPU-1".into()), ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml") };
+    let unread = Domain { quality: Quality::Missing, ..Domain::power("GPU-2", Component::Gpu, "board", "nvml") };
+    let power = Domain { max_uw: Some(700_000_000), ..Domain::power("GPU-0", Component::Gpu, "board", "nvml") };
+    let all = [power, board, check, unread];
+    for (name, steps, watts) in [(FINE, FULL, 321_987_654), (PUBLIC, COARSE, 322_000_000)] {
+        let mut page = publisher(&roots, name, steps, &all);
+        let now_ns = monotonic_ns();
+        let read = PagePoint { uj: 5, before_ns: now_ns - MS, after_ns: now_ns, ..ESTIMATED };
+        let of_power = PagePoint { slope_q28: DomainPoint::slope_of_uw(321_987_654), flags: 0, ..read }.store();
+        page.publish(&Snapshot::new(now_ns, of_power, &[of_power; 4]), now_ns);
+        let mut source = agent(find(&roots));
+        let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
+        assert_eq!(ids, ["GPU-0", "GPU-1"], "{name}");
+        let domain = source.domains()[0].clone();
+        assert_eq!((domain.kind, domain.quality, domain.max_uw), (Kind::Power, Quality::Derived, Some(700_000_000)));
+        let value = values(source.as_mut())[0].1.unwrap();
+        assert!(domain.scale.micro(value).abs_diff(watts) <= 4, "{name}: {value}");
+        drop(page);
+        fs::remove_file(roots.agent[0].join(name)).unwrap();
+    }
 }
 
 /// Two estimates of one machine would count it twice.
@@ -177,7 +204,7 @@ fn what_is_read_directly_is_not_read_through_the_agent() {
     let page = publisher(&roots, FINE, FULL, &domains());
     let source = agent(find(&roots));
     let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-    assert_eq!(ids, ["dram-0", "memory-estimate"], "the package is read by powercap");
+    assert_eq!(ids, ["dram-0", "gpu-0", "memory-estimate"], "the package is read by powercap");
     drop(page);
     drop(publisher(&roots, FINE, FULL, &domains()[..1]));
     fs::remove_file(roots.agent[0].join(FINE)).unwrap();
@@ -246,6 +273,28 @@ fn an_agent_that_dies_is_a_failed_read_and_one_that_is_back_continues() {
     changes.clear();
     source.changes(&mut changes);
     assert!(matches!(&changes[..], [Change::Answers(name)] if name == "agent"), "{changes:?}");
+}
+
+/// What lies beyond the end of a file may not be read: the process would get SIGBUS.
+#[test]
+fn f46_page_that_was_cut_to_nothing_is_a_failed_read_and_no_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, FINE, FULL, &domains()[..2]);
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[1_000, 10]), now_ns);
+    let mut source = agent(find(&roots));
+    assert_eq!(values(source.as_mut()), [(0, Ok(1_000)), (1, Ok(10))]);
+    let path = page.path().to_owned();
+    // Its writer would get the signal as well.
+    std::mem::forget(page);
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    let failed = [(0, Err(Fault::Failed)), (1, Err(Fault::Failed))];
+    assert_eq!(values(source.as_mut()), failed);
+    assert_eq!(values(source.as_mut()), failed, "again, also when it is looked for");
+    // Removed and cut: it is neither read nor taken for the one that was replaced.
+    fs::remove_file(&path).unwrap();
+    assert_eq!(values(source.as_mut()), failed);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use eco2_core::{Component, Domain, DomainPoint, Snapshot};
 use eco2_samplers::clock::monotonic_ns;
-use eco2_samplers::page::{FINE, PUBLIC, PageFault, PageReader, PageSpec, PageState, PageWriter, Steps};
+use eco2_samplers::page::{FINE, PUBLIC, PageFault, PageReader, PageSpec, PageState, PageWriter, SLOTS, Steps};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 /// Set for the process that writes until it is killed.
@@ -25,7 +25,17 @@ fn domains(count: usize) -> Vec<Domain> {
 fn writer(folder: &Path, domains: &[Domain]) -> PageWriter {
     let steps = Steps { ns: 0, uj: 1 };
     let began_ns = monotonic_ns();
-    let spec = PageSpec { folder, name: PUBLIC, mode: 0o644, group: None, steps, boot_id: BOOT, began_ns, domains };
+    let spec = PageSpec {
+        folder,
+        name: PUBLIC,
+        mode: 0o644,
+        group: None,
+        steps,
+        boot_id: BOOT,
+        began_ns,
+        slots: SLOTS,
+        domains,
+    };
     PageWriter::create(&spec).unwrap()
 }
 
@@ -242,6 +252,7 @@ fn a_page_shows_no_more_than_its_steps_whatever_it_is_given() {
         steps,
         boot_id: BOOT,
         began_ns: 0,
+        slots: SLOTS,
         domains: &domains,
     };
     let mut writer = PageWriter::create(&spec).unwrap();

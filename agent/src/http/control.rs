@@ -84,6 +84,9 @@ pub trait JobControl: Debug + Send + Sync {
     /// # Errors
     /// [`JobFault`] names why it was not ended.
     fn end(&self, id: &str, end: JobEnd, caller: Caller) -> Result<(), JobFault>;
+
+    /// Makes the sensors be read often for the next five seconds. Where nothing is read for the server, it does nothing.
+    fn lease(&self) {}
 }
 
 /// Answers a request to begin a job.
@@ -123,6 +126,16 @@ pub(super) fn end(control: &dyn JobControl, rights: Rights, id: &str, body: &[u8
         Ok(end) => answer(control.end(id, end, caller), StatusCode::OK),
         Err(reply) => reply,
     }
+}
+
+/// Answers a request of a program that reads the fine page.
+pub(super) fn lease(control: &dyn JobControl, rights: Rights) -> Reply {
+    if rights != Rights::All {
+        let text = "only root and the group eco2 may have sensors read often; the page changes once a second";
+        return Reply::error(StatusCode::FORBIDDEN, text);
+    }
+    control.lease();
+    Reply::text("application/json", "{\"seconds\":5}\n".to_owned())
 }
 
 /// Whether a text is the id of a job.

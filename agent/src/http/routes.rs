@@ -50,6 +50,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/jobs/{id}", Need::Reader, service::job),
     post("/api/v1/jobs", Need::Reader, service::begin_job),
     post("/api/v1/jobs/{id}/end", Need::Reader, service::end_job),
+    post("/api/v1/lease", Need::Reader, service::lease),
     get("/live", Need::Nothing, service::health),
     get("/sessions", Need::Reader, service::jobs),
     get("/sessions/{id}", Need::Reader, service::job),

@@ -209,6 +209,14 @@ pub(super) fn end_job(service: &Service, ask: &Ask<'_>) -> Reply {
     }
 }
 
+/// `POST /api/v1/lease`: sensors are read often for five seconds.
+pub(super) fn lease(service: &Service, ask: &Ask<'_>) -> Reply {
+    match &service.control {
+        Some(agent) => control::lease(agent.as_ref(), ask.rights),
+        None => no_jobs(),
+    }
+}
+
 fn no_jobs() -> Reply {
     Reply::error(StatusCode::NOT_FOUND, "this server has no jobs: it shows one run")
 }

@@ -78,6 +78,37 @@ fn socket_shows_its_user_everything_and_is_removed_at_the_end() {
 }
 
 #[test]
+fn lease_is_granted_to_those_who_may_see_fine_energies() {
+    #[derive(Debug, Default)]
+    struct Counted(std::sync::atomic::AtomicU32);
+    impl JobControl for Counted {
+        fn begin(&self, _: crate::JobRequest, _: crate::Caller) -> Result<(), crate::JobFault> {
+            Ok(())
+        }
+        fn end(&self, _: &str, _: crate::JobEnd, _: crate::Caller) -> Result<(), crate::JobFault> {
+            Ok(())
+        }
+        fn lease(&self) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("eco2.sock");
+    let options = HttpOptions { socket: Some(socket.clone()), ..loopback() };
+    let control = Arc::new(Counted::default());
+    let server = HttpServer::start_with(&options, latest(9), Some(control.clone())).unwrap();
+    let request = "POST /api/v1/lease HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let granted = exchange(UnixStream::connect(&socket).unwrap(), request);
+    assert!(
+        granted.starts_with("HTTP/1.1 200") && granted.contains("{\"seconds\":5}"),
+        "the agent's own user: {granted}"
+    );
+    let refused = exchange(TcpStream::connect(server.address().unwrap()).unwrap(), request);
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    assert_eq!(control.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[test]
 fn token_is_read_from_a_file_that_only_its_owner_can_read() {
     let folder = tempfile::tempdir().unwrap();
     let fault = |token: &str, mode| {

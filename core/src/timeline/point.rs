@@ -42,6 +42,29 @@ impl DomainPoint {
     pub const PARTIAL: u32 = 1 << 1;
     /// A model's value, not a counter's.
     pub const ESTIMATED: u32 = 1 << 2;
+    /// Of a total: its range is plausible, and does not hold whatever the load did.
+    pub const PLAUSIBLE: u32 = 1 << 4;
+
+    /// Returns the slope of a power in microwatts, rounded down; `u32::MAX` from 16 kW on.
+    ///
+    /// ```
+    /// use eco2_core::DomainPoint;
+    ///
+    /// let slope_q28 = DomainPoint::slope_of_uw(1_000_000); // 1 W
+    /// assert_eq!(slope_q28, 268_435);
+    /// let point = DomainPoint { slope_q28, ..DomainPoint::default() };
+    /// assert_eq!(point.power_uw(), 999_998); // to 4 µW
+    /// ```
+    #[must_use]
+    pub fn slope_of_uw(uw: u64) -> u32 {
+        u32::try_from((u128::from(uw) << 28) / 1_000_000_000).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the power of the slope, microwatts, to 4 µW.
+    #[must_use]
+    pub fn power_uw(&self) -> u64 {
+        (u64::from(self.slope_q28) * 1_000_000_000) >> 28
+    }
 
     /// Whether there is a value.
     #[inline]

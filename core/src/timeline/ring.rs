@@ -15,6 +15,9 @@
 //!   release fence and the reader's second acquire fence would show that `reserve` to the reader too, and
 //!   `reserve - k >= N`.
 //!
+//! A *heartbeat* is a word outside the ring that the writer stores after a write ([`store_beat`], [`load_beat`]): a reader
+//! that sees it also sees that snapshot or a newer one, so that a writer that seems to live has not published less.
+//!
 //! Readers only load, and only relaxed, so that a read-only mapping can serve them. A writer that dies in the middle
 //! leaves `head` where it was: the last whole snapshot stays readable (with a seqlock, readers would wait without end).
 
@@ -22,7 +25,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::sync::{AtomicU64, Ordering, Orderings, fence};
+use crate::sync::{AtomicU64, Ordering, Orderings, Sound, fence};
 
 /// Words in a line: 16 words of 8 bytes are 128 bytes.
 const WORDS: usize = 16;
@@ -55,6 +58,21 @@ impl Line {
     #[must_use]
     pub fn word(&self, index: usize) -> Option<&AtomicU64> {
         self.0.get(index)
+    }
+
+    /// Stores a heartbeat in a word outside the ring, after [`TimelineWriter::publish`](crate::TimelineWriter::publish); from the
+    /// 16th word on nothing.
+    pub fn store_beat(&self, index: usize, value: u64) {
+        if let Some(word) = self.word(index) {
+            store_beat::<Sound>(word, value);
+        }
+    }
+
+    /// Loads a heartbeat; 0 from the 16th word on. What is read of the ring later is not older than it.
+    #[inline]
+    #[must_use]
+    pub fn load_beat(&self, index: usize) -> u64 {
+        self.word(index).map_or(0, load_beat::<Sound>)
     }
 }
 
@@ -173,6 +191,23 @@ impl<O: Orderings, M: AsRef<[Line]>> Ring<O, M> {
     }
 }
 
+/// Stores a heartbeat after a write.
+pub(crate) fn store_beat<O: Orderings>(word: &AtomicU64, value: u64) {
+    // Release: pairs with the fence of `load_beat`, so that a reader that sees the value also sees `head` of the write before it.
+    word.store(value, O::BEAT_STORE);
+}
+
+/// Loads a heartbeat, before a read of the ring.
+#[inline]
+pub(crate) fn load_beat<O: Orderings>(word: &AtomicU64) -> u64 {
+    // Relaxed, as only such loads are allowed of read-only memory; the fence orders it before what is read of the ring.
+    let value = word.load(Ordering::Relaxed);
+    if O::BEAT_FENCE {
+        fence(Ordering::Acquire);
+    }
+    value
+}
+
 /// Returns the lines that a ring of `slots` slots of `stride` lines takes: its control line and its slots.
 #[must_use]
 pub(crate) fn lines_of(slots: usize, stride: usize) -> Option<usize> {
@@ -194,7 +229,6 @@ impl<O, M> fmt::Debug for Ring<O, M> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::sync::Sound;
 
     fn number(ring: &mut Ring<Sound>) {
         ring.write(|index, lines| lines[0].0[0].store(index, Ordering::Relaxed));

@@ -2,14 +2,78 @@
 //! (round of readings), and how it is written into a slot of the ring of snapshots ([`Snapshot`]).
 //!
 //! A slot consists of *lines* of 16 words. Its first line holds the time of the tick, the clock anchor (a reading of
-//! the time stamp counter, TSC, and its rate), the total and the first 3 domains; each further line holds 5 domains. A
-//! domain's *point* (its energy, when that was reached, and its power) takes 3 words. So one line has to be read for
+//! the time stamp counter, TSC, and its rate), the total, the first 3 domains and, in its last word, the margins of the
+//! total; each further line holds 5 domains. A domain's *point* (its energy, when that was reached, and its power) takes 3 words. So one line has to be read for
 //! the total, and two for 8 domains.
 
 use super::energies::Energies;
 use super::point::{self, DomainPoint, FIRST, FURTHER, MAX_DOMAINS, load_points};
 use super::ring::Line;
 use crate::sync::Ordering;
+use crate::{Bounded, RangeKind};
+
+/// Word of a slot's first line that holds the margins of the total.
+const MARGINS: usize = 15;
+
+/// How far the truth may be from the total at its last instant, millijoules, rounded up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Margins {
+    /// Below it; `u32::MAX`: not known.
+    pub below_mj: u32,
+    /// Above it; `u32::MAX`: no bound.
+    pub above_mj: u32,
+}
+
+impl Margins {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { below_mj: u32::MAX, above_mj: u32::MAX };
+
+    /// Returns the margins of a value within its range; both ends are rounded away from it, to `step_mj`.
+    ///
+    /// ```
+    /// use eco2_core::{Bounded, Margins, RangeKind};
+    ///
+    /// let energy = Bounded { value: Some(5_000_500), low: 4_999_000, high: None, kind: RangeKind::Hard };
+    /// assert_eq!(Margins::of(&energy, 1), Margins { below_mj: 2, above_mj: u32::MAX });
+    /// ```
+    #[must_use]
+    pub fn of(energy: &Bounded<u64>, step_mj: u32) -> Self {
+        let step_uj = u64::from(step_mj.max(1)) * 1_000;
+        let steps = |uj: u64| u32::try_from(uj.div_ceil(step_uj)).ok()?.checked_mul(step_mj.max(1));
+        let Some(uj) = energy.value else { return Self::UNKNOWN };
+        let below_mj = steps(uj.saturating_sub(energy.low)).unwrap_or(u32::MAX);
+        let above_mj = energy.high.and_then(|high| steps(high.saturating_sub(uj))).unwrap_or(u32::MAX);
+        Self { below_mj, above_mj }
+    }
+
+    /// Returns the range of a total with these margins.
+    #[must_use]
+    pub fn around(self, total: &DomainPoint) -> Bounded<u64> {
+        if !total.is_known() {
+            return Bounded::unknown();
+        }
+        let uj = |mj: u32| (mj < u32::MAX).then_some(u64::from(mj) * 1_000);
+        let is_plausible = total.flags & DomainPoint::PLAUSIBLE != 0;
+        Bounded {
+            value: Some(total.uj),
+            low: uj(self.below_mj).map_or(0, |below| total.uj.saturating_sub(below)),
+            high: uj(self.above_mj).map(|above| total.uj.saturating_add(above)),
+            kind: if is_plausible { RangeKind::Plausible } else { RangeKind::Hard },
+        }
+    }
+
+    fn store(self, lines: &[Line]) {
+        if let Some(word) = lines.first().and_then(|line| line.word(MARGINS)) {
+            word.store(u64::from(self.below_mj) | u64::from(self.above_mj) << 32, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn load(lines: &[Line]) -> Self {
+        let word = lines.first().map_or(u64::MAX, |line| line.0[MARGINS].load(Ordering::Relaxed));
+        Self { below_mj: word as u32, above_mj: (word >> 32) as u32 }
+    }
+}
 
 /// Every domain at one tick.
 #[derive(Debug, Clone)]
@@ -22,6 +86,8 @@ pub struct Snapshot {
     pub tsc_mult: u64,
     /// The total over domains of which no two count the same energy.
     pub total: DomainPoint,
+    /// How far the truth may be from the total; not known unless it was set.
+    pub margins: Margins,
     len: usize,
     points: [DomainPoint; MAX_DOMAINS],
 }
@@ -33,6 +99,12 @@ impl Snapshot {
         let mut snapshot = Self { at_ns, total, ..Self::default() };
         snapshot.set_points(points);
         snapshot
+    }
+
+    /// Returns the snapshot with these margins of its total.
+    #[must_use]
+    pub fn with_margins(self, margins: Margins) -> Self {
+        Self { margins, ..self }
     }
 
     /// Returns the domains, in the order in which they were published.
@@ -86,6 +158,7 @@ impl Snapshot {
         let missing = std::iter::repeat(DomainPoint::default());
         let mut points = std::iter::once(self.total).chain(self.points().iter().copied()).chain(missing);
         point::points(words).zip(points.by_ref().take(1 + FIRST)).for_each(|(words, point)| point.store(words));
+        self.margins.store(lines);
         for line in further {
             point::points(&line.0).zip(points.by_ref().take(FURTHER)).for_each(|(words, point)| point.store(words));
         }
@@ -99,6 +172,7 @@ impl Snapshot {
         self.at_ns = at_ns.load(Ordering::Relaxed);
         self.tsc = tsc.load(Ordering::Relaxed);
         self.tsc_mult = tsc_mult.load(Ordering::Relaxed);
+        self.margins = Margins::load(lines);
         load_points(lines, &mut self.total, &mut self.points, |point| point);
     }
 }
@@ -107,6 +181,7 @@ impl Default for Snapshot {
     /// No domain, nothing known.
     fn default() -> Self {
         let total = DomainPoint::default();
-        Self { at_ns: 0, tsc: 0, tsc_mult: 0, total, len: 0, points: [total; MAX_DOMAINS] }
+        let margins = Margins::UNKNOWN;
+        Self { at_ns: 0, tsc: 0, tsc_mult: 0, total, margins, len: 0, points: [total; MAX_DOMAINS] }
     }
 }

@@ -15,7 +15,7 @@ pub(super) const MAX_HEADER: usize = 1 << 20;
 /// Bytes of the boot id.
 const BOOT_ID: usize = 40;
 /// Snapshots that a page holds. A reader fails if the writer goes round the ring during each of three copies.
-pub(super) const SLOTS: usize = 64;
+pub const SLOTS: usize = 64;
 
 /// Name of the page in the agent's folder that every user may read.
 pub const PUBLIC: &str = "page";
@@ -81,6 +81,9 @@ pub enum PageFault {
     /// The writer's clock is not the one of this process.
     #[error("its writer uses another clock: both must be in the same time namespace")]
     OtherClock,
+    /// It is on a file system of this kind.
+    #[error("it is on a file system of another machine ({0}), where changes are seen late: use a local folder")]
+    NotLocal(&'static str),
     /// The writer has ended or does not write any more.
     #[error("its writer has stopped")]
     Dead,
@@ -112,20 +115,20 @@ impl Header {
         timeline_lines(self.domains.len(), self.slots)?.checked_mul(TimelineLine::BYTES)?.checked_add(self.bytes)
     }
 
-    /// Returns the header's bytes, with this heartbeat. `bytes` and `slots` are set to fit.
+    /// Returns the header's bytes, with this heartbeat. `bytes` is set to fit.
     ///
     /// # Errors
-    /// [`PageFault::Damaged`] for more than [`MAX_DOMAINS`] domains or a boot id that is too long.
+    /// [`PageFault::Damaged`] for more than [`MAX_DOMAINS`] domains, a number of slots that is no power of two, and a boot id that
+    /// is too long.
     pub(super) fn encode(&mut self, heartbeat_ns: u64) -> Result<Vec<u8>, PageFault> {
         let list = serde_json::to_vec(&self.domains).map_err(PageFault::Domains)?;
-        self.slots = SLOTS;
         self.bytes = (LIST + list.len()).next_multiple_of(ALIGN);
-        let file_bytes = self.file_bytes().ok_or(PageFault::Damaged("too many domains"))?;
+        let file_bytes = self.file_bytes().ok_or(PageFault::Damaged("number of domains or slots"))?;
         let id = self.boot_id.as_bytes();
         if self.bytes > MAX_HEADER || id.len() > BOOT_ID {
             return Err(PageFault::Damaged("its texts are too long"));
         }
-        let stride = (timeline_lines(self.domains.len(), SLOTS).unwrap_or(1) - 1) / SLOTS;
+        let stride = (timeline_lines(self.domains.len(), self.slots).unwrap_or(1) - 1) / self.slots;
         let mut bytes = Vec::with_capacity(self.bytes);
         bytes.extend_from_slice(MAGIC);
         for half in [VERSION, self.bytes as u32] {
@@ -134,7 +137,7 @@ impl Header {
         for word in [file_bytes as u64, heartbeat_ns, IN_USE] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        for half in [SLOTS, stride, self.domains.len(), list.len()] {
+        for half in [self.slots, stride, self.domains.len(), list.len()] {
             bytes.extend_from_slice(&(half as u32).to_le_bytes());
         }
         for word in [self.steps.ns, self.steps.uj, self.began_ns, u64::from(self.pid)] {
@@ -208,7 +211,7 @@ mod tests {
         let domain = |n: usize| Domain::counter(&format!("gpu-{n}"), Component::Gpu, "board", "nvml");
         Header {
             bytes: 0,
-            slots: 0,
+            slots: SLOTS,
             steps: Steps { ns: 1_000_000_000, uj: 100_000 },
             began_ns: 7,
             pid: 42,

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use eco2_core::{TimelineLine, TimelineReader};
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, openat};
 
 use super::header::{DEAD_NS, HEARTBEAT, Header, IN_USE, MAX_HEADER, PageFault, STATE};
+use super::local::remote_kind;
 use super::mapping::{Lines, Mapping};
 
 /// Folder of the agent that the system starts. Only root makes folders in `/run`, so that its owner is trusted: it is the user
@@ -61,6 +62,9 @@ impl PageReader {
             return Err(PageFault::NotAPage);
         }
         check_owner(&stat, Some(place_stat.st_uid), "it")?;
+        if let Some(kind) = remote_kind(&file) {
+            return Err(PageFault::NotLocal(kind));
+        }
         let file_bytes = u64::try_from(stat.st_size).unwrap_or(0);
         let mut bytes = Vec::new();
         (&mut file).take(MAX_HEADER as u64).read_to_end(&mut bytes)?;
@@ -96,17 +100,14 @@ impl PageReader {
     /// Returns when the writer last published, monotonic nanoseconds.
     #[must_use]
     pub fn heartbeat_ns(&self) -> u64 {
-        let heartbeat_ns = self.word(HEARTBEAT);
-        // Acquire pairs with the writer's release. It is a fence because of a read-only mapping only relaxed loads are allowed.
-        fence(Ordering::Acquire);
-        heartbeat_ns
+        self.lines.head().map_or(0, |head| head.load_beat(HEARTBEAT))
     }
 
     /// Whether the writer lives at `now_ns`, without a system call. It does not notice that the file was replaced by that of a
     /// writer that lives.
     #[must_use]
     pub fn is_live(&self, now_ns: u64) -> bool {
-        self.word(STATE) == IN_USE && now_ns.saturating_sub(self.heartbeat_ns()) <= DEAD_NS
+        self.state_word() == IN_USE && now_ns.saturating_sub(self.heartbeat_ns()) <= DEAD_NS
     }
 
     /// Returns what became of the writer at `now_ns`. It takes a system call.
@@ -121,9 +122,9 @@ impl PageReader {
         }
     }
 
-    fn word(&self, index: usize) -> u64 {
+    fn state_word(&self) -> u64 {
         // Relaxed: of a read-only mapping only relaxed loads are allowed.
-        self.lines.head().and_then(|head| head.word(index)).map_or(0, |word| word.load(Ordering::Relaxed))
+        self.lines.head().and_then(|head| head.word(STATE)).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 }
 

@@ -5,9 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use eco2_core::{Domain, DomainPoint, Snapshot, TimelineLine, TimelineWriter};
+use eco2_core::{Bounded, Domain, DomainPoint, Kind, Margins, Snapshot, TimelineLine, TimelineWriter};
 use rustix::fs::{Gid, Mode};
 
 use crate::clock::monotonic_ns;
@@ -32,6 +31,8 @@ pub struct PageSpec<'a> {
     pub boot_id: &'a str,
     /// When the writer began, monotonic nanoseconds.
     pub began_ns: u64,
+    /// Snapshots that it holds, a power of two from 2 on; [`SLOTS`](super::SLOTS) unless there is a reason.
+    pub slots: usize,
     /// The domains whose energies are published.
     pub domains: &'a [Domain],
 }
@@ -43,6 +44,8 @@ pub struct PageWriter {
     writer: TimelineWriter<Lines>,
     path: PathBuf,
     steps: Steps,
+    /// Whether each domain is a sensor of power.
+    is_power: Vec<bool>,
     /// What a page with steps shows.
     coarse: Snapshot,
     /// When it may change next, monotonic nanoseconds.
@@ -57,7 +60,7 @@ impl PageWriter {
     ///
     /// ```
     /// use eco2_core::{Component, Domain, DomainPoint, Snapshot};
-    /// use eco2_samplers::page::{PUBLIC, PageReader, PageSpec, PageWriter, Steps};
+    /// use eco2_samplers::page::{PUBLIC, PageReader, PageSpec, PageWriter, SLOTS, Steps};
     ///
     /// let folder = tempfile::tempdir()?;
     /// let domains = [Domain::counter("package-0", Component::Cpu, "package", "rapl-perf")];
@@ -69,6 +72,7 @@ impl PageWriter {
     ///     steps: Steps { ns: 1_000_000_000, uj: 100_000 },
     ///     boot_id: "example",
     ///     began_ns: 0,
+    ///     slots: SLOTS,
     ///     domains: &domains,
     /// };
     /// let mut writer = PageWriter::create(&spec)?;
@@ -85,7 +89,7 @@ impl PageWriter {
     pub fn create(spec: &PageSpec<'_>) -> Result<Self, PageFault> {
         let mut header = Header {
             bytes: 0,
-            slots: 0,
+            slots: spec.slots,
             steps: spec.steps,
             began_ns: spec.began_ns,
             pid: std::process::id(),
@@ -116,6 +120,7 @@ impl PageWriter {
             lines,
             path,
             steps: header.steps,
+            is_power: header.domains.iter().map(|domain| domain.kind == Kind::Power).collect(),
             coarse: Snapshot::default(),
             next_ns: 0,
         })
@@ -124,7 +129,8 @@ impl PageWriter {
     /// Publishes a snapshot, and that the writer lives at `now_ns`. It never waits for a reader.
     ///
     /// Where the page has steps, a snapshot is left out that comes too early, energies are rounded down, and powers are the means
-    /// of these energies: a page shows no more than its steps, whatever it is given.
+    /// of these energies, or, of a sensor of power, rounded to a step per second: a page shows no more than its steps, whatever it
+    /// is given.
     pub fn publish(&mut self, snapshot: &Snapshot, now_ns: u64) {
         if self.steps.uj <= 1 && self.steps.ns == 0 {
             self.writer.publish(snapshot);
@@ -134,16 +140,23 @@ impl PageWriter {
             self.next_ns = from_ns.saturating_add(self.steps.ns);
             let ns = snapshot.at_ns.saturating_sub(self.coarse.at_ns);
             let step_uj = self.steps.uj.max(1);
-            let coarse = |point: &DomainPoint, before: &DomainPoint| {
+            let coarse = |point: &DomainPoint, before: &DomainPoint, is_power: bool| {
                 let uj = point.uj - point.uj % step_uj;
-                DomainPoint { uj, slope_q28: mean_slope(before, uj, ns), ..*point }
+                let power = || DomainPoint::slope_of_uw((point.power_uw() + step_uj / 2) / step_uj * step_uj);
+                DomainPoint { uj, slope_q28: if is_power { power() } else { mean_slope(before, uj, ns) }, ..*point }
             };
             let missing = DomainPoint::default();
             let before = self.coarse.points().iter().chain(std::iter::repeat(&missing));
+            let kinds = self.is_power.iter().copied().chain(std::iter::repeat(false));
+            let points = snapshot.points().iter().zip(before).zip(kinds);
             let points: Vec<DomainPoint> =
-                snapshot.points().iter().zip(before).map(|(point, before)| coarse(point, before)).collect();
-            let total = coarse(&snapshot.total, &self.coarse.total);
-            self.coarse = Snapshot::new(snapshot.at_ns, total, &points);
+                points.map(|((point, before), is_power)| coarse(point, before, is_power)).collect();
+            let total = coarse(&snapshot.total, &self.coarse.total, false);
+            // What was rounded down may be above.
+            let energy = snapshot.margins.around(&snapshot.total);
+            let energy = Bounded { value: energy.value.map(|_| total.uj), ..energy };
+            let margins = Margins::of(&energy, u32::try_from(step_uj.div_ceil(1_000)).unwrap_or(u32::MAX));
+            self.coarse = Snapshot::new(snapshot.at_ns, total, &points).with_margins(margins);
             self.writer.publish(&self.coarse);
         }
         self.live(now_ns);
@@ -161,9 +174,8 @@ impl PageWriter {
     }
 
     fn set(&self, word: usize, value: u64) {
-        if let Some(word) = self.lines.head().and_then(|head| head.word(word)) {
-            // Release: a reader that sees this heartbeat also sees the snapshot before it.
-            word.store(value, Ordering::Release);
+        if let Some(head) = self.lines.head() {
+            head.store_beat(word, value);
         }
     }
 }
