@@ -24,7 +24,19 @@ pub(crate) struct Feed {
     queue: SyncSender<Message>,
     /// Inputs that may not be lost and found no room, oldest first.
     kept: VecDeque<Input>,
+    /// For each source, what each of its domains showed last.
+    seen: Vec<Vec<Option<Seen>>>,
     shared: Arc<Shared>,
+}
+
+/// The last reading of a domain, from which the schedule learns that a counter moves. Without that it would take a counter for one
+/// that does not count, and read the power of its device often instead.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    raw: u64,
+    before_ns: u64,
+    /// The two readings between which it changed last; `None`: it has not.
+    change_ns: Option<(u64, u64)>,
 }
 
 /// The end at the accounting thread.
@@ -86,12 +98,33 @@ impl Feed {
     pub(crate) fn new() -> (Self, Received) {
         let (send, receive) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        (Self { queue: send, kept: VecDeque::new(), shared: Arc::clone(&shared) }, Received { queue: receive, shared })
+        (
+            Self { queue: send, kept: VecDeque::new(), seen: Vec::new(), shared: Arc::clone(&shared) },
+            Received { queue: receive, shared },
+        )
     }
 
     /// Returns another end, for requests to the accounting thread.
     pub(crate) fn requests(&self) -> Requests {
         Requests { queue: self.queue.clone(), shared: Arc::clone(&self.shared) }
+    }
+
+    /// Takes a reading, and returns what it shows of the domain's changes.
+    fn learn(&mut self, source: usize, domain: usize, reading: &Reading) -> Option<Learned> {
+        if self.seen.len() <= source {
+            self.seen.resize_with(source + 1, Vec::new);
+        }
+        let seen = self.seen.get_mut(source)?;
+        if seen.len() <= domain {
+            seen.resize(domain + 1, None);
+        }
+        let (raw, before_ns) = (reading.value.ok()?, reading.before_ns);
+        let last = seen.get_mut(domain)?.replace(Seen { raw, before_ns, change_ns: None });
+        let changed_ns = last.filter(|last| last.raw != raw).map(|last| (last.before_ns, reading.after_ns));
+        let change_ns = changed_ns.or(last.and_then(|last| last.change_ns));
+        seen.get_mut(domain)?.as_mut()?.change_ns = change_ns;
+        // No period: the accounting thread has it.
+        Some(Learned { domain, change_ns: change_ns?, period: None })
     }
 
     /// Passes `input` on, after those that were kept.
@@ -147,7 +180,8 @@ impl Sink for Feed {
         self.pass(Input::Domains { source, domains: domains.to_vec() });
     }
 
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], _learned: &mut Vec<Learned>) {
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {
+        learned.extend(readings.iter().filter_map(|(domain, reading)| self.learn(source, *domain, reading)));
         self.pass(Input::Readings { source, readings: readings.to_vec() });
     }
 
@@ -183,5 +217,46 @@ impl Sink for Feed {
 
     fn users(&mut self, source: usize, uses: &[DeviceUse]) {
         self.pass(Input::Users { source, uses: uses.to_vec() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn learned(feed: &mut Feed, at_ms: u64, raw: u64) -> Option<(u64, u64)> {
+        let reading = Reading { before_ns: at_ms * MS, after_ns: at_ms * MS + 1, value: Ok(raw) };
+        let mut learned = Vec::new();
+        feed.readings(1, &[(2, reading)], &mut learned);
+        assert!(learned.iter().all(|learned| (learned.domain, learned.period) == (2, None)));
+        learned.first().map(|learned| learned.change_ns)
+    }
+
+    /// A GPU's power was read ten times per second, because its counter was never seen to count.
+    #[test]
+    fn schedule_learns_when_a_counter_changed() {
+        let (mut feed, _received) = Feed::new();
+        assert_eq!(learned(&mut feed, 10, 5), None, "the first value");
+        assert_eq!(learned(&mut feed, 20, 5), None);
+        let change_ns = Some((20 * MS, 30 * MS + 1));
+        assert_eq!(learned(&mut feed, 30, 6), change_ns);
+        assert_eq!(learned(&mut feed, 40, 6), change_ns, "the last change");
+    }
+
+    #[test]
+    fn lease_holds_until_its_end_by_the_clock_of_the_sampling_thread() {
+        let (mut feed, _received) = Feed::new();
+        let requests = feed.requests();
+        let mut viewed = |now_ns| {
+            let mut demand = Demand::default();
+            feed.look(now_ns, &mut demand);
+            demand.viewed
+        };
+        assert!(!viewed(0), "without a lease");
+        requests.view_until(5_000 * MS);
+        requests.view_until(3_000 * MS);
+        assert!(viewed(4_999 * MS) && !viewed(5_000 * MS), "a shorter lease does not end a longer one");
     }
 }

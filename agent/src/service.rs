@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use eco2_samplers::clock::monotonic_ns;
 use eco2_samplers::discover::Discovery;
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub folder: RunFolder,
     /// Where the machine's interfaces are.
     pub roots: Roots,
+    /// When the sensors are read. With a fixed interval a lease changes nothing.
+    pub pace: Pace,
     /// Id of the group `eco2`, which may read the fine page; `None`: there is none.
     pub group: Option<u32>,
     /// Version that is shown.
@@ -76,7 +79,7 @@ impl Service {
     /// # Errors
     /// Where the system refuses a thread.
     pub fn start(found: Discovery, settings: Settings) -> Result<Self, ServiceError> {
-        let Settings { folder, roots, group, version } = settings;
+        let Settings { folder, roots, pace, group, version } = settings;
         let host = host::read(&roots);
         let identity = NodeIdentity { boot_id: host.boot_id, hostname: host.hostname, kernel: host.kernel, version };
         let began_ns = monotonic_ns();
@@ -102,7 +105,7 @@ impl Service {
         accounting.follow_jobs_again();
         let thread = std::thread::Builder::new().name("eco2-accounting".to_owned());
         let thread = thread.spawn(move || accounting.run()).map_err(ServiceError::Thread)?;
-        let options = Options { cpus: found.cpus, ..Options::default() };
+        let options = Options { cpus: found.cpus, pace, ..Options::default() };
         let sampler = Sampler::start(found.sources, Box::new(feed), options);
         let mut service = Self { latest, requests, sampler: None, thread: Some(thread), folder };
         service.sampler = Some(HeldSampler(sampler?));

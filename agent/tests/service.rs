@@ -12,6 +12,7 @@ use eco2_core::Quality;
 use eco2_samplers::discover::{Selection, discover};
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::page::{FINE, PUBLIC};
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Roots, agent};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
@@ -43,7 +44,11 @@ fn serve(dir: &Path, roots: &Roots) -> Service {
     let estimate = ModelOptions { enabled: false, ..ModelOptions::default() };
     let found = discover(roots, &Selection::All, &estimate);
     let folder = RunFolder::open(&dir.join("run")).unwrap();
-    Service::start(found, Settings { folder, roots: roots.clone(), group: None, version: "test".into() }).unwrap()
+    Service::start(
+        found,
+        Settings { folder, roots: roots.clone(), pace: Pace::default(), group: None, version: "test".into() },
+    )
+    .unwrap()
 }
 
 /// Waits for a snapshot with some property: a minute is beyond any delay.

@@ -34,10 +34,10 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let folder = RunFolder::open(&path)?;
     // Before the first thread, so that no signal is missed.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals cannot be received")?;
-    let NodeSources { found, roots } = eco2::node_sources(&options)?;
+    let NodeSources { found, roots, pace } = eco2::node_sources(&options)?;
     let sensors = found.sources.iter().map(|source| source.domains().len()).sum::<usize>();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let service = Service::start(found, Settings { folder, roots, group: group_id(GROUP), version })?;
+    let service = Service::start(found, Settings { folder, roots, pace, group: group_id(GROUP), version })?;
     let socket = Some(service.folder().join(SOCKET));
     let http = HttpOptions { socket, ..http(args) };
     let server = HttpServer::start_with(&http, service.latest(), Some(Arc::new(service.jobs())))?;

@@ -2,6 +2,7 @@
 
 use eco2_samplers::Roots;
 use eco2_samplers::discover::{self, Discovery, Selection};
+use eco2_samplers::schedule::Pace;
 use eco2_samplers::visible::Visible;
 
 use crate::Error;
@@ -14,6 +15,8 @@ pub struct NodeSources {
     pub found: Discovery,
     /// Where the machine's interfaces are.
     pub roots: Roots,
+    /// When the sensors are read.
+    pub pace: Pace,
 }
 
 /// Looks for the sources of the whole machine that the options select: every GPU, whatever the environment hides, and no other
@@ -27,5 +30,5 @@ pub fn node_sources(options: &Options) -> Result<NodeSources, Error> {
     let measured = machine::stored(options).measured(options);
     let found =
         discover::discover_visible(&roots, &selection, &open::model_options(options, measured), &Visible::default());
-    Ok(NodeSources { found, roots })
+    Ok(NodeSources { found, roots, pace: open::pace(options) })
 }

@@ -243,7 +243,7 @@ fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::
 
 /// When sensors are read: at the interval that was chosen, else on demand. A trace is to show power over time, so it takes a
 /// fixed interval, too.
-fn pace(options: &Options) -> Pace {
+pub(super) fn pace(options: &Options) -> Pace {
     let sampling = options.sampling.as_deref();
     let fixed = options.trace.is_some() || sampling == Some("fixed");
     match options.interval.or(fixed.then_some(DEFAULT_INTERVAL)) {
