@@ -26,6 +26,25 @@ install_missing() {
     fi
 }
 
+# newer_debian SUITE PACKAGE FILE: prints where a file of a newer Debian's package lies, without installing it; kept in the user's cache.
+newer_debian() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian-$1-$2 site apt
+    if [[ ! -f $folder/complete ]]; then
+        [[ -z ${NO_SETUP:-} ]] && have apt-get && have dpkg || return 1
+        # From where this machine has its own packages.
+        site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 '/debian/\?$') || return 1
+        rm -rf "$folder" && mkdir -p "$folder"/{etc,lists/partial,cache/archives/partial} || return 1
+        printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$site" "$1" \
+            >"$folder/etc/newer.sources"
+        apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$folder/etc" -o "Dir::State::lists=$folder/lists"
+            -o "Dir::Cache=$folder/cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root)
+        (cd "$folder" && "${apt[@]}" update && "${apt[@]}" download "$2" && dpkg --extract "$2"_*.deb .) >"$folder/log" 2>&1 || return 1
+        rm -rf "$folder"/{etc,lists,cache} "$folder/$2"_*.deb
+        touch "$folder/complete"
+    fi
+    [[ -x $folder/$3 ]] && printf '%s\n' "$folder/$3"
+}
+
 # python3_venv: whether python3 can make an environment with pip; installs what Debian leaves out.
 python3_venv() {
     python3 -c 'import ensurepip' 2>/dev/null && return 0
@@ -89,8 +108,9 @@ announce() {
 
 # gate_installs: what gates of this mode install: with --full the packages that the scripts name.
 gate_installs() {
-    local files=(scripts/test scripts/metrics scripts/redfish scripts/lib/*.sh benches/peers/requirements-*.txt)
-    printf 'cargo-deny (cargo), python3-venv python3-torch (Debian), %s (PyPI)' "${TRAINER[*]} ${NOTEBOOK[*]}"
+    local files=(scripts/test scripts/metrics scripts/redfish scripts/deploy scripts/lib/*.sh benches/peers/requirements-*.txt)
+    printf 'cargo-deny (cargo), python3-venv python3-torch prometheus (Debian), %s (PyPI), kustomize (a newer Debian, kept in the cache)' \
+        "${TRAINER[*]} ${NOTEBOOK[*]} $(grep -ohE '[a-z-]+==[0-9.!]+' scripts/deploy | tr '\n' ' ')"
     [[ ${MODE:-} != --full ]] || printf '; %s (cargo), %s(Debian), %s(PyPI)' mdbook \
         "$(grep -ohE 'install_missing( [a-z0-9-]+=[a-z0-9-]+)+' "${files[@]}" | grep -oE '=[a-z0-9-]+' | tr -d = | sort -u | tr '\n' ' ')" \
         "$(grep -ohE '[a-zA-Z][a-zA-Z0-9_.-]*(\[[a-z-]+\])?==[0-9][0-9a-z.]*' "${files[@]}" | sort -u | tr '\n' ' ')"
