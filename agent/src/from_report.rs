@@ -49,6 +49,34 @@ pub fn run_views(report: &Report, at: Instant, before: Option<&Snapshot>) -> Vie
     Views { full: Arc::clone(&snapshot), public: snapshot }
 }
 
+/// Returns the views of a run that everyone on the machine may see: in the public one energies are in steps of 0.1 J, and there is
+/// neither the run's name nor who used its energy.
+#[must_use]
+pub fn run_views_for_all(views: &Views) -> Views {
+    let step = Resolution::PUBLIC;
+    let coarse = |uj: Option<u64>| uj.map(|uj| step.floor_uj(uj));
+    // What the steps hide may lie above.
+    let above = |uj: Option<u64>| uj.map(|uj| step.ceil_uj(uj.saturating_add(step.step_uj - 1)));
+    let mut public = Snapshot::clone(&views.full);
+    public.node = Arc::new(NodeIdentity {
+        hostname: "run".to_owned(),
+        version: public.node.version.clone(),
+        ..NodeIdentity::default()
+    });
+    public.resolution = step;
+    for device in &mut public.devices {
+        (device.energy_uj, device.high_uj) = (coarse(device.energy_uj), above(device.high_uj));
+        device.low_uj = step.floor_uj(device.low_uj);
+        device.power_w = device.power_w.map(|watts| (watts * 10.0).floor() / 10.0);
+    }
+    let summed = public.devices.iter().filter(|device| device.is_summed).filter_map(|device| device.energy_uj);
+    public.total_uj = public.total_uj.map(|_| summed.fold(0, u64::saturating_add));
+    (public.total_low_uj, public.total_high_uj) = (step.floor_uj(public.total_low_uj), above(public.total_high_uj));
+    (public.consumers, public.idle_uj) = (Vec::new(), 0);
+    public.not_attributed_uj = public.total_uj.unwrap_or(0);
+    Views { full: Arc::clone(&views.full), public: Arc::new(public) }
+}
+
 fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Device {
     let earlier = before.and_then(|before| before.devices.iter().find(|device| device.id == report.id));
     let earlier_uj = earlier.and_then(|device| device.energy_uj);
@@ -138,6 +166,26 @@ mod tests {
         let third = run_views(&as_report(&snapshot(5, Resolution::FULL)), at(7), Some(&second.full));
         assert_eq!(third.full.devices[0].energy_uj, second.full.devices[0].energy_uj);
         assert_eq!((third.full.total_uj, third.full.sequence), (second.full.total_uj, 3));
+    }
+
+    #[test]
+    fn what_everyone_may_see_of_a_run_has_steps_and_no_names() {
+        let mut report = as_report(&snapshot(4, Resolution::FULL));
+        report.run.name = "secret".to_owned();
+        report.attribution = Some(Attribution { command_uj: 5, others_uj: 6, idle_uj: 7, ..Attribution::default() });
+        let views = run_views_for_all(&run_views(&report, at(4), None));
+        let (full, public) = (views.full, views.public);
+        assert_eq!(full.node.hostname, "secret");
+        let text = serde_json::to_string(&*public).unwrap();
+        assert!(!text.contains("secret") && public.consumers.is_empty(), "{text}");
+        for (exact, coarse) in full.devices.iter().zip(&public.devices) {
+            let (exact, coarse) = (exact.energy_uj.unwrap(), coarse);
+            let shown = coarse.energy_uj.unwrap();
+            assert!(shown % 100_000 == 0 && (exact - 99_999..=exact).contains(&shown), "{shown} of {exact}");
+            assert!(coarse.low_uj <= exact && coarse.high_uj.unwrap() >= exact);
+        }
+        let sum: u64 = public.devices.iter().filter(|one| one.is_summed).filter_map(|one| one.energy_uj).sum();
+        assert_eq!((public.total_uj, public.not_attributed_uj), (Some(sum), sum));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! body, five seconds for each. A client that does not read is cut off.
 
 mod access;
+mod archive;
 mod control;
 mod dispatch;
 mod error;
@@ -15,9 +16,15 @@ mod listen;
 mod live;
 mod page;
 mod peer;
+mod places;
+mod power;
+mod query;
+mod rate;
 mod reply;
+mod reports;
 mod ring;
 mod routes;
+mod samples;
 mod server;
 mod service;
 mod stall;

@@ -48,7 +48,7 @@ mod view;
 pub use eco2_net::Secret;
 pub use eco2_samplers::agent::SOCKET;
 pub use folder::{FolderFault, RunFolder};
-pub use from_report::{run_emissions, run_views};
+pub use from_report::{run_emissions, run_views, run_views_for_all};
 pub use group::group_id;
 pub use health::{Health, Level, SourceHealth};
 pub use http::{

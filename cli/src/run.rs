@@ -15,6 +15,7 @@ mod ui;
 mod watch;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ fn start(args: &RunArgs) -> anyhow::Result<u8> {
     match (args.command.as_slice(), options.pid) {
         ([], Some(pid)) => attach::attach(pid, &options),
         ([], None) => Err(UsageError("no command to run, such as `eco2 run -- python train.py`".into()).into()),
-        (command, _) => follow(command, &options, args.ui),
+        (command, _) => follow(command, &options, Shown { page: args.ui, listen: args.listen }),
     }
 }
 
@@ -84,8 +85,9 @@ pub(crate) struct MeasuredCommand {
 }
 
 /// Measures a command and shows the summary.
-fn follow(command: &[OsString], options: &Options, ui: bool) -> anyhow::Result<u8> {
-    let measured = measure(command, options, Following { inbox: None, output: ChildOutput::Inherited, ui })?;
+fn follow(command: &[OsString], options: &Options, shown: Shown) -> anyhow::Result<u8> {
+    shown.check()?;
+    let measured = measure(command, options, Following { inbox: None, output: ChildOutput::Inherited, shown })?;
     output::finish(measured.report, measured.log.as_deref(), options, measured.was_interrupted);
     if measured.log.is_some() {
         runs::update_index(options);
@@ -98,8 +100,33 @@ pub(crate) struct Following {
     /// Signals that were received before the command started are sent to it.
     pub(crate) inbox: Option<Inbox>,
     pub(crate) output: ChildOutput,
-    /// Whether a live page is served meanwhile.
-    pub(crate) ui: bool,
+    /// What is served meanwhile.
+    pub(crate) shown: Shown,
+}
+
+/// What is served of a run while its command runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shown {
+    /// Whether the live page shows everything to the bearer of a token that is printed.
+    page: bool,
+    /// Address at which the metrics and the page are for everyone on this machine, without names; `None`: a free port, and nothing
+    /// without the token.
+    listen: Option<SocketAddr>,
+}
+
+impl Shown {
+    fn is_any(self) -> bool {
+        self.page || self.listen.is_some()
+    }
+
+    fn check(self) -> Result<(), UsageError> {
+        match self.listen.filter(|address| !address.ip().is_loopback()) {
+            Some(address) => Err(UsageError(format!(
+                "--listen {address}: a run is shown on this machine only, such as at 127.0.0.1:9863; `eco2 serve` has tokens and TLS"
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Measures a command without showing a summary.
@@ -123,7 +150,7 @@ pub(crate) fn measure(command: &[OsString], options: &Options, how: Following) -
     };
     meter.follow_with_orphans(child.id());
     let live = Arc::new(LiveLine::default());
-    let ui = meter.0.as_ref().filter(|_| how.ui).and_then(Ui::open);
+    let ui = meter.0.as_ref().filter(|_| how.shown.is_any()).and_then(|meter| Ui::open(meter, how.shown));
     let until_ended = || watch::until_ended(child, inbox, &live, |pid, exited| meter.orphan_exited(pid, exited));
     let wait = || match &ui {
         Some(ui) => ui.during(until_ended),

@@ -1,12 +1,14 @@
 //! Runs `eco2 serve`, the node agent: it samples this machine once, for all its programs and users.
 
+mod environment;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use eco2::NodeSources;
 use eco2::options::Layer;
-use eco2_agent::{HttpOptions, HttpServer, RunFolder, SOCKET, Service, Settings, TlsFiles, group_id};
+use eco2_agent::{HttpOptions, HttpServer, RunFolder, SOCKET, Service, Settings, group_id};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -30,6 +32,7 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let path = args.dir.clone().or_else(folder);
     let path =
         path.ok_or_else(|| UsageError("no folder for the pages: set XDG_RUNTIME_DIR, or name one with --dir".into()))?;
+    let http = environment::http(args, |name| std::env::var(name).ok())?;
     // Before the sensors are looked for, so that a second agent costs nothing.
     let folder = RunFolder::open(&path)?;
     // Before the first thread, so that no signal is missed.
@@ -39,7 +42,7 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let service = Service::start(found, Settings { folder, roots, pace, group: group_id(GROUP), version })?;
     let socket = Some(service.folder().join(SOCKET));
-    let http = HttpOptions { socket, ..http(args) };
+    let http = HttpOptions { socket, runs: Some(options), ..http };
     let server = HttpServer::start_with(&http, service.latest(), Some(Arc::new(service.jobs())))?;
     let address = server.address().unwrap_or(args.listen);
     let scheme = if http.tls.is_some() { "https" } else { "http" };
@@ -51,19 +54,6 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     drop(server);
     service.stop();
     Ok(0)
-}
-
-/// Returns the settings of the server.
-fn http(args: &ServeArgs) -> HttpOptions {
-    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
-    HttpOptions {
-        listen: Some(args.listen),
-        token_file: args.token_file.clone(),
-        tls: tls.map(|(cert, key)| TlsFiles { cert, key, client_ca: args.client_ca.clone() }),
-        insecure: args.insecure,
-        hosts: args.host.clone(),
-        ..HttpOptions::default()
-    }
 }
 
 /// Returns the folder that clients look for: that of the system for root, else the user's own.

@@ -39,7 +39,7 @@ pub(crate) enum Channel {
 }
 
 /// What a caller may see and do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Rights {
     /// Only whether the server is alive, and the page that asks for a token.
     Nothing,

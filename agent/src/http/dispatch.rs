@@ -19,6 +19,11 @@ pub(crate) fn answer(service: &Service, head: &Parts, channel: Channel, body: &[
     if path.len() + target.query().map_or(0, str::len) > LONGEST_PATH {
         return Reply::error(StatusCode::URI_TOO_LONG, "the address is too long");
     }
+    // A request through a proxy names the host twice. The names are the same, or one of them is not checked.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if target.authority().is_some_and(|authority| host != Some(authority.as_str())) {
+        return Reply::error(StatusCode::MISDIRECTED_REQUEST, "the address and the Host header name different hosts");
+    }
     let rights = match service.access.admit(method, path, headers, channel) {
         Ok(rights) => rights,
         Err(refusal) => return refused(refusal),
@@ -37,6 +42,11 @@ pub(crate) fn answer(service: &Service, head: &Parts, channel: Channel, body: &[
     };
     if route.need == Need::Reader && rights == Rights::Nothing {
         return refused(Refusal { status: StatusCode::UNAUTHORIZED, text: "a token is required" });
+    }
+    let limited = service.rate.as_ref().filter(|_| route.need == Need::Reader);
+    if let Some(Err(seconds)) = limited.map(|rate| rate.take(rights, (service.now_ns)())) {
+        let reply = Reply::error(StatusCode::TOO_MANY_REQUESTS, "too many requests in the last minute");
+        return reply.with(header::RETRY_AFTER, seconds.to_string());
     }
     let query = target.query().unwrap_or("");
     (route.handle)(service, &Ask { method, query, headers, channel, id, rights, body })

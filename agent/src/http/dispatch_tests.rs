@@ -56,13 +56,14 @@ fn text(reply: Reply) -> (u16, String) {
 #[test]
 fn interface_is_the_one_that_is_described() {
     let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
-    let of = |(path, methods): (&String, &serde_json::Value)| -> Vec<(String, String)> {
-        methods.as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())).collect()
+    let of = |(path, item): (&String, &serde_json::Value)| -> Vec<(String, String)> {
+        let same = item["$ref"].as_str().and_then(|place| described.pointer(place.trim_start_matches('#')));
+        same.unwrap_or(item).as_object().unwrap().keys().map(|method| (method.to_uppercase(), path.clone())).collect()
     };
-    let described: BTreeSet<_> = described["paths"].as_object().unwrap().iter().flat_map(of).collect();
+    let paths: BTreeSet<_> = described["paths"].as_object().unwrap().iter().flat_map(of).collect();
     let built: BTreeSet<_> =
         routes::ROUTES.iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect();
-    assert_eq!(described, built);
+    assert_eq!(paths, built);
 }
 
 #[test]
@@ -246,4 +247,16 @@ fn stale_agent_answers_503() {
         let (status, text) = get(&service, target);
         assert!(status == 503 && text.contains("UNAVAILABLE") && text.contains("59"), "{target}: {status} {text}");
     }
+}
+
+#[test]
+fn caller_that_asks_too_often_is_refused_and_probes_are_not_counted() {
+    let mut service = service(Anonymous::Coarse);
+    service.rate = Some(super::super::rate::RateLimit::new(3));
+    let taken = (0..100).take_while(|_| get(&service, "/metrics").0 == 200).count();
+    assert_eq!(taken, 3);
+    let reply = ask(&service, Method::GET, "/api/v1/node", &[], TCP);
+    assert!(reply.status == StatusCode::TOO_MANY_REQUESTS && reply.headers[0].0 == header::RETRY_AFTER);
+    assert_eq!(get(&service, "/health").0, 200);
+    assert_eq!(get_with_token(&service, "/metrics").0, 200, "another caller");
 }

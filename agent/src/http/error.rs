@@ -28,8 +28,8 @@ pub enum HttpFault {
     #[error("the token of the server")]
     Token(#[source] SecretFault),
     /// The token can be guessed.
-    #[error("{path}: the token is shorter than {shortest} characters; make one with `openssl rand -hex 32`", path = .0.display(), shortest = eco2_net::Secret::SHORTEST)]
-    ShortToken(PathBuf),
+    #[error("{}the token is shorter than {} characters; make one with `openssl rand -hex 32`", place(.0.as_ref()), eco2_net::Secret::SHORTEST)]
+    ShortToken(Option<PathBuf>),
     /// A file of the TLS settings does not hold what it should.
     #[error("{path}: {what}", path = path.display())]
     Tls {
@@ -59,4 +59,9 @@ pub enum HttpFault {
     /// The server's thread cannot be started.
     #[error("cannot start the server's thread")]
     Thread(#[source] std::io::Error),
+}
+
+/// Returns a path as the beginning of a message.
+fn place(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| format!("{}: ", path.display()))
 }

@@ -8,7 +8,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// The policy of everything but the page, which has its own.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -29,6 +29,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// Frames of the live stream, one at a time. The sender waits until a frame was taken.
     Stream(mpsc::Receiver<Bytes>),
+    /// An answer that another thread makes: [`Reply::settled`] waits for it.
+    Later(oneshot::Receiver<Reply>),
 }
 
 impl Reply {
@@ -54,6 +56,17 @@ impl Reply {
     pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Returns the answer once it is there.
+    pub(crate) async fn settled(self) -> Self {
+        match self.body {
+            Content::Later(answer) => {
+                let text = "the answer could not be made";
+                answer.await.unwrap_or_else(|_| Self::error(StatusCode::INTERNAL_SERVER_ERROR, text))
+            }
+            _ => self,
+        }
     }
 
     /// Returns the answer as hyper sends it. Of an answer to HEAD hyper sends no body.
@@ -91,6 +104,7 @@ impl Body for Content {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Later(_) => Poll::Ready(None),
             Self::Stream(frames) => frames.poll_recv(context).map(|frame| frame.map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -102,7 +116,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => SizeHint::new(),
+            Self::Stream(_) | Self::Later(_) => SizeHint::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use hyper::Method;
 
 use super::control::is_id;
 use super::reply::Reply;
+use super::reports;
 use super::service::{self, Ask, Service};
 
 /// Who may use an address.
@@ -48,15 +49,36 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/sources", Need::Reader, service::sources),
     get("/api/v1/jobs", Need::Reader, service::jobs),
     get("/api/v1/jobs/{id}", Need::Reader, service::job),
+    get("/api/v1/jobs/{id}/samples", Need::Reader, service::job_samples),
     post("/api/v1/jobs", Need::Reader, service::begin_job),
     post("/api/v1/jobs/{id}/end", Need::Reader, service::end_job),
     post("/api/v1/lease", Need::Reader, service::lease),
+    get("/api/v1/reports", Need::Reader, reports::reports),
+    get("/api/v1/reports/{id}", Need::Reader, reports::report),
+    get("/api/v1/reports/{id}/advice", Need::Reader, reports::advice),
+    get("/api/v1/projects", Need::Reader, reports::projects),
+    get("/api/v1/projects/{id}", Need::Reader, reports::project),
+    get("/api/v1/projects/{id}/advice", Need::Reader, reports::project_advice),
+    get("/api/v1/analytics", Need::Reader, reports::analytics),
+    get("/power", Need::Reader, service::power),
     get("/live", Need::Nothing, service::health),
     get("/sessions", Need::Reader, service::jobs),
     get("/sessions/{id}", Need::Reader, service::job),
     post("/sessions", Need::Reader, service::begin_job),
     post("/sessions/{id}/stop", Need::Reader, service::end_job),
+    get("/metrics/{id}", Need::Reader, service::job_samples),
+    get("/projects", Need::Reader, reports::projects),
+    get("/projects/{id}", Need::Reader, reports::project),
+    get("/projects/{id}/export", Need::Reader, reports::project),
+    get("/reports", Need::Reader, reports::reports),
+    get("/reports/{id}", Need::Reader, reports::report),
+    post("/analytics/aggregate", Need::Reader, reports::analytics),
+    post("/optimize/{id}", Need::Reader, reports::project_advice),
 ];
+
+#[cfg(test)]
+#[path = "contract_tests.rs"]
+mod contract_tests;
 
 /// What is at an address.
 #[derive(Debug)]

@@ -14,16 +14,19 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::access::{Access, Anonymous, Channel};
+use super::archive::Archive;
 use super::control::JobControl;
 use super::dispatch;
 use super::error::HttpFault;
 use super::listen::{self, Protection};
 use super::peer::{Connections, Group};
+use super::places::{Activity, Places};
+use super::rate::RateLimit;
 use super::reply::{Content, Reply};
 use super::service::Service;
 use super::stall::Stalling;
@@ -34,7 +37,7 @@ use crate::latest::Latest;
 /// Where the server listens unless it is set.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9862);
 
-/// Connections by TCP at the same time; more wait until one ends.
+/// Connections by TCP at the same time; a further one ends that which has been idle longest.
 const TCP_CONNECTIONS: usize = 256;
 /// Time for the head of a request, for the TLS handshake, and between two requests of a connection.
 pub(crate) const HEAD_PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +61,8 @@ pub struct HttpOptions {
     pub socket: Option<PathBuf>,
     /// File of the token, mode 0600; `None`: no token.
     pub token_file: Option<PathBuf>,
+    /// A token, where it is in no file.
+    pub token: Option<Secret>,
     /// A token that is good for one session.
     pub once: Option<Secret>,
     /// Files for TLS; `None`: plain HTTP.
@@ -68,6 +73,11 @@ pub struct HttpOptions {
     pub hosts: Vec<String>,
     /// What callers without a token see; beyond loopback it is nothing where a token is set.
     pub anonymous: Anonymous,
+    /// Requests per minute that each kind of caller may make; `None`: no limit. Probes of `/health` are not counted.
+    pub per_minute: Option<u32>,
+    /// The options by which stored runs are found and read; `None`: none are shown. They are shown to callers that may see everything,
+    /// and over the socket to the owner of their folder.
+    pub runs: Option<eco2::Options>,
 }
 
 /// A running server. Dropping it ends it.
@@ -98,6 +108,10 @@ impl HttpServer {
         control: Option<Arc<dyn JobControl>>,
     ) -> Result<Self, HttpFault> {
         let token = options.token_file.as_deref().map(read_token).transpose()?;
+        let token = token.or(options.token.clone());
+        if token.as_ref().is_some_and(|token| !token.is_long_enough()) {
+            return Err(HttpFault::ShortToken(options.token_file.clone()));
+        }
         let tls = options.tls.as_ref().map(TlsFiles::read).transpose()?;
         let protection = Protection { token: token.is_some(), tls: tls.is_some(), insecure: options.insecure };
         let tcp = options.listen.map(|address| listen::tcp(address, protection)).transpose()?;
@@ -114,6 +128,13 @@ impl HttpServer {
         let stream = Arc::new(Stream::new(epoch));
         let mut service = Service::new(latest, stream, access, eco2_samplers::clock::monotonic_ns);
         service.control = control;
+        service.rate = options.per_minute.map(RateLimit::new);
+        if let Some(runs) = &options.runs {
+            // A folder that others may write to is not read; the agent serves without it.
+            let folder = eco2::runs::runs_folder(runs).ok();
+            let archive = folder.map(|folder| Archive::open(folder, runs.clone()));
+            service.archive = archive.transpose().map_err(HttpFault::Thread)?;
+        }
         let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -161,8 +182,7 @@ impl Drop for HttpServer {
 }
 
 fn read_token(path: &std::path::Path) -> Result<Secret, HttpFault> {
-    let token = Secret::read(path).map_err(HttpFault::Token)?;
-    if token.is_long_enough() { Ok(token) } else { Err(HttpFault::ShortToken(path.to_owned())) }
+    Secret::read(path).map_err(HttpFault::Token)
 }
 
 /// Adds the newest views to the stream, once a second.
@@ -176,26 +196,28 @@ async fn record(service: Arc<Service>) {
 }
 
 async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, service: Arc<Service>) {
-    let places = Arc::new(Semaphore::new(TCP_CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let places = Places::new(TCP_CONNECTIONS);
+    loop {
         let Ok((stream, _)) = listener.accept().await else {
             out_of_files().await;
             continue;
         };
-        let (service, tls) = (Arc::clone(&service), tls.clone());
-        tokio::spawn(async move {
+        let place = places.enter().await;
+        let (service, tls, number) = (Arc::clone(&service), tls.clone(), place.number());
+        let task = tokio::spawn(async move {
             // Answers are small and whole: waiting for more to send would only delay them.
             let _ = stream.set_nodelay(true);
             match tls {
-                None => serve(stream, Channel::Tcp { tls: false }, service).await,
+                None => serve(stream, Channel::Tcp { tls: false }, service, &place.activity).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(HEAD_PATIENCE, tls.accept(stream)).await {
-                        serve(stream, Channel::Tcp { tls: true }, service).await;
+                        serve(stream, Channel::Tcp { tls: true }, service, &place.activity).await;
                     }
                 }
             }
             drop(place);
         });
+        places.set_task(number, task.abort_handle());
     }
 }
 
@@ -214,7 +236,7 @@ async fn accept_unix(listener: tokio::net::UnixListener, service: Arc<Service>) 
         let channel = Channel::Unix { uid: peer.uid(), trusted };
         let service = Arc::clone(&service);
         tokio::spawn(async move {
-            serve(stream, channel, service).await;
+            serve(stream, channel, service, &Arc::default()).await;
             drop(place);
         });
     }
@@ -226,11 +248,12 @@ async fn out_of_files() {
 }
 
 /// Answers the requests of one connection.
-pub(crate) async fn serve<Io>(io: Io, channel: Channel, service: Arc<Service>)
+pub(crate) async fn serve<Io>(io: Io, channel: Channel, service: Arc<Service>, activity: &Arc<Activity>)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let answer = service_fn(|request: Request<Incoming>| answer(request, channel, Arc::clone(&service)));
+    let answer =
+        service_fn(|request: Request<Incoming>| answer(request, channel, Arc::clone(&service), Arc::clone(activity)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
@@ -245,10 +268,19 @@ async fn answer(
     request: Request<Incoming>,
     channel: Channel,
     service: Arc<Service>,
+    activity: Arc<Activity>,
 ) -> Result<Response<Content>, Infallible> {
     let (head, body) = request.into_parts();
     let reply = match timeout(HEAD_PATIENCE, read(body)).await {
-        Ok(Some(body)) => dispatch::answer(&service, &head, channel, &body),
+        Ok(Some(body)) => {
+            activity.begin();
+            let reply = dispatch::answer(&service, &head, channel, &body).settled().await;
+            // A live stream keeps its connection busy to its end; its clients have a limit of their own.
+            if !matches!(reply.body, Content::Stream(_)) {
+                activity.end();
+            }
+            reply
+        }
         Ok(None) => Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
             .with(hyper::header::CONNECTION, "close"),
         Err(_) => Reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
@@ -272,6 +304,10 @@ async fn read(mut body: Incoming) -> Option<Vec<u8>> {
 #[cfg(test)]
 #[path = "server_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hostile_tests.rs"]
+mod hostile_tests;
 
 #[cfg(test)]
 #[path = "socket_tests.rs"]

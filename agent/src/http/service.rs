@@ -10,8 +10,11 @@ use hyper::{Method, StatusCode, header::HeaderName};
 use tokio::sync::mpsc;
 
 use super::access::{Access, Channel, Refusal, Rights};
+use super::archive::{Archive, Runs};
 use super::control::{self, JobControl};
 use super::page;
+use super::query::Query;
+use super::rate::RateLimit;
 use super::reply::{Content, Reply};
 use super::ring::number_of;
 use super::stream::{Stream, visible};
@@ -50,13 +53,35 @@ pub(crate) struct Service {
     pub(crate) now_ns: fn() -> u64,
     /// Begins and ends jobs; `None`: this server has none.
     pub(crate) control: Option<Arc<dyn JobControl>>,
+    /// The stored runs; `None`: this server has none.
+    pub(crate) archive: Option<Archive>,
+    /// How often callers may ask; `None`: without a limit.
+    pub(crate) rate: Option<RateLimit>,
     scrapes: Mutex<HashMap<(String, i64), u8>>,
 }
 
 impl Service {
     /// Returns a service that shows the newest views.
     pub(crate) fn new(latest: Latest, stream: Arc<Stream>, access: Access, now_ns: fn() -> u64) -> Self {
-        Self { latest, stream, access, clients: Clients::default(), now_ns, control: None, scrapes: Mutex::default() }
+        Self {
+            latest,
+            stream,
+            access,
+            clients: Clients::default(),
+            now_ns,
+            control: None,
+            archive: None,
+            rate: None,
+            scrapes: Mutex::default(),
+        }
+    }
+
+    /// Returns the answer of `read`, which reads stored runs on another thread.
+    pub(super) fn stored(&self, ask: &Ask<'_>, read: impl FnOnce(&Runs) -> Reply + Send + 'static) -> Reply {
+        match &self.archive {
+            Some(archive) => archive.ask(ask.rights, read),
+            None => Reply::error(StatusCode::NOT_FOUND, "this server has no stored runs"),
+        }
     }
 
     /// Returns the newest snapshot as the caller may see it.
@@ -190,7 +215,44 @@ pub(super) fn jobs(service: &Service, ask: &Ask<'_>) -> Reply {
 pub(super) fn job(service: &Service, ask: &Ask<'_>) -> Reply {
     let jobs = service.snapshot(ask).consumers;
     let newest = jobs.iter().filter(|job| job.id == ask.id).max_by_key(|job| job.began_wall_ns);
-    newest.map_or_else(|| Reply::error(StatusCode::NOT_FOUND, "no such job, or not yours"), Reply::json)
+    newest.map_or_else(no_job, Reply::json)
+}
+
+fn no_job() -> Reply {
+    Reply::error(StatusCode::NOT_FOUND, "no such job, or not yours")
+}
+
+/// `GET /api/v1/jobs/{id}/samples`: how the energy of the newest job with this id has grown.
+pub(super) fn job_samples(service: &Service, ask: &Ask<'_>) -> Reply {
+    let query = match Query::read(ask.query, &["start_time", "end_time", "limit"]) {
+        Ok(query) => query,
+        Err(fault) => return fault,
+    };
+    let now = jiff::Timestamp::now();
+    let times =
+        (query.moment_ms("start_time", now), query.moment_ms("end_time", now), query.count("limit", 1_000, 1_000));
+    let (from, to, limit) = match times {
+        (Ok(from), Ok(to), Ok(limit)) => (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX), limit),
+        (Err(fault), ..) | (_, Err(fault), _) | (.., Err(fault)) => return fault,
+    };
+    let is_wanted = |ms: i64| (from..=to).contains(&ms);
+    service.stream.job_samples(ask.id, ask.rights, is_wanted, limit).map_or_else(no_job, |found| Reply::json(&found))
+}
+
+/// `GET /power`: the power tracks of the Firefox Profiler; see [`super::power`].
+pub(super) fn power(service: &Service, ask: &Ask<'_>) -> Reply {
+    let query = match Query::read(ask.query, &["start", "end"]) {
+        Ok(query) => query,
+        Err(fault) => return fault,
+    };
+    let ms = |name, default: f64| match query.get(name) {
+        None => Some(default),
+        Some(text) => text.parse().ok().filter(|ms: &f64| ms.is_finite()),
+    };
+    let Some((start, end)) = ms("start", 0.0).zip(ms("end", f64::MAX)) else {
+        return Reply::error(StatusCode::BAD_REQUEST, "start and end are milliseconds since 1970");
+    };
+    Reply::json(&service.stream.power(start, end))
 }
 
 /// `POST /api/v1/jobs`: begins a job.

@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use super::access::Rights;
 use super::history::{History, Triple};
 use super::live::{self, EventText, Live};
+use super::power::PowerTracks;
 use super::ring::{Message, Next, Ring};
+use super::samples::{JobSamples, Point};
 use crate::latest::{Emissions, Views};
 use crate::snapshot::Snapshot;
 
@@ -39,6 +41,8 @@ pub(crate) struct Stream {
 struct State {
     ring: Ring,
     history: History,
+    power: PowerTracks,
+    jobs: JobSamples,
     /// Wall clock less monotonic clock when the stream began, nanoseconds.
     anchor_ns: Option<i64>,
     last: Option<Views>,
@@ -91,6 +95,32 @@ impl Stream {
         let before = state.before.as_ref().map(|before| visible(before, rights));
         let now = state.last.as_ref().map(|last| live::consumers(&visible(last, rights), before.as_ref()));
         serde_json::to_string(&now.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Returns the power of the devices between two times, milliseconds since 1970, as everyone may see it.
+    pub(crate) fn power(&self, start_ms: f64, end_ms: f64) -> serde_json::Value {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).power.counters(start_ms, end_ms)
+    }
+
+    /// Returns the last `limit` samples of a job at wanted times (milliseconds since 1970) as a caller may see them; `None`: there is
+    /// no such job, or it belongs to another user.
+    pub(crate) fn job_samples(
+        &self,
+        id: &str,
+        rights: Rights,
+        is_wanted: impl Fn(i64) -> bool,
+        limit: usize,
+    ) -> Option<serde_json::Value> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (uid, points) = state.jobs.of(id)?;
+        if rights != Rights::All && rights != Rights::Own(uid) {
+            return None;
+        }
+        let uj = |point: &Point| if rights == Rights::All { point.full_uj } else { point.public_uj };
+        let wanted: Vec<&Point> = points.iter().filter(|point| is_wanted(point.wall_ns / 1_000_000)).collect();
+        let last = wanted.iter().skip(wanted.len().saturating_sub(limit));
+        let sample = |point: &&Point| json!({"wall_ns": point.wall_ns, "energy_uj": uj(point), "steps": point.steps});
+        Some(json!({"schema": "eco2.samples/1", "id": id, "samples": last.map(sample).collect::<Vec<_>>()}))
     }
 
     /// Returns the document of the node for a caller; `None` before the first snapshot.
@@ -149,10 +179,12 @@ impl State {
         }
         self.sample(&views, last.as_ref().map(|last| &*last.public), anchor);
         self.gap(public, anchor);
+        self.power.push(public);
         if let Some(last) = &last {
             self.changes(&last.public, public, anchor);
         }
         if self.seconds % CONSUMERS_EVERY == 1 {
+            self.jobs.push(&views);
             let before = self.before.replace(views.clone());
             let text = |rights| {
                 let before = before.as_ref().map(|before| visible(before, rights));

@@ -1,6 +1,7 @@
 //! Flags of `eco2 run`.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 
 use clap::Args;
 use eco2::options::{Layer, OptionsError, Row, opt};
@@ -33,6 +34,9 @@ pub(crate) struct RunArgs {
     /// Serve a live page of the run on this machine until the command ends, and print its address
     #[arg(long, hide = true, conflicts_with = opt::PID.name)]
     pub(crate) ui: bool,
+    /// Serve the run's metrics and page on an address of this machine, such as 127.0.0.1:9863, until the command ends
+    #[arg(long, hide = true, value_name = "ADDR:PORT", conflicts_with = opt::PID.name)]
+    pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     outputs: FlagValues<OutputFlags>,
     #[command(flatten)]

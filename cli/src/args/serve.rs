@@ -27,7 +27,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
     /// Require a client certificate that a certificate in this file has signed
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) client_ca: Option<PathBuf>,
     /// Name by which clients address the server, in addition to addresses and localhost
     #[arg(long, value_name = "NAME")]
@@ -35,6 +35,9 @@ pub(crate) struct ServeArgs {
     /// Listen beyond this machine without a token or TLS
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Requests per minute that each kind of caller may make [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate_limit: Option<u32>,
     #[command(flatten)]
     pub(crate) hardware: FlagValues<SensorFlags>,
 }

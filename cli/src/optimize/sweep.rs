@@ -14,7 +14,7 @@ use eco2_samplers::nvml::{BoardLimit, HeldLimits, Visibility};
 use super::table;
 use crate::args::OptimizeArgs;
 use crate::failure::UsageError;
-use crate::run::{self, ChildOutput, Following, Inbox, Pressure};
+use crate::run::{self, ChildOutput, Following, Inbox, Pressure, Shown};
 use crate::{out, settings};
 
 /// Measures a command under several limits and prints the energy and time of each.
@@ -81,8 +81,11 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
             guard.set(limit_mw)?;
             // The next inbox is opened before this one is closed, so that no signal between two runs is lost.
             let listening = mem::replace(&mut inbox, self::inbox()?);
-            let measured =
-                run::measure(&args.command, &quiet, Following { inbox: Some(listening), output, ui: false })?;
+            let measured = run::measure(
+                &args.command,
+                &quiet,
+                Following { inbox: Some(listening), output, shown: Shown::default() },
+            )?;
             guard.check()?;
             trials.push(trial(limit_mw, &measured)?);
             out::talk(&table::progress(trials.last()));

@@ -1,5 +1,5 @@
-//! Serves a live page of the run while its command runs (`--ui`): on a free loopback port, for the bearer of a token that is good for
-//! one session. The page ends with the run.
+//! Serves a live page of the run while its command runs: with `--ui` for the bearer of a token that is good for one session, and with
+//! `--listen` the metrics and the page, without names, for everyone on this machine. Both end with the run.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -9,9 +9,11 @@ use anyhow::Context as _;
 use eco2::Meter;
 use eco2_agent::{
     Anonymous, HttpOptions, HttpServer, Instant, Latest, Secret, Views, new_token, run_emissions, run_views,
+    run_views_for_all,
 };
 use eco2_core::schema::Report;
 
+use super::Shown;
 use crate::{failure, live, out};
 
 /// Time between two states of the page.
@@ -27,25 +29,28 @@ pub(super) struct Ui<'a> {
 
 impl<'a> Ui<'a> {
     /// Starts the page and prints its address. An error is printed, and the command runs without it.
-    pub(super) fn open(meter: &'a Meter) -> Option<Self> {
-        let opened = Self::start(meter).inspect_err(|_| out::talk("eco2: the command runs without its live page\n"));
+    pub(super) fn open(meter: &'a Meter, shown: Shown) -> Option<Self> {
+        let opened =
+            Self::start(meter, shown).inspect_err(|_| out::talk("eco2: the command runs without its live page\n"));
         opened.inspect_err(failure::print_error).ok()
     }
 
-    fn start(meter: &'a Meter) -> anyhow::Result<Self> {
+    fn start(meter: &'a Meter, shown: Shown) -> anyhow::Result<Self> {
         let token = new_token().context("the system has no random numbers")?;
         let report = meter.snapshot();
-        let latest = Latest::new(views(&report, None));
+        let latest = Latest::new(run_views_for_all(&views(&report, None)));
         latest.set_emissions(run_emissions(&report));
         let options = HttpOptions {
-            listen: Some(([127, 0, 0, 1], 0).into()),
-            once: Secret::new(&token),
-            anonymous: Anonymous::Nothing,
+            listen: Some(shown.listen.unwrap_or(([127, 0, 0, 1], 0).into())),
+            once: Secret::new(&token).filter(|_| shown.page),
+            anonymous: if shown.listen.is_some() { Anonymous::Coarse } else { Anonymous::Nothing },
             ..HttpOptions::default()
         };
         let server = HttpServer::start(&options, latest.clone())?;
         let address = server.address().context("the server has no address")?;
-        out::talk(&format!("eco2: live page, until the command ends: http://{address}/#token={token}\n"));
+        let place = if shown.page { format!("#token={token}") } else { "metrics".to_owned() };
+        let what = if shown.page { "live page" } else { "metrics" };
+        out::talk(&format!("eco2: {what}, until the command ends: http://{address}/{place}\n"));
         Ok(Self { meter, latest, _server: server })
     }
 
@@ -57,7 +62,7 @@ impl<'a> Ui<'a> {
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                     let report = self.meter.snapshot();
                     self.latest.set_emissions(run_emissions(&report));
-                    self.latest.publish(views(&report, Some(&self.latest.views())));
+                    self.latest.publish(run_views_for_all(&views(&report, Some(&self.latest.views()))));
                 }
             });
             let result = wait();

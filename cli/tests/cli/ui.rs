@@ -31,6 +31,50 @@ fn exchange(address: &str, request: &str) -> String {
 }
 
 #[test]
+fn metrics_of_a_run_are_for_everyone_on_the_machine_without_names() {
+    let rig = Rig::bare();
+    let mut command =
+        rig.command("run --listen 127.0.0.1:0 --no-log --source synthetic --name secret --summary off -- cat");
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line =
+        lines.find_map(|line| line.unwrap().split_once("http://").map(|(_, address)| address.to_owned())).unwrap();
+    std::thread::spawn(move || lines.for_each(drop));
+    let address = line.strip_suffix("/metrics").unwrap();
+    for target in ["/metrics", "/api/v1/node", "/", "/api/v1/state"] {
+        let answer = exchange(address, &format!("GET {target} HTTP/1.1"));
+        assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("secret"), "{target}: {answer:.300}");
+    }
+    let metrics = exchange(address, "GET /metrics HTTP/1.1");
+    assert!(metrics.contains("\neco2_energy_joules_total{"), "{metrics}");
+    for refused in ["POST /session", "GET /api/v1/reports"] {
+        let answer = exchange(address, &format!("{refused} HTTP/1.1"));
+        assert!(answer.starts_with("HTTP/1.1 401") || answer.starts_with("HTTP/1.1 404"), "{refused}: {answer}");
+    }
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert!(TcpStream::connect(address).is_err(), "it ended with the run");
+}
+
+// F46: an address that is taken costs the page and not the run; one beyond this machine is refused.
+#[test]
+fn f46_address_that_cannot_be_had_is_named() {
+    let rig = Rig::bare();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let run = |address: &str| {
+        crate::rig::ran(
+            &mut rig.command(&format!("run --listen {address} --no-log --source synthetic --summary off -- true")),
+        )
+    };
+    let ran = run(&address);
+    assert!(ran.code == Some(0) && ran.err.contains(&address) && ran.err.contains("in use"), "{}", ran.err);
+    let ran = run("0.0.0.0:0");
+    assert!(ran.code == Some(125) && ran.err.contains("eco2 serve"), "{}", ran.err);
+}
+
+#[test]
 fn page_of_a_run_is_for_the_bearer_of_its_token_and_ends_with_it() {
     let rig = Rig::bare();
     let (mut child, address, token) = started(&rig);
