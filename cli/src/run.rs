@@ -9,13 +9,13 @@ mod live_line;
 #[cfg(not(feature = "serve"))]
 mod no_ui;
 mod output;
+mod shown;
 mod signals;
 #[cfg(feature = "serve")]
 mod ui;
 mod watch;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ pub(crate) use child::ChildOutput;
 use live_line::LiveLine;
 #[cfg(not(feature = "serve"))]
 use no_ui::Ui;
+pub(crate) use shown::Shown;
 pub(crate) use signals::{Inbox, Pressure};
 #[cfg(feature = "serve")]
 use ui::Ui;
@@ -102,31 +103,6 @@ pub(crate) struct Following {
     pub(crate) output: ChildOutput,
     /// What is served meanwhile.
     pub(crate) shown: Shown,
-}
-
-/// What is served of a run while its command runs.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Shown {
-    /// Whether the live page shows everything to the bearer of a token that is printed.
-    page: bool,
-    /// Address at which the metrics and the page are for everyone on this machine, without names; `None`: a free port, and nothing
-    /// without the token.
-    listen: Option<SocketAddr>,
-}
-
-impl Shown {
-    fn is_any(self) -> bool {
-        self.page || self.listen.is_some()
-    }
-
-    fn check(self) -> Result<(), UsageError> {
-        match self.listen.filter(|address| !address.ip().is_loopback()) {
-            Some(address) => Err(UsageError(format!(
-                "--listen {address}: a run is shown on this machine only, such as at 127.0.0.1:9863; `eco2 serve` has tokens and TLS"
-            ))),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Measures a command without showing a summary.

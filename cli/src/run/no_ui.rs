@@ -9,7 +9,7 @@ pub(super) enum Ui {}
 
 impl Ui {
     /// Prints that this build has no live page.
-    pub(super) fn open(_meter: &Meter, _shown: super::Shown) -> Option<Self> {
+    pub(super) fn open(_meter: &Meter, _shown: super::shown::Shown) -> Option<Self> {
         out::talk("eco2: this build has no live page: build it with the feature serve\n");
         None
     }

@@ -13,7 +13,7 @@ use eco2_agent::{
 };
 use eco2_core::schema::Report;
 
-use super::Shown;
+use super::shown::Shown;
 use crate::{failure, live, out};
 
 /// Time between two states of the page.
