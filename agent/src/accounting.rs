@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use eco2_core::schema::EventKind;
 use eco2_samplers::clock::{monotonic_ns, wall_ns};
-use eco2_samplers::usage::{JobMembers, JobUsage, ProcessFacts};
+use eco2_samplers::usage::{JobUsage, ProcessFacts};
 use eco2_samplers::{Roots, SourceEvent};
 
 use crate::feed::{Empty, Message, Received};
 use crate::jobs::{Job, JobError, JobProcesses};
 use crate::latest::Latest;
-use crate::node::{CpuTimes, Input, Node};
+use crate::node::{Input, IntervalUse, Node};
 use crate::pages::Pages;
 use crate::requests::{Peer, Request};
 use crate::shares::JobKey;
@@ -79,7 +79,7 @@ impl Accounting {
             if is_gone {
                 self.node.end_job(key, now(), None);
             } else {
-                self.usage.follow(key, members(&processes));
+                self.usage.follow(key, processes);
             }
         }
     }
@@ -103,11 +103,8 @@ impl Accounting {
                 Ok(Message::Request(request)) => self.answer(request),
                 Err(Empty::Timeout) => {}
             }
-            let now_ns = monotonic_ns();
-            if now_ns >= self.next_ns {
+            if monotonic_ns() >= self.next_ns {
                 self.account();
-                let missed = now_ns.saturating_sub(self.next_ns) / SECOND_NS;
-                self.next_ns = self.next_ns.saturating_add((missed + 1) * SECOND_NS);
             }
         }
         self.account();
@@ -128,14 +125,16 @@ impl Accounting {
     /// Ends an interval.
     fn account(&mut self) {
         self.node.dropped(self.received.dropped());
-        let cpu = self.usage.look().map(|times| CpuTimes {
-            busy_ns: times.busy_ns,
-            idle_ns: times.idle_ns,
-            by_job: times.jobs.into_iter().collect(),
-            pids: self.listed.iter().filter_map(|pid| Some((self.usage.owner(*pid)?, *pid))).collect(),
-        });
         let now = now();
-        let views = self.node.account(now, cpu);
+        // The views change at most once a second, so that an earlier call would end no interval.
+        self.next_ns = now.ns.saturating_add(SECOND_NS);
+        let usage = &mut self.usage;
+        let (node, listed) = (&mut self.node, &self.listed);
+        let views = node.account(now, || {
+            let cpu = usage.look();
+            let owners = listed.iter().filter_map(|pid| Some((*pid, usage.owner(*pid)?))).collect();
+            IntervalUse { cpu, owners }
+        });
         self.forget(now);
         self.keep();
         self.latest.publish(views);
@@ -201,9 +200,9 @@ impl Accounting {
             JobProcesses::Group(_) if !by.is_operator => return Err(JobError::GroupOfOthers),
             JobProcesses::Group(_) => None,
         };
-        let members = members(&job.processes);
+        let processes = job.processes.clone();
         let key = self.node.begin_job(job, now(), started);
-        self.usage.follow(key, members);
+        self.usage.follow(key, processes);
         self.keep();
         Ok(())
     }
@@ -216,12 +215,5 @@ impl Accounting {
         self.node.end_job(key, now(), steps);
         self.keep();
         Ok(())
-    }
-}
-
-fn members(processes: &JobProcesses) -> JobMembers {
-    match processes {
-        JobProcesses::Tree(pid) => JobMembers::Tree(*pid),
-        JobProcesses::Group(path) => JobMembers::Group(path.clone()),
     }
 }

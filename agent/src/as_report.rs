@@ -1,5 +1,6 @@
 //! Presents the node as a report, for the formats that render reports.
 
+use eco2_core::Ranged as _;
 use eco2_core::schema::{Device as ReportDevice, Energy, Report, Run, Tool};
 
 use crate::snapshot::{Device, Snapshot};
@@ -13,6 +14,8 @@ pub(crate) fn as_report(snapshot: &Snapshot) -> Report {
         tool: Tool { version: snapshot.node.version.clone() },
         ..Run::default()
     };
+    // Of a summed device what is in the total, so that the sum over the devices is the total.
+    let energy = |device: &Device| device.counted().unwrap_or_else(|| device.bounded());
     let device = |device: &Device| ReportDevice {
         id: device.id.clone(),
         component: device.component,
@@ -22,9 +25,9 @@ pub(crate) fn as_report(snapshot: &Snapshot) -> Report {
         source: device.source.clone(),
         quality: device.quality,
         method: device.method.clone(),
-        energy_uj: device.energy_uj,
-        low_uj: device.energy_uj.map(|_| device.low_uj),
-        high_uj: device.high_uj,
+        energy_uj: energy(device).value,
+        low_uj: energy(device).value.map(|_| energy(device).low),
+        high_uj: energy(device).high,
         free_low_uj: None,
         free_high_uj: None,
         range_kind: device.energy_uj.map(|_| device.range_kind),
@@ -42,7 +45,7 @@ pub(crate) fn as_report(snapshot: &Snapshot) -> Report {
         failures: 0,
         readings: 0,
         gaps: Vec::new(),
-        overlaps: if device.is_summed { Vec::new() } else { vec![device.component.name().to_owned()] },
+        overlaps: if device.counted_uj.is_some() { Vec::new() } else { vec![device.component.name().to_owned()] },
         replaced: Vec::new(),
         cross_check: None,
         gauges: Vec::new(),

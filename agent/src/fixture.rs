@@ -14,7 +14,7 @@ pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 /// Returns a device after some seconds.
 fn device(id: &str, component: Component, is_summed: bool, seconds: u64) -> Device {
     let energy = SECOND_UJ * seconds;
-    Device {
+    let device = Device {
         id: id.to_owned(),
         component,
         domain: if is_summed { "package" } else { "core" }.to_owned(),
@@ -29,7 +29,11 @@ fn device(id: &str, component: Component, is_summed: bool, seconds: u64) -> Devi
         range_kind: RangeKind::Hard,
         power_w: Some(100.05),
         is_summed,
-    }
+        counted_uj: None,
+        counted_low_uj: 0,
+        counted_high_uj: None,
+    };
+    if is_summed { device.counting_all() } else { device }
 }
 
 /// Returns a job of a user.
@@ -61,6 +65,9 @@ pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
         device.energy_uj = device.energy_uj.map(|uj| resolution.floor_uj(uj));
         device.low_uj = resolution.floor_uj(device.low_uj);
         device.high_uj = device.high_uj.map(|uj| resolution.ceil_uj(uj));
+        if device.is_summed {
+            *device = device.clone().counting_all();
+        }
     }
     let consumers = vec![job("48213", 1000, 2_000_000, None), job("48214", 1001, 3_000_000, None)];
     let total: u64 = devices.iter().filter(|device| device.is_summed).filter_map(|device| device.energy_uj).sum();
@@ -84,6 +91,7 @@ pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
         began_ns: 1_000_000_000_000,
         sampled_ns: Some(at_ns),
         devices,
+        left_out: 0,
         sources: vec![
             source("nvml", Status::Ok),
             source("rapl-perf", Status::Ok),

@@ -33,6 +33,7 @@ pub fn run_views(report: &Report, at: Instant, before: Option<&Snapshot>) -> Vie
         began_ns: at.ns.saturating_sub(report.run.duration_ns),
         sampled_ns: Some(at.ns),
         devices,
+        left_out: 0,
         sources: report.sources.clone(),
         consumers,
         total_uj,
@@ -83,7 +84,7 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
     let energy_uj = report.energy_uj.map(|uj| uj.max(earlier_uj.unwrap_or(0)));
     let since_ns = before.map_or(0, |before| at.ns.saturating_sub(before.at_ns));
     let power_w = energy_uj.zip(earlier_uj).and_then(|(now, earlier)| watts(now - earlier, since_ns));
-    Device {
+    let device = Device {
         id: report.id.clone(),
         component: report.component,
         domain: report.domain.clone(),
@@ -98,7 +99,11 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
         range_kind: report.range_kind.unwrap_or(RangeKind::Plausible),
         power_w,
         is_summed: report.is_summed(),
-    }
+        counted_uj: None,
+        counted_low_uj: 0,
+        counted_high_uj: None,
+    };
+    if device.is_summed { device.counting_all() } else { device }
 }
 
 /// Returns the emissions of a run from its report so far.

@@ -77,6 +77,12 @@ impl Health {
             };
             found.push((Level::Degraded, format!("{} {text}", source.name)));
         }
+        if snapshot.left_out > 0 {
+            found.push((
+                Level::Degraded,
+                format!("{} sensors are not accounted for: there are too many", snapshot.left_out),
+            ));
+        }
         let reads = |status: Status| matches!(status, Status::Ok | Status::Degraded);
         if !snapshot.sources.iter().any(|source| reads(source.status)) {
             found.push((Level::Critical, "no source is read".to_owned()));

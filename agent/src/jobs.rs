@@ -1,7 +1,8 @@
 //! Defines a job of the node ([`Job`]) and its times.
 
-use std::path::{Component, PathBuf};
+use std::path::Component;
 
+pub use eco2_samplers::usage::JobProcesses;
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Instant;
@@ -12,16 +13,6 @@ const MAX_ID: usize = 128;
 const MAX_NAME: usize = 256;
 /// Longest path of a control group, bytes: that of the kernel.
 const MAX_PATH: usize = 4_096;
-
-/// The processes of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JobProcesses {
-    /// A process and everything that it starts.
-    Tree(u32),
-    /// Every process of a control group and of the groups within it, by its path below the mount point, without a first slash.
-    Group(PathBuf),
-}
 
 /// Why a job was not begun or ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

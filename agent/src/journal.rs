@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::Domain;
+use eco2_core::{Bounded, Domain, Ranged};
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::JobState;
@@ -14,7 +14,7 @@ use crate::shares::{JobKey, Shares};
 use crate::view::Shown;
 
 /// Version of the format.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The state of the node at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,18 +43,26 @@ pub(crate) struct KeptDevice {
     pub(crate) last: Option<KeptReading>,
 }
 
-/// Energy that was counted before the account began, microjoules, and how far the truth may be from it.
+/// Energy that was counted before the account began, with its bounds, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Base {
     pub(crate) uj: u64,
-    pub(crate) below_uj: u64,
+    pub(crate) low_uj: u64,
     /// `None`: unbounded.
-    pub(crate) above_uj: Option<u64>,
+    pub(crate) high_uj: Option<u64>,
 }
 
 impl Default for Base {
     fn default() -> Self {
-        Self { uj: 0, below_uj: 0, above_uj: Some(0) }
+        Self { uj: 0, low_uj: 0, high_uj: Some(0) }
+    }
+}
+
+impl Ranged for Base {
+    type Amount = u64;
+
+    fn bounded(&self) -> Bounded<u64> {
+        Bounded::hard(self.uj, self.low_uj, self.high_uj)
     }
 }
 

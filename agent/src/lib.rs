@@ -31,6 +31,7 @@ mod folder;
 mod from_report;
 mod group;
 mod health;
+mod held;
 mod http;
 mod jobs;
 mod journal;
@@ -47,6 +48,7 @@ mod view;
 
 pub use eco2_net::Secret;
 pub use eco2_samplers::agent::SOCKET;
+pub use eco2_samplers::usage::JobTimes;
 pub use folder::{FolderFault, RunFolder};
 pub use from_report::{run_emissions, run_views, run_views_for_all};
 pub use group::group_id;
@@ -58,7 +60,7 @@ pub use http::{
 pub use jobs::{Job, JobError, JobProcesses};
 pub use latest::{Emissions, Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};
-pub use node::{CpuTimes, Input, Node};
+pub use node::{Input, IntervalUse, Node};
 pub use requests::Peer;
 pub use service::{Jobs, Service, ServiceError, Settings};
 pub use snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};

@@ -77,16 +77,16 @@ pub fn legacy_metrics(snapshot: &Snapshot) -> String {
 }
 
 fn devices(snapshot: &Snapshot, page: &mut Exposition) {
-    let summed = || snapshot.devices.iter().filter(|device| device.is_summed);
-    let read = |device: &&Device| device.energy_uj.is_some();
+    let counted = || snapshot.devices.iter().filter_map(|device| Some((place(device), device.counted()?)));
     let value = |uj: Option<u64>| uj.map(joules);
-    page.family(ENERGY, summed().filter_map(|device| Some((place(device), value(device.energy_uj)?))));
-    page.family(LOW, summed().filter(read).map(|device| (place(device), joules(device.low_uj))));
-    page.family(HIGH, summed().filter(read).filter_map(|device| Some((place(device), value(device.high_uj)?))));
-    let overlapping = snapshot.devices.iter().filter(|device| !device.is_summed);
+    page.family(ENERGY, counted().filter_map(|(place, energy)| Some((place, value(energy.value)?))));
+    page.family(LOW, counted().map(|(place, energy)| (place, joules(energy.low))));
+    page.family(HIGH, counted().filter_map(|(place, energy)| Some((place, value(energy.high)?))));
+    let overlapping = snapshot.devices.iter().filter(|device| device.counted_uj.is_none());
     let domain = |device: &Device| [place(device), vec![("domain", label(&device.domain))]].concat();
     page.family(DOMAIN, overlapping.filter_map(|device| Some((domain(device), value(device.energy_uj)?))));
-    page.family(POWER, summed().filter_map(|device| Some((place(device), device.power_w?))));
+    let summed = snapshot.devices.iter().filter(|device| device.is_summed);
+    page.family(POWER, summed.filter_map(|device| Some((place(device), device.power_w?))));
     page.family(DEVICE, snapshot.devices.iter().map(|device| (about(device), 1.0)));
 }
 
@@ -240,6 +240,7 @@ mod tests {
         let mut node = Snapshot { total_uj: None, ..snapshot(5, Resolution::FULL) };
         for device in &mut node.devices {
             (device.energy_uj, device.high_uj, device.power_w) = (None, None, None);
+            *device = device.clone().counting_all();
         }
         let page = node_metrics(&node, MetricsFormat::OpenMetrics);
         for family in

@@ -3,6 +3,7 @@
 //! A *domain* is one sensor or counter, numbered by its source; the ledger numbers the domains of all sources in the order in
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
+mod input;
 mod page;
 mod restart;
 mod show;
@@ -12,8 +13,14 @@ use std::sync::Arc;
 
 use eco2_core::attribution::Use;
 use eco2_core::schema::{EventKind, SourceStatus};
-use eco2_core::{Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Reading};
-use eco2_samplers::{Change, DeviceUse, SourceEvent, SourceStates};
+use eco2_core::{
+    Bounded, Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Ranged as _,
+    Reading,
+};
+use eco2_samplers::usage::JobTimes;
+use eco2_samplers::{DeviceUse, SourceStates};
+
+pub use input::{Input, IntervalUse};
 
 use crate::jobs::{Job, JobState};
 use crate::journal::{Base, KeptDevice, KeptReading};
@@ -24,75 +31,6 @@ use crate::view::{DeviceNow, View};
 
 /// The use of a device by processes is carried on for this long: drivers are asked at least every ten seconds.
 const USE_HOLDS_NS: u64 = 11_000_000_000;
-/// How often each counter is checked for standing still, and each device's best counter is chosen.
-const CHOOSE_NS: u64 = 1_000_000_000;
-
-/// What the sampling thread passes on.
-#[derive(Debug)]
-pub enum Input {
-    /// A source has these domains from now on.
-    Domains {
-        /// Number of the source.
-        source: usize,
-        /// All of its domains; the list only grows.
-        domains: Vec<Domain>,
-    },
-    /// A source was read.
-    Readings {
-        /// Number of the source.
-        source: usize,
-        /// The readings, each with the number of its domain in that source.
-        readings: Vec<(usize, Reading)>,
-    },
-    /// The machine slept.
-    Suspended {
-        /// Monotonic nanoseconds before.
-        from_ns: u64,
-        /// And after.
-        to_ns: u64,
-    },
-    /// Something happened in a source.
-    Note(SourceEvent),
-    /// The status of a source changed.
-    Changed(Change),
-    /// Which processes used the devices of a source.
-    Users {
-        /// Number of the source.
-        source: usize,
-        /// The use of each device since the last such input.
-        uses: Vec<DeviceUse>,
-    },
-    /// A round of readings has ended.
-    Tick {
-        /// Monotonic nanoseconds.
-        now_ns: u64,
-    },
-}
-
-impl Input {
-    /// Returns the number of readings in it.
-    pub(crate) fn readings(&self) -> u64 {
-        if let Self::Readings { readings, .. } = self { readings.len() as u64 } else { 0 }
-    }
-
-    /// Whether only a reading is lost with it, and no later input depends on it.
-    pub(crate) fn may_be_dropped(&self) -> bool {
-        matches!(self, Self::Readings { .. } | Self::Users { .. } | Self::Tick { .. } | Self::Note(_))
-    }
-}
-
-/// CPU time of one interval, nanoseconds of one CPU.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CpuTimes {
-    /// Used by any process, or taken by a hypervisor.
-    pub busy_ns: u64,
-    /// Not used.
-    pub idle_ns: u64,
-    /// Used by each job that was looked at.
-    pub by_job: Vec<(JobKey, u64)>,
-    /// The living processes of each job, for drivers that account by process id.
-    pub pids: Vec<(JobKey, u32)>,
-}
 
 /// Use of a device by processes, as its driver listed it last.
 #[derive(Debug, Clone)]
@@ -105,7 +43,7 @@ struct Listed {
 /// The account of the node.
 ///
 /// ```
-/// use eco2_agent::{CpuTimes, Input, Instant, Node, NodeIdentity};
+/// use eco2_agent::{Input, Instant, JobTimes, Node, NodeIdentity};
 /// use eco2_core::{Component, Domain, Ranged as _, Reading};
 ///
 /// const S: u64 = 1_000_000_000;
@@ -117,8 +55,8 @@ struct Listed {
 ///     let at_ns = second * S; // 50 W
 ///     let reading = Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(second * 50_000_000) };
 ///     node.take(Input::Readings { source: 0, readings: vec![(0, reading)] });
-///     let half_idle = CpuTimes { busy_ns: S, idle_ns: S, ..CpuTimes::default() };
-///     views = Some(node.account(Instant { ns: at_ns, wall_ns: 0 }, Some(half_idle)));
+///     let half_idle = JobTimes { busy_ns: S, idle_ns: S, ..JobTimes::default() };
+///     views = Some(node.account(Instant { ns: at_ns, wall_ns: 0 }, || half_idle.into()));
 /// }
 /// let snapshot = views.unwrap().full;
 /// assert_eq!(snapshot.bounded().value, Some(150_000_000));
@@ -141,6 +79,8 @@ pub struct Node {
     listed: BTreeMap<usize, Listed>,
     owners: BTreeMap<u32, JobKey>,
     frozen: BTreeSet<usize>,
+    /// Whether there are more domains than are accounted for.
+    overflows: bool,
     /// For each domain what was counted before this account began.
     bases: Vec<Base>,
     /// For each domain its last reading.
@@ -155,8 +95,9 @@ pub struct Node {
     readings: u64,
     dropped: u64,
     sampled_ns: Option<u64>,
-    chosen_ns: u64,
+    /// When the last interval ended, and the views that were made then.
     last_ns: Option<u64>,
+    views: Option<Views>,
     sequence: u64,
 }
 
@@ -179,6 +120,7 @@ impl Node {
             listed: BTreeMap::new(),
             owners: BTreeMap::new(),
             frozen: BTreeSet::new(),
+            overflows: false,
             bases: Vec::new(),
             last: Vec::new(),
             kept: BTreeMap::new(),
@@ -188,8 +130,8 @@ impl Node {
             readings: 0,
             dropped: 0,
             sampled_ns: None,
-            chosen_ns: began_ns,
             last_ns: None,
+            views: None,
             sequence: 0,
         }
     }
@@ -217,27 +159,35 @@ impl Node {
         self.dropped = dropped;
     }
 
-    /// Ends the present interval at `now` and returns the views of the node. `cpu`: how the CPUs were used in the interval;
-    /// `None`: not known.
-    pub fn account(&mut self, now: Instant, cpu: Option<CpuTimes>) -> Views {
+    /// Ends the present interval at `now` and returns the views of the node. `used`: how processes used the machine in the
+    /// interval.
+    ///
+    /// Within a second of the last interval's end, the interval goes on: the views are those of before, and `used` is not called.
+    /// So nothing that is made from the views changes more often, whatever calls this.
+    pub fn account(&mut self, now: Instant, used: impl FnOnce() -> IntervalUse) -> Views {
+        let is_early = |last_ns: u64| now.ns < last_ns.saturating_add(Resolution::PUBLIC.step_ns);
+        if let Some(views) = self.views.as_ref().filter(|_| self.last_ns.is_some_and(is_early)) {
+            return views.clone();
+        }
+        let IntervalUse { cpu, owners } = used();
+        self.owners = owners;
         self.choose(now.ns);
-        self.live.update(&self.ledger);
         let present = self.present();
         let cpu_use = cpu.as_ref().map(|cpu| cpu_use(cpu, &present));
-        if let Some(cpu) = cpu {
-            self.owners = cpu.pids.iter().map(|(key, pid)| (*pid, *key)).collect();
-        }
+        let count = self.ledger.tracks().len().min(MAX_DOMAINS);
         let devices: Vec<DeviceNow> =
-            (0..self.live.points().len()).map(|index| self.device(index, now.ns, cpu_use.as_ref(), &present)).collect();
-        self.full.advance(&devices, &present);
+            (0..count).map(|index| self.device(index, now.ns, cpu_use.as_ref(), &present)).collect();
+        let corrections = self.full.advance(&devices, &present);
+        (0..corrections).for_each(|_| self.count(EventKind::EnergyHeld));
         self.public.advance(&devices, &present);
         self.jobs.values_mut().for_each(JobState::interval_ended);
         let (last, began_ns) = (&self.last, self.began_ns);
         self.unread.retain(|index| last[*index].is_none_or(|last| last.after_ns < began_ns));
         self.sequence += 1;
         let interval_ns = self.last_ns.replace(now.ns).map(|last_ns| now.ns.saturating_sub(last_ns));
-        let of = |view: &View| Arc::new(self.snapshot(view, &devices, now, interval_ns));
-        Views { full: of(&self.full), public: of(&self.public) }
+        let of = |view: &View| Arc::new(self.snapshot(view, now, interval_ns));
+        let views = Views { full: of(&self.full), public: of(&self.public) };
+        self.views.insert(views).clone()
     }
 
     /// Begins a job at `now` and returns its key. It is present from the current interval on. `root_started`: when its first
@@ -270,6 +220,11 @@ impl Node {
     /// Returns the number of domains that have appeared.
     pub(crate) fn domain_count(&self) -> usize {
         self.ledger.tracks().len()
+    }
+
+    /// Returns the number of domains that are not accounted for.
+    fn left_out(&self) -> usize {
+        self.ledger.tracks().len().saturating_sub(MAX_DOMAINS)
     }
 
     fn add_domains(&mut self, source: usize, domains: &[Domain]) {
@@ -316,18 +271,18 @@ impl Node {
         *self.events.entry(kind.name()).or_default() += 1;
     }
 
-    /// Once a second: chooses the counter of each device, and counts the counters that froze.
+    /// Chooses the counter of each device, and counts the counters that froze.
     fn choose(&mut self, now_ns: u64) {
-        if now_ns < self.chosen_ns.saturating_add(CHOOSE_NS) && self.sequence > 0 {
-            return;
-        }
-        self.chosen_ns = now_ns;
         self.live.choose(&self.ledger, now_ns);
         let frozen = |(index, track): (usize, &eco2_core::Track)| track.is_frozen().then_some(index);
         let frozen: BTreeSet<usize> = self.ledger.tracks().iter().enumerate().filter_map(frozen).collect();
         let added = frozen.difference(&self.frozen).count();
         (0..added).for_each(|_| self.count(EventKind::Frozen));
         self.frozen = frozen;
+        let overflows = self.live.overflows();
+        if overflows && !std::mem::replace(&mut self.overflows, overflows) {
+            self.count(EventKind::DomainsLeftOut);
+        }
     }
 
     /// Returns the jobs of the present interval.
@@ -338,31 +293,31 @@ impl Node {
 
     /// Returns what is known of a device at `now_ns`.
     fn device(&self, index: usize, now_ns: u64, cpu_use: Option<&Use>, present: &[Present]) -> DeviceNow {
-        let point = self.live.points()[index];
-        let domain = self.ledger.tracks()[index].domain();
-        // As of the instant at which that was the energy: later the bounds widen until the next reading, and would fall then.
-        let at_ns = if point.is_known() { point.edge_ns } else { now_ns };
-        let bounds = self.ledger.used_bounds(self.live.source(index), at_ns);
-        let base = self.bases[index];
-        let own_uj = point.is_known().then_some(point.uj);
-        let energy_uj = own_uj.or((base.uj > 0).then_some(0)).map(|own_uj| base.uj.saturating_add(own_uj));
-        let of = match domain.component {
+        let of = match self.ledger.tracks()[index].domain().component {
             _ if self.unread.contains(&index) => None,
             Component::Cpu | Component::Memory => cpu_use.cloned(),
             _ => self.listed_use(index, now_ns, present),
         };
-        DeviceNow {
-            energy_uj,
-            below_uj: base.below_uj.saturating_add(bounds.map_or(0, |bounds| point.uj.saturating_sub(bounds.low_uj))),
-            above_uj: bounds
-                .and_then(|bounds| bounds.high_uj)
-                .zip(base.above_uj)
-                .map(|(high, above)| high.saturating_sub(point.uj).saturating_add(above)),
-            // Another source that counts in its place is no counter of the same silicon.
-            kind: if self.shown_by(index) == index { domain.range_kind() } else { RangeKind::Plausible },
-            is_summed: self.live.summed().get(index).copied().unwrap_or(false),
-            of,
-        }
+        let is_summed = self.live.summed().get(index).copied().unwrap_or(false);
+        DeviceNow { energy: self.energy(index), is_summed, of }
+    }
+
+    /// Returns the energy of a device since the agent first ran, as of its last counter change.
+    fn energy(&self, index: usize) -> Bounded<u64> {
+        let source = self.live.source(index);
+        // Another source that counts in its place is no counter of the same silicon.
+        let is_own = self.shown_by(index) == index;
+        let kind = if is_own { self.ledger.tracks()[index].domain().range_kind() } else { RangeKind::Plausible };
+        let base = Bounded { kind, ..self.bases[index].bounded() };
+        let Some(last) = self.ledger.last_knot(source) else {
+            // What was counted before this start is there at least.
+            return Bounded { value: base.value.filter(|uj| *uj > 0), high: None, ..base };
+        };
+        // As of that instant: later the bounds widen until the next reading.
+        let bounds = self.ledger.used_bounds(source, last.at_ns);
+        let low = bounds.map_or(0, |bounds| bounds.low_uj.min(last.uj));
+        let high = bounds.and_then(|bounds| bounds.high_uj).map(|high| high.max(last.uj));
+        base + Bounded { value: Some(last.uj), low, high, kind }
     }
 
     /// Returns the domain whose readings give the energy that a device shows at present.
@@ -390,9 +345,8 @@ fn is_counter(domain: &Domain) -> bool {
 }
 
 /// Returns how the present jobs used the CPUs. Time of processes that are of no job is that of others.
-fn cpu_use(cpu: &CpuTimes, present: &[Present]) -> Use {
-    let of_job = |job: &Present| cpu.by_job.iter().filter(|(key, _)| *key == job.key).map(|(_, ns)| ns).sum();
-    let consumers: Vec<u64> = present.iter().map(of_job).collect();
+fn cpu_use(cpu: &JobTimes, present: &[Present]) -> Use {
+    let consumers: Vec<u64> = present.iter().map(|job| cpu.jobs.get(&job.key).copied().unwrap_or(0)).collect();
     let used_ns = consumers.iter().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
     Use { consumers, others: cpu.busy_ns.saturating_sub(used_ns), idle: cpu.idle_ns, ..Use::default() }
 }

@@ -15,7 +15,7 @@ use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
 use crate::jobs::{Job, JobError};
 use crate::latest::{Latest, Views};
-use crate::node::{Input, Node};
+use crate::node::{Input, IntervalUse, Node};
 use crate::pages::{Pages, Place};
 use crate::requests::{Peer, Request};
 use crate::snapshot::{NodeIdentity, Snapshot};
@@ -96,7 +96,7 @@ impl Service {
         for (source, found) in found.sources.iter().enumerate() {
             node.take(Input::Domains { source, domains: found.domains().to_vec() });
         }
-        let views: Views = node.account(now(), None);
+        let views: Views = node.account(now(), IntervalUse::default);
         let latest = Latest::new(views);
         let (feed, received) = Feed::new();
         let requests = feed.requests();

@@ -63,6 +63,22 @@ impl Resolution {
         let above = uj % self.step_uj.max(1);
         if above == 0 { uj } else { uj.saturating_add(self.step_uj - above) }
     }
+
+    /// Returns an energy in this resolution: its value and lower bound rounded down, its upper bound rounded up.
+    ///
+    /// ```
+    /// use eco2_agent::Resolution;
+    /// use eco2_core::Bounded;
+    ///
+    /// let coarse = Resolution::PUBLIC.coarse(Bounded::hard(1_234_567, 1_150_000, Some(1_300_001)));
+    /// assert_eq!(coarse, Bounded::hard(1_200_000, 1_100_000, Some(1_400_000)));
+    /// ```
+    #[must_use]
+    pub fn coarse(self, energy: Bounded<u64>) -> Bounded<u64> {
+        let value = energy.value.map(|uj| self.floor_uj(uj));
+        let high = energy.high.map(|high| self.ceil_uj(high));
+        Bounded { value, low: self.floor_uj(energy.low), high, ..energy }
+    }
 }
 
 /// One domain: one sensor or counter of a device.
@@ -84,7 +100,7 @@ pub struct Device {
     pub method: Option<String>,
     /// How its values are obtained; [`Quality::Missing`] while it has never been read.
     pub quality: Quality,
-    /// Energy since the agent first ran on this machine, microjoules: never falls, also over restarts. `None`: not known.
+    /// Its energy since the agent first ran on this machine, microjoules: never falls, also over restarts. `None`: not known.
     pub energy_uj: Option<u64>,
     /// Lower bound, microjoules.
     pub low_uj: u64,
@@ -94,8 +110,30 @@ pub struct Device {
     pub range_kind: RangeKind,
     /// Mean power since the snapshot before, watts; `None`: not known.
     pub power_w: Option<f64>,
-    /// Whether it is part of the node's total. Domains that overlap with others are not, such as the cores of a package.
+    /// Whether it is part of the node's total now. Domains that overlap with others are not, such as the cores of a package.
     pub is_summed: bool,
+    /// What of its energy is in the node's total, microjoules: what it used while it was summed. Never falls. `None`: it was
+    /// never summed, or is not known.
+    pub counted_uj: Option<u64>,
+    /// Lower bound of that part, microjoules.
+    pub counted_low_uj: u64,
+    /// Upper bound of that part, microjoules; `None`: unbounded.
+    pub counted_high_uj: Option<u64>,
+}
+
+impl Device {
+    /// Returns what of its energy is in the node's total; `None`: it was never summed.
+    #[must_use]
+    pub fn counted(&self) -> Option<Bounded<u64>> {
+        let (low, high, kind) = (self.counted_low_uj, self.counted_high_uj, self.range_kind);
+        self.counted_uj.map(|uj| Bounded { value: Some(uj), low, high, kind })
+    }
+
+    /// Returns its energy with that part as what it counts, for a device that was summed all the time.
+    pub(crate) fn counting_all(self) -> Self {
+        let Self { energy_uj, low_uj, high_uj, .. } = self;
+        Self { counted_uj: energy_uj, counted_low_uj: low_uj, counted_high_uj: high_uj, ..self }
+    }
 }
 
 impl Ranged for Device {
@@ -144,7 +182,7 @@ impl Ranged for Consumer {
 
 /// The node at one instant.
 ///
-/// `Σ consumers + forgotten + idle + not attributed = total = Σ summed devices`, to the microjoule. Energies never fall from
+/// `Σ consumers + forgotten + idle + not attributed = total = Σ devices' counted_uj`, to the microjoule. Energies never fall from
 /// one snapshot to the next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Snapshot {
@@ -165,6 +203,9 @@ pub struct Snapshot {
     pub sampled_ns: Option<u64>,
     /// Every domain, in the order in which they were found; the list only grows.
     pub devices: Vec<Device>,
+    /// Number of domains beyond the first [`eco2_core::MAX_DOMAINS`], which are not accounted for. Where one of them would be
+    /// summed, the total is "at least".
+    pub left_out: usize,
     /// Every source that was looked for, and its present status.
     pub sources: Vec<SourceStatus>,
     /// Jobs that go on and jobs that ended not long ago.

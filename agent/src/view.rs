@@ -1,22 +1,18 @@
 //! Keeps the energies of the node in one resolution ([`View`]): of every device, and of every job.
 
 use eco2_core::attribution::Use;
-use eco2_core::{Bounded, RangeKind};
+use eco2_core::{Bounded, Ranged as _};
 use serde::{Deserialize, Serialize};
 
 use crate::Resolution;
+use crate::held::Held;
 use crate::shares::{Interval, Present, Shares};
 
 /// What is known of one device at the end of an interval.
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceNow {
-    /// Its energy so far, microjoules; `None`: not known.
-    pub(crate) energy_uj: Option<u64>,
-    /// How far the true energy may be below and above, microjoules; `None`: unbounded.
-    pub(crate) below_uj: u64,
-    pub(crate) above_uj: Option<u64>,
-    /// What these bounds promise.
-    pub(crate) kind: RangeKind,
+    /// Its energy since the agent first ran, microjoules. It may fall, where it was corrected.
+    pub(crate) energy: Bounded<u64>,
     /// Whether it is part of the total now.
     pub(crate) is_summed: bool,
     /// Who used it in the interval; `None`: not known.
@@ -26,30 +22,71 @@ pub(crate) struct DeviceNow {
 /// The energy of one device as it is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shown {
-    /// Its own energy at the end of the last interval, rounded down to the resolution.
-    own_uj: u64,
-    /// What it counted while it was summed.
-    counted_uj: u64,
-    /// Whether it has been summed; then it shows what it counted.
-    was_summed: bool,
-    /// Growth in the last interval.
+    /// Its own energy since the agent first ran.
+    pub(crate) own: Held,
+    /// What of it is in the total; `None`: it was never summed.
+    pub(crate) counted: Option<Counted>,
+    /// Growth of its own energy in the last interval.
     #[serde(skip)]
-    grown_uj: u64,
+    pub(crate) grown_uj: u64,
+}
+
+/// The energy of a device while it was summed. Two devices of which one takes the other's place are never summed at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) shown: Held,
+    uj: u64,
+    /// How far the truth may be off, because the energy was not known exactly where the device joined or left the sum.
+    below_uj: u64,
+    above_uj: Option<u64>,
+    /// Whether it is summed now.
+    pub(crate) is_summed: bool,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self { shown: Held::default(), uj: 0, below_uj: 0, above_uj: Some(0), is_summed: false }
+    }
 }
 
 impl Shown {
-    pub(crate) fn was_summed(self) -> bool {
-        self.was_summed
+    /// Takes the energy at the end of an interval. Returns the number of corrections that are held from now on.
+    fn advance(&mut self, device: &DeviceNow, resolution: Resolution) -> usize {
+        let (slack_before, uj_before) = (self.own.slack_uj(), self.own.uj());
+        let mut held = usize::from(self.own.update(&resolution.coarse(device.energy)));
+        self.grown_uj = self.own.uj() - uj_before;
+        if self.counted.is_none() && !device.is_summed {
+            return held;
+        }
+        let counted = self.counted.get_or_insert_default();
+        if counted.is_summed != device.is_summed {
+            let (below, above) = slack_before;
+            let rounded = if uj_before > 0 { resolution.step_uj.saturating_sub(1) } else { 0 };
+            // Where it joins, what it counted before is taken away, so that the errors change sides.
+            let (low, high) = if device.is_summed { (above, Some(below)) } else { (Some(below), above) };
+            counted.below_uj = counted.below_uj.saturating_add(low.unwrap_or(u64::MAX)).saturating_add(rounded);
+            counted.above_uj = add(counted.above_uj, add(high, Some(rounded)));
+            counted.is_summed = device.is_summed;
+        }
+        let (mut below, mut above) = (counted.below_uj, counted.above_uj);
+        if device.is_summed {
+            counted.uj = counted.uj.saturating_add(self.grown_uj);
+            let (own_below, own_above) = self.own.slack_uj();
+            (below, above) = (below.saturating_add(own_below), add(above, own_above));
+        }
+        let energy = Bounded {
+            value: self.own.bounded().value.map(|_| counted.uj),
+            low: counted.uj.saturating_sub(below),
+            high: add(Some(counted.uj), above),
+            kind: device.energy.kind,
+        };
+        held += usize::from(counted.shown.update(&resolution.coarse(energy)));
+        held
     }
+}
 
-    pub(crate) fn grown_uj(self) -> u64 {
-        self.grown_uj
-    }
-
-    /// Returns the energy to show: what it counted while summed, so that the sum over the devices is the total.
-    pub(crate) fn energy_uj(self) -> u64 {
-        if self.was_summed { self.counted_uj } else { self.own_uj }
-    }
+fn add(sum: Option<u64>, more: Option<u64>) -> Option<u64> {
+    sum.zip(more).map(|(sum, more)| sum.saturating_add(more))
 }
 
 /// The energies of the node in one resolution.
@@ -65,47 +102,24 @@ impl View {
         Self { resolution, devices: Vec::new(), shares: Shares::default() }
     }
 
-    /// Adds an interval, at whose end the devices are `now` and in which these jobs were present.
-    pub(crate) fn advance(&mut self, now: &[DeviceNow], present: &[Present]) {
+    /// Adds an interval, at whose end the devices are `now` and in which these jobs were present. Returns the number of
+    /// corrections that are held from now on.
+    pub(crate) fn advance(&mut self, now: &[DeviceNow], present: &[Present]) -> usize {
         self.devices.resize(self.devices.len().max(now.len()), Shown::default());
         let mut intervals: Vec<Interval> = Vec::with_capacity(now.len());
+        let mut held = 0;
         for (shown, device) in self.devices.iter_mut().zip(now) {
-            let own_uj = device.energy_uj.map_or(shown.own_uj, |uj| self.resolution.floor_uj(uj).max(shown.own_uj));
-            shown.grown_uj = own_uj - shown.own_uj;
-            shown.own_uj = own_uj;
+            held += shown.advance(device, self.resolution);
             if device.is_summed {
-                shown.was_summed = true;
-                shown.counted_uj = shown.counted_uj.saturating_add(shown.grown_uj);
                 intervals.push((shown.grown_uj, device.of.clone()));
             }
         }
         self.shares.add(present, &intervals);
+        held
     }
+}
 
-    /// Returns the energy of a device as this view shows it.
-    pub(crate) fn energy(&self, index: usize, device: &DeviceNow) -> Bounded<u64> {
-        let Some(shown) = self.devices.get(index).filter(|_| device.energy_uj.is_some()) else {
-            return Bounded::unknown();
-        };
-        let uj = shown.energy_uj();
-        // What the resolution hides may lie above.
-        let hidden_uj = self.resolution.step_uj.saturating_sub(1);
-        let high =
-            device.above_uj.map(|above| self.resolution.ceil_uj(uj.saturating_add(above).saturating_add(hidden_uj)));
-        let low = self.resolution.floor_uj(uj.saturating_sub(device.below_uj));
-        Bounded { value: Some(uj), low, high, kind: device.kind }
-    }
-
-    /// Returns the total: what the devices counted while they were summed.
-    pub(crate) fn total(&self, now: &[DeviceNow]) -> Bounded<u64> {
-        let summed = self.devices.iter().zip(now).enumerate().filter(|(_, (shown, _))| shown.was_summed);
-        summed.map(|(index, (_, device))| self.energy(index, device)).sum()
-    }
-
-    /// Returns the width that the devices' own bounds add to every job's range, microjoules; `None`: unbounded.
-    pub(crate) fn slack_uj(&self, now: &[DeviceNow]) -> (u64, Option<u64>) {
-        let total = self.total(now);
-        let value = total.value.unwrap_or(0);
-        (value.saturating_sub(total.low), total.high.map(|high| high.saturating_sub(value)))
-    }
+/// Returns the total of devices: what they counted while they were summed.
+pub(crate) fn total<'a>(devices: impl Iterator<Item = &'a Shown>) -> Bounded<u64> {
+    devices.filter_map(|device| device.counted.as_ref()).map(|counted| counted.shown.bounded()).sum()
 }

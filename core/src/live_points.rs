@@ -64,6 +64,12 @@ impl LivePoints {
         &self.summed
     }
 
+    /// Whether a domain that is summed is beyond the capacity, so that the total is at least what the others used.
+    #[must_use]
+    pub fn overflows(&self) -> bool {
+        self.overflows
+    }
+
     /// Returns the domain whose energy a device shows.
     #[must_use]
     pub fn source(&self, index: usize) -> usize {

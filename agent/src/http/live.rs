@@ -208,8 +208,8 @@ pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emiss
 /// Returns the newest values.
 pub(crate) fn now(snapshot: &Snapshot, total_w: Triple, anchor_ns: i64, emissions: Option<&Emissions>) -> Now {
     let part = |quality: Quality| {
-        let devices = snapshot.devices.iter().filter(|device| device.is_summed && device.quality == quality);
-        (quality, devices.filter_map(|device| device.energy_uj).fold(0, u64::saturating_add))
+        let devices = snapshot.devices.iter().filter(|device| device.quality == quality);
+        (quality, devices.filter_map(|device| device.counted_uj).fold(0, u64::saturating_add))
     };
     let kinds = [Quality::Synthetic, Quality::Estimated, Quality::Derived, Quality::Measured].map(part);
     let total = snapshot.bounded();

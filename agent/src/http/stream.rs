@@ -173,7 +173,11 @@ impl State {
         let at = i64::try_from(public.at_ns).unwrap_or(i64::MAX);
         let anchor = *self.anchor_ns.get_or_insert(public.wall_ns.saturating_sub(at));
         self.seconds += 1;
-        if last.as_ref().is_some_and(|last| last.public.devices.len() != public.devices.len()) {
+        let columns = |snapshot: &Snapshot| live::gpus(snapshot).map(|gpu| gpu.id.clone()).collect::<Vec<_>>();
+        let is_same = |last: &Views| {
+            last.public.devices.len() == public.devices.len() && columns(&last.public) == columns(public)
+        };
+        if last.as_ref().is_some_and(|last| !is_same(last)) {
             // The columns of the charts changed: the page loads the document again.
             self.send("snapshot", &json!({}));
         }

@@ -24,7 +24,7 @@ impl Node {
         };
         let points: Vec<DomainPoint> = self.live.points().iter().enumerate().map(point).collect();
         let mut total = self.live.total(&points, now_ns);
-        let range = self.total_range(now_ns);
+        let range = self.total_range();
         total.flags |= if range.kind == RangeKind::Plausible { DomainPoint::PLAUSIBLE } else { 0 };
         let margins = Margins::of(&Bounded { value: range.value.map(|_| total.uj), ..range }, 1);
         let is_shown = |(index, _): &(usize, &DomainPoint)| is_published(self.ledger.tracks()[*index].domain());
@@ -33,15 +33,11 @@ impl Node {
     }
 
     /// Returns the sum of the summed devices' energies, as of the last reading of each.
-    fn total_range(&self, now_ns: u64) -> Bounded<u64> {
+    fn total_range(&self) -> Bounded<u64> {
         let summed = self.live.summed().iter().enumerate().take(self.live.points().len());
-        let energy = |(index, _): (usize, &bool)| {
-            let device = self.device(index, now_ns, None, &[]);
-            let Some(uj) = device.energy_uj else { return Bounded::unknown() };
-            let high = device.above_uj.map(|above| uj.saturating_add(above));
-            Bounded { value: Some(uj), low: uj.saturating_sub(device.below_uj), high, kind: device.kind }
-        };
-        summed.filter(|(_, is_summed)| **is_summed).map(energy).sum()
+        let total: Bounded<u64> =
+            summed.filter(|(_, is_summed)| **is_summed).map(|(index, _)| self.energy(index)).sum();
+        Bounded { high: total.high.filter(|_| !self.live.overflows()), ..total }
     }
 
     /// Returns the point of a domain as it is stored in a page.

@@ -32,13 +32,10 @@ impl Node {
         let mut devices = self.kept.clone();
         let shown = |view: &View, index: usize| view.devices.get(index).copied().unwrap_or_default();
         for index in 0..self.bases.len() {
-            let device = self.device(index, now_ns, None, &[]);
-            let grown = device.energy_uj.filter(|uj| *uj > self.bases[index].uj);
-            let base = match grown {
-                Some(uj) => Base { uj, below_uj: device.below_uj, above_uj: device.above_uj },
-                // Nothing was counted since the start, so that the bounds are those of before.
-                None => self.bases[index],
-            };
+            let energy = self.energy(index);
+            let grown = energy.value.filter(|uj| *uj > self.bases[index].uj);
+            // Where nothing was counted since the start, the bounds are those of before.
+            let base = grown.map_or(self.bases[index], |uj| Base { uj, low_uj: energy.low, high_uj: energy.high });
             let domain = self.ledger.tracks()[index].domain();
             let last = self.last[index].filter(|_| is_counter(domain));
             let (full, public) = (shown(&self.full, index), shown(&self.public, index));

@@ -2,21 +2,31 @@
 
 use std::sync::Arc;
 
-use eco2_core::{Bounded, Quality, Ranged};
+use eco2_core::{Bounded, Domain, MAX_DOMAINS, Quality, Ranged as _};
 
 use super::Node;
 use crate::jobs::JobState;
 use crate::journal::KeptDevice;
 use crate::shares::JobKey;
 use crate::snapshot::{Consumer, Device, Instant, Resolution, Snapshot};
-use crate::view::{DeviceNow, View};
+use crate::view::{Shown, View, total};
 
 impl Node {
     /// Returns the snapshot of one view; `interval_ns` is the time since the one before.
-    pub(super) fn snapshot(&self, view: &View, now: &[DeviceNow], at: Instant, interval_ns: Option<u64>) -> Snapshot {
-        let absent = self.absent(view);
-        let summed = absent.iter().filter(|device| device.is_summed).map(Ranged::bounded);
-        let total: Bounded<u64> = summed.chain([view.total(now)]).sum();
+    pub(super) fn snapshot(&self, view: &View, at: Instant, interval_ns: Option<u64>) -> Snapshot {
+        let absent = || self.kept.values().map(move |kept| (kept, shown_of(kept, view.resolution)));
+        let mut total: Bounded<u64> = total(view.devices.iter().chain(absent().map(|(_, shown)| shown)));
+        if self.live.overflows() {
+            total.high = None;
+        }
+        let present = view.devices.iter().enumerate().take(self.ledger.tracks().len().min(MAX_DOMAINS));
+        let present = present.map(|(index, shown)| {
+            let domain = |index: usize| self.ledger.tracks()[index].domain();
+            device(domain(index), domain(self.shown_by(index)), shown, interval_ns)
+        });
+        // What an earlier agent published, and has not appeared since this one started: its energy stays.
+        let absent = absent()
+            .map(|(kept, shown)| Device { is_summed: false, ..device(&kept.domain, &kept.domain, shown, None) });
         Snapshot {
             node: Arc::clone(&self.identity),
             resolution: view.resolution,
@@ -25,9 +35,10 @@ impl Node {
             wall_ns: at.wall_ns,
             began_ns: self.began_ns,
             sampled_ns: self.sampled_ns,
-            devices: self.present_devices(view, now, interval_ns).chain(absent).collect(),
+            devices: present.chain(absent).collect(),
+            left_out: self.left_out(),
             sources: self.states.now(&self.found),
-            consumers: self.consumers(view, now, at),
+            consumers: self.consumers(view, &total, at),
             total_uj: total.value,
             total_low_uj: total.low,
             total_high_uj: total.high,
@@ -41,67 +52,10 @@ impl Node {
         }
     }
 
-    fn present_devices(
-        &self,
-        view: &View,
-        now: &[DeviceNow],
-        interval_ns: Option<u64>,
-    ) -> impl Iterator<Item = Device> {
-        now.iter().enumerate().map(move |(index, device)| self.show(view, index, device, interval_ns))
-    }
-
-    /// Returns the devices that an earlier agent published, and that have not appeared since this one started: their energies stay.
-    fn absent(&self, view: &View) -> Vec<Device> {
-        let device = |kept: &KeptDevice| {
-            let shown = if view.resolution == Resolution::FULL { kept.full } else { kept.public };
-            let (domain, uj) = (&kept.domain, shown.energy_uj());
-            Device {
-                id: domain.id.clone(),
-                component: domain.component,
-                domain: domain.domain.clone(),
-                name: domain.name.clone(),
-                model: domain.model().map(str::to_owned),
-                source: domain.source.clone(),
-                method: domain.method.clone(),
-                quality: domain.quality,
-                energy_uj: Some(uj),
-                low_uj: view.resolution.floor_uj(uj.saturating_sub(kept.base.below_uj)),
-                high_uj: kept.base.above_uj.map(|above| view.resolution.ceil_uj(uj.saturating_add(above))),
-                range_kind: domain.range_kind(),
-                power_w: None,
-                is_summed: shown.was_summed(),
-            }
-        };
-        self.kept.values().map(device).collect()
-    }
-
-    fn show(&self, view: &View, index: usize, device: &DeviceNow, interval_ns: Option<u64>) -> Device {
-        let domain = self.ledger.tracks()[index].domain();
-        let by = self.ledger.tracks()[self.shown_by(index)].domain();
-        let energy = view.energy(index, device);
-        let shown = view.devices.get(index).copied().unwrap_or_default();
-        let power_w =
-            interval_ns.filter(|ns| *ns > 0 && energy.is_known()).map(|ns| shown.grown_uj() as f64 * 1e3 / ns as f64);
-        Device {
-            id: domain.id.clone(),
-            component: domain.component,
-            domain: domain.domain.clone(),
-            name: domain.name.clone(),
-            model: domain.model().map(str::to_owned),
-            source: by.source.clone(),
-            method: by.method.clone(),
-            quality: if energy.is_known() { domain.quality.max(by.quality) } else { Quality::Missing },
-            energy_uj: energy.value,
-            low_uj: energy.low,
-            high_uj: energy.high,
-            range_kind: energy.kind,
-            power_w,
-            is_summed: shown.was_summed(),
-        }
-    }
-
-    fn consumers(&self, view: &View, now: &[DeviceNow], at: Instant) -> Vec<Consumer> {
-        let (below_uj, above_uj) = view.slack_uj(now);
+    fn consumers(&self, view: &View, total: &Bounded<u64>, at: Instant) -> Vec<Consumer> {
+        // The width that the devices' own bounds add to every job's range.
+        let value = total.value.unwrap_or(0);
+        let (below_uj, above_uj) = (value.saturating_sub(total.low), total.high.map(|high| high.saturating_sub(value)));
         let consumer = |(key, state): (&JobKey, &JobState)| {
             let sum = view.shares.jobs.get(key).copied().unwrap_or_default();
             let end = state.ended.unwrap_or(at);
@@ -120,5 +74,37 @@ impl Node {
             }
         };
         self.jobs.iter().map(consumer).collect()
+    }
+}
+
+/// Returns what an earlier agent published of a device.
+fn shown_of(kept: &KeptDevice, resolution: Resolution) -> &Shown {
+    if resolution == Resolution::FULL { &kept.full } else { &kept.public }
+}
+
+/// Returns a device as it is shown. `by` is the domain whose readings give its energy at present; `interval_ns` is the time in
+/// which it grew, `None` where it has no power.
+fn device(domain: &Domain, by: &Domain, shown: &Shown, interval_ns: Option<u64>) -> Device {
+    let own = shown.own.bounded();
+    let counted = shown.counted.as_ref().map(|counted| counted.shown.bounded());
+    let since_ns = interval_ns.filter(|ns| *ns > 0 && own.is_known());
+    Device {
+        id: domain.id.clone(),
+        component: domain.component,
+        domain: domain.domain.clone(),
+        name: domain.name.clone(),
+        model: domain.model().map(str::to_owned),
+        source: by.source.clone(),
+        method: by.method.clone(),
+        quality: if own.is_known() { domain.quality.max(by.quality) } else { Quality::Missing },
+        energy_uj: own.value,
+        low_uj: own.low,
+        high_uj: own.high,
+        range_kind: own.kind,
+        power_w: since_ns.map(|ns| shown.grown_uj as f64 * 1e3 / ns as f64),
+        is_summed: shown.counted.is_some_and(|counted| counted.is_summed),
+        counted_uj: counted.and_then(|counted| counted.value),
+        counted_low_uj: counted.map_or(0, |counted| counted.low),
+        counted_high_uj: counted.and_then(|counted| counted.high),
     }
 }

@@ -110,6 +110,14 @@ catalogue! {
             "A fault in eco2 ended sampling early. Nothing was read from then on."
             "Report the fault with the text of the event."
     }
+    "Node agent" {
+        EnergyHeld "energy-held"
+            "The energy of a device was corrected to less than was published. What was published stays until the truth has passed it."
+            "Nothing; the events before it name the cause."
+        DomainsLeftOut "domains-left-out"
+            "The machine has more sensors than the node agent accounts for. The total is at least what is shown."
+            "Name the sources that are needed with `--source`."
+    }
     "Budget and alerts" {
         BudgetWarn "budget-warn" alert
             "A limit is nearly reached, or may already be reached within the bounds."

@@ -8,18 +8,22 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::cgroup::{self, GroupClock};
 use super::stat::{self, HostTicks, ProcessKey, ProcessStat};
 use super::table::ProcessTable;
 use super::tree::ProcessTree;
 use crate::{Roots, sysfs};
 
-/// What belongs to a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobMembers {
+/// The processes of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobProcesses {
     /// A process and all that it starts.
     Tree(u32),
-    /// The processes of a control group and of the groups within it, by its path below the mount point.
+    /// The processes of a control group and of the groups within it, by its path below the mount point, without a first
+    /// slash.
     Group(PathBuf),
 }
 
@@ -108,21 +112,21 @@ impl JobUsage {
     ///
     /// ```
     /// use eco2_samplers::Roots;
-    /// use eco2_samplers::usage::{JobMembers, JobUsage};
+    /// use eco2_samplers::usage::{JobProcesses, JobUsage};
     ///
     /// let mut usage = JobUsage::new(&Roots::default());
-    /// usage.follow(1, JobMembers::Tree(std::process::id()));
+    /// usage.follow(1, JobProcesses::Tree(std::process::id()));
     /// usage.look();
     /// assert_eq!(usage.owner(std::process::id()), Some(1));
     /// ```
-    pub fn follow(&mut self, job: u64, members: JobMembers) {
+    pub fn follow(&mut self, job: u64, members: JobProcesses) {
         let clock = match members {
-            JobMembers::Tree(pid) => {
+            JobProcesses::Tree(pid) => {
                 // Some of its members may have been strangers until now.
                 self.table.forget();
                 JobClock::Tree(ProcessTree::new(pid))
             }
-            JobMembers::Group(path) => {
+            JobProcesses::Group(path) => {
                 let clock = GroupClock::at(&self.roots, &path);
                 JobClock::Group { path, clock }
             }
@@ -298,8 +302,8 @@ mod tests {
         }
         host(root, 1_000, 1_000);
         let mut usage = JobUsage::new(&roots(root));
-        usage.follow(1, JobMembers::Tree(10));
-        usage.follow(2, JobMembers::Tree(20));
+        usage.follow(1, JobProcesses::Tree(10));
+        usage.follow(2, JobProcesses::Tree(20));
         assert_eq!(usage.look(), None, "the first look begins the first interval");
         process(root, 10, 1, 130);
         process(root, 20, 10, 150);
@@ -326,7 +330,7 @@ mod tests {
             [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 0));
             let mut usage = JobUsage::new(&roots(root));
             for (job, pid) in (1..).zip(order) {
-                usage.follow(job, JobMembers::Tree(pid));
+                usage.follow(job, JobProcesses::Tree(pid));
             }
             usage.look();
             [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 100));
@@ -348,7 +352,7 @@ mod tests {
         let root = folder.path();
         host(root, 1_000, 1_000);
         let mut usage = JobUsage::new(&roots(root));
-        usage.follow(7, JobMembers::Group("slurm/job_3".into()));
+        usage.follow(7, JobProcesses::Group("slurm/job_3".into()));
         usage.look();
         write(root, "sys/fs/cgroup/slurm/job_3/cpu.stat", "usage_usec 500\n");
         write(root, "proc/40/cgroup", "0::/slurm/job_3/step_0\n");

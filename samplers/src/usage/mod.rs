@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use cgroup::GroupClock;
 pub use environ::visible_to;
-pub use jobs::{JobMembers, JobTimes, JobUsage, ProcessFacts};
+pub use jobs::{JobProcesses, JobTimes, JobUsage, ProcessFacts};
 pub(crate) use stat::HostTicks;
 use stat::ProcessKey;
 use table::ProcessTable;
