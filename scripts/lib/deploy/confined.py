@@ -1,6 +1,6 @@
 """Starts the command exactly as a manifest has it, on a fake sysfs, and reads its metrics.
 
-  confined.py ROOTFS MANIFEST...     ROOTFS: root file system of the image; MANIFEST: what kustomize printed
+  confined.py ROOTFS MANIFEST...     ROOTFS: root file system of the image; MANIFEST: what kustomize printed, or a compose file
 
 User, capabilities, `no new privileges`, the read-only root, the seccomp profile, arguments, environment, volumes, limits and the
 address of the probes are read from the DaemonSet. runc, the runtime below containerd and Docker, starts the container from them.
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -77,7 +78,20 @@ def secret_files(folder):
     (folder / "token").write_text(TOKEN + "\n")
 
 
-def mounts_of(pod, container, folders):
+def amount(text):
+    """Returns a number of Kubernetes, such as 200m or 128Mi."""
+    units = {"m": 1e-3, "Mi": 2**20, "Gi": 2**30}
+    unit = next((unit for unit in units if text.endswith(unit)), "")
+    return float(text.removesuffix(unit)) * units.get(unit, 1)
+
+
+def resources(limits):
+    """Returns limits of memory and CPU time as the runtime takes them."""
+    period = 100_000
+    return {"memory": {"limit": int(amount(limits["memory"]))}, "cpu": {"period": period, "quota": int(amount(limits["cpu"]) * period)}}
+
+
+def mounts_of(container, folders):
     """Returns the mounts of a container; `folders` has the folder of each volume."""
     fixed = [{"destination": "/proc", "type": "proc", "source": "proc"},
              {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
@@ -107,14 +121,14 @@ def configuration(objects, folders, rootfs):
     return {
         "ociVersion": "1.0.2", "hostname": "node",
         "root": {"path": str(rootfs), "readonly": context["readOnlyRootFilesystem"]},
-        "mounts": mounts_of(pod, container, folders),
+        "mounts": mounts_of(container, folders),
         "process": {
             "user": {"uid": context["runAsUser"], "gid": context["runAsGroup"]}, "cwd": "/",
             "args": ["/usr/bin/eco2", *container["args"]], "env": [f"{key}={value}" for key, value in environment.items()],
             "capabilities": {"bounding": bounded, "effective": effective, "permitted": effective, "inheritable": [], "ambient": []},
             "noNewPrivileges": not context["allowPrivilegeEscalation"],
         },
-        "linux": {"namespaces": [{"type": each} for each in namespaces], "seccomp": seccomp(profile_of(context), capabilities)},
+        "linux": {"cgroupsPath": f"/eco2-check-{os.getpid()}", "resources": resources(container["resources"]["limits"]), "namespaces": [{"type": each} for each in namespaces], "seccomp": seccomp(profile_of(context), capabilities)},
     }
 
 
@@ -128,7 +142,7 @@ def volume_folders(objects, scratch, sysfs):
             continue
         folder.mkdir()
         # As kubelet makes them: an empty folder is everyone's, a missing one of the host is user 0's.
-        folder.chmod(0o777 if "emptyDir" in volume else 0o755)
+        folder.chmod(volume.get("mode", 0o777 if "emptyDir" in volume else 0o755))
         if "secret" in volume:
             secret_files(folder)
             for file in folder.iterdir():
@@ -199,6 +213,33 @@ def container(config, scratch):
         log.close()
 
 
+def from_compose(service):
+    """Returns the objects of Kubernetes that mean what a service of a compose file does."""
+    uid, gid = (int(part) for part in service["user"].split(":"))
+    profile = next(each.partition("=")[2] for each in service["security_opt"] if each.startswith("seccomp="))
+    run, _, options = service["tmpfs"][0].partition(":")
+    mounts = [{"name": "run", "mountPath": run}, {"name": "token", "mountPath": "/run/secrets", "readOnly": True}]
+    volumes = [{"name": "run", "emptyDir": {}, "mode": int(re.search(r"mode=(\d+)", options)[1], 8)},
+               {"name": "token", "secret": {"defaultMode": 0o600}}]
+    for volume in service["volumes"]:
+        mounts.append({"name": "sys", "mountPath": volume["target"], "readOnly": volume["read_only"]})
+        volumes.append({"name": "sys", "hostPath": {"path": volume["source"]}})
+    context = {"runAsUser": uid, "runAsGroup": gid, "allowPrivilegeEscalation": "no-new-privileges:true" not in service["security_opt"],
+               "readOnlyRootFilesystem": service["read_only"], "capabilities": {"drop": service["cap_drop"], "add": service["cap_add"]},
+               "seccompProfile": {"type": "Localhost", "localhostProfile": Path(profile).name}}
+    probe = {"httpGet": {"path": "/ready", "scheme": "HTTP"}}
+    container = {"name": "eco2", "args": service["command"], "securityContext": context, "volumeMounts": mounts,
+                 "resources": {"limits": {"cpu": str(service["cpus"]), "memory": service["mem_limit"].upper() + "i"}},
+                 "startupProbe": probe, "livenessProbe": probe, "readinessProbe": probe}
+    return [{"kind": "DaemonSet", "spec": {"template": {"spec": {"containers": [container], "volumes": volumes}}}}]
+
+
+def objects_of(manifest):
+    """Returns the objects in a manifest or a compose file."""
+    documents = [each for each in yaml.safe_load_all(Path(manifest).read_text()) if each]
+    return from_compose(documents[0]["services"]["eco2"]) if "services" in documents[0] else documents
+
+
 def check(manifest, rootfs, change=lambda config: None):
     """Runs one manifest and checks what it does.
 
@@ -207,7 +248,7 @@ def check(manifest, rootfs, change=lambda config: None):
         rootfs: root file system of the image.
         change: changes the configuration, to see a check fail.
     """
-    objects = [each for each in yaml.safe_load_all(Path(manifest).read_text()) if each]
+    objects = objects_of(manifest)
     pod = named(objects, "DaemonSet")["spec"]["template"]["spec"]
     probes = {name: pod["containers"][0][name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
     scratch = Path(tempfile.mkdtemp())

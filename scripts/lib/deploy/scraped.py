@@ -103,7 +103,7 @@ def faults(server, began):
         values, fault = answer(server, red, began)
         if values and not fault:
             yield f"{red} has values: the check finds nothing"
-    print(f"{len(expressions)} expressions asked")
+    print(f"{len(expressions)} expressions asked of Prometheus")
 
 
 def main(prometheus, eco2):
@@ -136,7 +136,7 @@ def main(prometheus, eco2):
                 found = list(faults(server, began))
             for program in started:
                 program.send_signal(signal.SIGTERM)
-            print("\n".join(found))
+            print("\n".join(found) or "each has values, and no NaN")
             if found:
                 print((folder / "log").read_text(), file=sys.stderr)
             return 1 if found else 0
