@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use eco2_agent::{Job, JobError, JobProcesses, Peer, RunFolder, Service, Settings, Snapshot};
+use eco2_agent::{HttpOptions, HttpServer, Job, JobError, JobProcesses, Peer, RunFolder, Service, Settings, Snapshot};
 use eco2_core::Quality;
 use eco2_samplers::discover::{Selection, discover};
 use eco2_samplers::model::ModelOptions;
@@ -163,6 +163,53 @@ fn jobs_are_checked_kept_and_ended_by_their_owner() {
     assert_eq!(service.jobs().end_job("7", ROOT, Some(3)), Ok(()));
     let snapshot = until(&service, |snapshot| snapshot.consumers[0].ended_wall_ns.is_some());
     assert_eq!(snapshot.consumers[0].steps, Some(3));
+}
+
+#[test]
+fn d39_two_sessions_never_count_the_host_twice() {
+    use std::io::{Read as _, Write as _};
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let used = |job: &str, usec: u64| {
+        write(&dir.path().join(format!("sys/fs/cgroup/slurm/{job}/cpu.stat")), &format!("usage_usec {usec}\n"));
+    };
+    used("a", 0);
+    used("b", 0);
+    let service = serve(dir.path(), &roots);
+    until(&service, |snapshot| snapshot.total_uj == Some(0));
+    let socket = dir.path().join("run/http.sock");
+    let options = HttpOptions { socket: Some(socket.clone()), ..HttpOptions::default() };
+    let _server =
+        HttpServer::start_with(&options, service.latest(), Some(std::sync::Arc::new(service.jobs()))).unwrap();
+    let ask = |method: &str, path: &str, body: &str| {
+        let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for (id, group) in [("a", "/slurm/a"), ("b", "/slurm/b")] {
+        let begun = ask("POST", "/sessions", &format!("{{\"id\": \"{id}\", \"cgroup\": \"{group}\"}}"));
+        assert!(begun.starts_with("HTTP/1.1 201"), "{begun}");
+    }
+    // Each used all the time of the machine, as far as it counts.
+    for round in 1..=4 {
+        used("a", round * 4_000_000);
+        used("b", round * 4_000_000);
+        count(dir.path(), 1_000_000 + round * 10_000_000);
+        until(&service, |snapshot| energy(snapshot) == round * 10_000_000);
+    }
+    let sessions = ask("GET", "/sessions", "");
+    let sessions: Vec<serde_json::Value> = serde_json::from_str(sessions.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let of_jobs: u64 = sessions.iter().map(|job| job["energy_uj"].as_u64().unwrap()).sum();
+    assert!(sessions.len() == 2 && of_jobs <= 40_000_000, "{sessions:?}");
+    let snapshot = service.latest().views().full;
+    let sum = snapshot.consumers.iter().map(|job| job.energy_uj).sum::<u64>();
+    assert_eq!(Some(sum + snapshot.idle_uj + snapshot.not_attributed_uj), snapshot.total_uj);
 }
 
 #[test]

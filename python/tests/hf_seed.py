@@ -101,7 +101,9 @@ class Seed(HfTest):
 
 
 GIVEN = ("eco2_meter_open", "eco2_register_source", "samples_per_kwh", "monitor_container", "efficiency_percentile", "energy_uj",
-         "limit_kg_co2", "elapsed_ns", "to_html", "to_pdf", "run_id")
+         "limit_kg_co2", "elapsed_ns", "to_html", "to_pdf", "run_id", "API_AUTH_TOKEN", "API_RATE_LIMIT", "SSL_CERT_PATH", "SSL_KEY_PATH",
+         "DEGRADED", "HEALTHY", "CRITICAL", "UNAVAILABLE", "CircuitBreaker", "RetryPolicy", "tokens_processed", "HighCarbonEmissions", "CriticalCarbonEmissions",
+         "CarbonTrackingFailure")
 """Names in rows that are none of the package's own top: of C, of records and reports."""
 
 

@@ -25,7 +25,7 @@ fn admitted(access: &Access, method: &Method, path: &str, pairs: &[(&'static str
 }
 
 #[test]
-fn token_gives_everything_and_a_wrong_one_nothing() {
+fn d39_token_gives_everything_and_a_wrong_one_nothing() {
     let access = access(Anonymous::Coarse);
     let get = |authorization: &str| {
         admitted(&access, &Method::GET, "/metrics", &[("host", "127.0.0.1:9862"), ("authorization", authorization)])
@@ -78,7 +78,7 @@ fn host_has_to_be_this_server() {
 
 // Advisories "CORS * with credentials" and "CSRF".
 #[test]
-fn requests_from_pages_of_other_sites_are_refused() {
+fn d39_requests_from_pages_of_other_sites_are_refused() {
     let access = access(Anonymous::Coarse);
     let host = ("host", "localhost:9862");
     let ask = |method: &Method, path: &str, extra: &[(&'static str, &str)]| {

@@ -75,6 +75,36 @@ fn old_requests_and_several_at_once_are_answered() {
     assert!(matches!(statuses(&exchanged(address, tunnel))[..], ["404" | "405" | "421"]));
 }
 
+proptest::proptest! {
+    // F42: whatever bytes come in, alone or in place of a part of a request, the server answers or ends the connection.
+    #[test]
+    fn f42_any_bytes_are_answered_or_end_the_connection(
+        noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        from in 0_usize..200,
+        length in 0_usize..40,
+    ) {
+        let body = r#"{"id": "48213", "name": "train", "pid": 4242}"#;
+        let head = format!("POST /api/v1/jobs?status=ended HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+        let mut bytes = format!("{head}authorization: Bearer x\r\ncookie: a=b\r\n\r\n{body}").into_bytes();
+        let from = from.min(bytes.len());
+        bytes.splice(from..(from + length).min(bytes.len()), noise);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            use tokio::io::AsyncWriteExt as _;
+            let stream = Arc::new(Stream::new(0xab));
+            stream.record(views(1), None);
+            let access = Access::new(None, Anonymous::Coarse, &[], false);
+            let service = Arc::new(Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS));
+            let (mut client, server) = tokio::io::duplex(1 << 16);
+            client.write_all(&bytes).await.unwrap();
+            client.shutdown().await.unwrap();
+            // A task that panics is an error here.
+            let serving = async move { serve(server, Channel::Tcp { tls: false }, service, &Arc::default()).await };
+            tokio::spawn(serving).await.unwrap();
+        });
+    }
+}
+
 // A client that takes every place keeps no other out: a new connection ends the one that has been idle longest.
 #[test]
 fn f45_greedy_client_keeps_no_other_out() {

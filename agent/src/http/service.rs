@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eco2_report::MetricsFormat;
+use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode, header::HeaderName};
 use tokio::sync::mpsc;
@@ -58,6 +59,8 @@ pub(crate) struct Service {
     /// How often callers may ask; `None`: without a limit.
     pub(crate) rate: Option<RateLimit>,
     scrapes: Mutex<HashMap<(String, i64), u8>>,
+    /// The newest page of metrics for callers without a token, which they share.
+    page: Mutex<Option<(u64, MetricsFormat, Bytes)>>,
 }
 
 impl Service {
@@ -73,6 +76,7 @@ impl Service {
             archive: None,
             rate: None,
             scrapes: Mutex::default(),
+            page: Mutex::default(),
         }
     }
 
@@ -154,7 +158,16 @@ pub(super) fn metrics(service: &Service, ask: &Ask<'_>) -> Reply {
         return Reply::text(MetricsFormat::OpenMetrics.content_type(), legacy_metrics(&snapshot));
     }
     let format = metrics_format(ask.headers);
-    Reply::text(format.content_type(), node_metrics(&snapshot, format))
+    if ask.rights != Rights::Coarse {
+        return Reply::text(format.content_type(), node_metrics(&snapshot, format));
+    }
+    let mut page = service.page.lock().unwrap_or_else(PoisonError::into_inner);
+    let shared = match &*page {
+        Some((sequence, of, bytes)) if *sequence == snapshot.sequence && *of == format => bytes.clone(),
+        _ => Bytes::from(node_metrics(&snapshot, format)),
+    };
+    *page = Some((snapshot.sequence, format, shared.clone()));
+    Reply { body: Content::Whole(shared), ..Reply::text(format.content_type(), String::new()) }
 }
 
 /// Returns the format for the `Accept` header: OpenMetrics if it is named, as Prometheus does.

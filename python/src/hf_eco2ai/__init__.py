@@ -49,6 +49,7 @@ _NAMES = {
     "report": ("CarbonReport",),
     "scheduling": ("CarbonAwareScheduler", "LowCarbonScheduler", "compare_regions", "find_low_carbon_window",
                    "find_optimal_training_window", "plan_optimal_training"),
+    "security": ("sanitize_metrics", "validate_export_path"),
     "tracker": ("EnergyTracker", "GPUMonitor", "SystemMonitor"),
     "trackers": ("MLflowExporter", "TensorBoardExporter", "WandbExporter", "log_carbon_metrics"),
 }

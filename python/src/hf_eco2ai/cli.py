@@ -20,7 +20,7 @@ from .files import write_text
 DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
 """Commands of eco2, passed on unchanged."""
 
-LATER = ("serve", "verify", "watch")
+LATER = ("verify", "watch")
 """Commands whose part is not built yet."""
 
 METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",
@@ -39,6 +39,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return eco2.run_cli(["run", *given[1:]]).returncode
         if name == "schedule":
             return eco2.run_cli(["plan", *given[1:]]).returncode
+        if name == "serve":
+            return eco2.run_cli(["serve", *_listen(given[1:])]).returncode
         if name in LATER:
             raise eco2.NotBuilt(f"hf-eco2ai {name}")
         parsed = parser().parse_args(given)
@@ -54,6 +56,20 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return ended.code if isinstance(ended.code, int) else 2
 
 
+def _listen(given: List[str]) -> List[str]:
+    """The flags of `eco2 serve`: HF Eco2AI had `--host` and `--port`, in place of `--listen`."""
+    seeds = argparse.ArgumentParser(prog="hf-eco2ai serve", add_help=False, allow_abbrev=False)
+    seeds.add_argument("--host")
+    seeds.add_argument("--port", type=int)
+    found, rest = seeds.parse_known_args(given)
+    if found.host is None and found.port is None:
+        return rest
+    # The command takes addresses and no names.
+    host = "127.0.0.1" if found.host in (None, "localhost") else found.host
+    host = f"[{host}]" if ":" in host else host
+    return ["--listen", f"{host}:{9862 if found.port is None else found.port}", *rest]
+
+
 def _reader_left() -> int:
     """Done: the reader of a pipe (`| head`) has what it wanted. Nothing more is written, at the exit either."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,7 +79,7 @@ def _reader_left() -> int:
 def parser() -> argparse.ArgumentParser:
     """The commands that are not eco2's own."""
     top = argparse.ArgumentParser(prog="hf-eco2ai", description="Measure the energy use and emissions of machine-learning training.",
-                                  epilog=f"Also commands of eco2: {', '.join(DIRECT)}; exec is run, schedule is plan. "
+                                  epilog=f"Also commands of eco2: {', '.join(DIRECT)}; exec is run, schedule is plan; serve [--host ADDR] [--port N] is eco2 serve. "
                                          f"Not built yet: {', '.join(LATER)}.")
     top.add_argument("--version", action="version", version=f"hf-eco2ai {eco2.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -31,7 +31,6 @@ ROWS: Tuple[Unused, ...] = (
     Unused("DATA_ANONYMIZATION_ENABLED DATA_ENCRYPTION_*",
            "nothing is encrypted here; `meter_options={'redact': True}` hides the command line, `eco2 report --format summary` shares a "
            "run without names", True),
-    Unused("API_RATE_LIMITING_ENABLED API_RATE_LIMIT API_AUTH_TOKEN", "`serve` is not built yet", True),
     Unused("TEST_MOCK_EXTERNAL_APIS", "nothing is simulated: without a provider the yearly table is used", True),
     Unused("EXPERIMENTAL_* FEATURE_*", "there are no experimental parts to switch", False),
     Unused("CUSTOM_*_PATH PLUGIN_*", "no code is loaded from a path; own sources and exports are traits and callbacks (docs/seed.md)", False),
@@ -40,7 +39,8 @@ ROWS: Tuple[Unused, ...] = (
     Unused("MLFLOW_* WANDB_* TENSORBOARD_* NEPTUNE_*", "the clients of the trackers read these; of eco2 `MLFLOW_TRACKING_URI`, "
            "`MLFLOW_RUN_ID`, `WANDB_PROJECT`, `WANDB_RUN_ID`, `NEPTUNE_PROJECT` have an effect", False),
     Unused("AWS_* GCP_* AZURE_*", "credentials of a cloud are never read; `cloud` and `zone` name it", False),
-    Unused("SSL_* LOG_* DEBUG_*", "other programs' names; `log_level`, `console_log_level` and `debug` are options", False),
+    Unused("SSL_* LOG_* DEBUG_*", "other programs' names; of `SSL_*`, `eco2 serve` reads `SSL_CERT_PATH`, `SSL_KEY_PATH` and `SSL_ENABLED`; "
+           "`log_level`, `console_log_level` and `debug` are options", False),
 )
 """The whole table."""
 
