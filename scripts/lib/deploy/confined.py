@@ -279,10 +279,11 @@ def check(manifest, rootfs, change=lambda config: None):
                 assert 5 < joules < 2000 and 'source="rapl_sysfs",quality="measured"' in page, page
                 published = folders["folder"] if "folder" in folders else folders["run"] / "eco2"
                 files = {file.name for file in published.iterdir()}
+                peak = int(status_of(pid)["VmHWM"].split()[0]) / 1024
                 assert {"page", "page.fine", "journal.json", "eco2.sock"} <= files, files
         print(f"ok: {Path(manifest).stem}: user {config['process']['user']['uid']}, {', '.join(config['process']['capabilities']['bounding'])}, "
               f"{pod['containers'][0]['securityContext']['seccompProfile']['type']}, read-only root: {joules:.1f} J served, "
-              f"{', '.join(sorted(files))} published")
+              f"{len(files)} files published, {peak:.0f} MiB of memory at most")
     finally:
         shutil.rmtree(scratch)
 
