@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::Snapshot;
 
 /// The two views of the node at one instant.
@@ -15,7 +17,7 @@ pub struct Views {
 }
 
 /// What the energy emits.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Emissions {
     /// Grams CO2e; `None`: not known.
     pub grams: Option<f64>,

@@ -44,6 +44,7 @@ mod service;
 mod shares;
 mod snapshot;
 mod store;
+mod systemd;
 mod view;
 
 pub use eco2_net::Secret;
@@ -64,3 +65,4 @@ pub use node::{Input, IntervalUse, Node};
 pub use requests::Peer;
 pub use service::{Jobs, Service, ServiceError, Settings};
 pub use snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};
+pub use systemd::{Notifier, inherited_sockets};

@@ -16,6 +16,8 @@ mod run;
 mod runs;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod top;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,7 +39,9 @@ pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
 pub(crate) use runs::{ChangeRuns, ListFormat, PruneArgs, RunsArgs, ShowArgs};
 #[cfg(feature = "serve")]
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{ServeArgs, ServeFlags};
+#[cfg(feature = "serve")]
+pub(crate) use top::TopArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -160,7 +164,11 @@ pub(crate) enum Command {
     /// Sample this machine once for all its programs and users
     #[cfg(feature = "serve")]
     #[command(hide = true)]
-    Serve(ServeArgs),
+    Serve(ServeFlags),
+    /// Show what the node agent shows, in a terminal
+    #[cfg(feature = "serve")]
+    #[command(hide = true)]
+    Top(TopArgs),
 }
 
 /// Flags of `eco2 completions`.

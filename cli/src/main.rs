@@ -31,6 +31,8 @@ mod serve;
 mod settings;
 mod sink;
 mod summary;
+#[cfg(feature = "serve")]
+mod top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -70,5 +72,7 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Man(man) => manual::man(man),
         #[cfg(feature = "serve")]
         Command::Serve(serve) => serve::serve(serve),
+        #[cfg(feature = "serve")]
+        Command::Top(top) => top::top(top),
     }
 }

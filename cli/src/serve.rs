@@ -1,18 +1,23 @@
 //! Runs `eco2 serve`, the node agent: it samples this machine once, for all its programs and users.
 
 mod environment;
+mod file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 
 use anyhow::Context as _;
 use eco2::NodeSources;
 use eco2::options::Layer;
-use eco2_agent::{HttpOptions, HttpServer, RunFolder, SOCKET, Service, Settings, group_id};
+use eco2_agent::{
+    HttpOptions, HttpServer, Latest, Notifier, RunFolder, SOCKET, Service, Settings, group_id, inherited_sockets,
+};
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::args::ServeArgs;
+use crate::args::{ServeArgs, ServeFlags};
 use crate::failure::UsageError;
 use crate::{out, settings};
 
@@ -25,7 +30,8 @@ const GROUP: &str = "eco2";
 ///
 /// # Errors
 /// For wrong options, a folder that is not safe or that another agent uses, and where the system refuses a thread.
-pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
+pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
+    let args = &file::with_file(&flags.0)?;
     let mut layer = Layer::default();
     args.hardware.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
@@ -42,7 +48,9 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let service = Service::start(found, Settings { folder, roots, pace, group: group_id(GROUP), version })?;
     let socket = Some(service.folder().join(SOCKET));
-    let http = HttpOptions { socket, runs: Some(options), ..http };
+    let inherited =
+        inherited_sockets().context("the sockets that systemd opened cannot be taken: disable eco2.socket")?;
+    let http = HttpOptions { socket, inherited, runs: Some(options), ..http };
     let server = HttpServer::start_with(&http, service.latest(), Some(Arc::new(service.jobs())))?;
     let address = server.address().unwrap_or(args.listen);
     let scheme = if http.tls.is_some() { "https" } else { "http" };
@@ -50,10 +58,33 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<u8> {
     out::talk(&format!(
         "eco2: {sensors} sensors and counters, shown at {scheme}://{address}/ and published in {folder}\n"
     ));
-    signals.forever().next();
+    let notifier = Notifier::from_env();
+    notifier.ready();
+    feeding(&notifier, &service.latest(), || signals.forever().next());
+    notifier.stopping();
     drop(server);
     service.stop();
     Ok(0)
+}
+
+/// Runs `wait`, and notifies systemd's watchdog meanwhile while the agent samples.
+fn feeding<T>(notifier: &Notifier, latest: &Latest, wait: impl FnOnce() -> T) -> T {
+    let Some(every) = notifier.every() else { return wait() };
+    let (stop, stopped) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let watching = thread::Builder::new().name("eco2-watchdog".to_owned()).spawn_scoped(scope, move || {
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                notifier.alive(&latest.views().public, eco2::monotonic_ns());
+            }
+        });
+        let result = wait();
+        drop(stop);
+        if let Ok(watching) = watching {
+            // A panic of that thread was printed; systemd restarts the agent.
+            watching.join().ok();
+        }
+        result
+    })
 }
 
 /// Returns the folder that clients look for: that of the system for root, else the user's own.

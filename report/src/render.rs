@@ -28,6 +28,7 @@ mod short;
 mod steady;
 mod supplements;
 mod text;
+mod top;
 
 pub use budget::{quality_text, spent_text};
 pub use codecarbon::codecarbon_csv;
@@ -57,3 +58,4 @@ pub use short::{LiveValues, Notice, ShortStyle, ShortText, live_text, short_text
 pub use steady::{steady_json, steady_text};
 use text::command_line as text_command;
 pub use text::{TextStyle, text};
+pub use top::{TopDevice, TopFrame, TopOrder, TopUse, TopView, top_lines, top_of_run};

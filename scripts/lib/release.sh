@@ -125,6 +125,20 @@ END_CONTROL
     dpkg-deb --root-owner-group -Zxz --build "$tree" "$OUT/${name}_$VERSION-1_$arch.deb" >/dev/null
 }
 
+# install_service TREE: the service of the node agent, its group and its settings; the rule of udev is an example, as it is a choice.
+install_service() {
+    local from=deploy/systemd
+    install -D -m 644 -t "$1/usr/lib/systemd/system" $from/eco2.service $from/eco2.socket
+    install -D -m 644 $from/sysusers.d/eco2.conf "$1/usr/lib/sysusers.d/eco2.conf"
+    install -D -m 644 -t "$1/usr/share/doc/eco2/examples" $from/udev/90-eco2-powercap.rules
+    install -D -m 644 $from/serve.toml "$1/etc/eco2/serve.toml"
+    install -d "$1/DEBIAN"
+    echo /etc/eco2/serve.toml >"$1/DEBIAN/conffiles"
+    printf '%s\n' '#!/bin/sh' 'set -e' '# The group whose members see every change of the node.' \
+        'if [ "$1" = configure ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers eco2.conf; fi' >"$1/DEBIAN/postinst"
+    chmod 755 "$1/DEBIAN/postinst"
+}
+
 # The publisher of packages sets Debian's variables. The domain of a package that is only tried is reserved for addresses that do not exist (RFC 2606).
 maintainer() { printf '%s <%s>' "${DEBFULLNAME:-The eco2 contributors}" "${DEBEMAIL:-eco2@packages.invalid}"; }
 
@@ -149,6 +163,7 @@ release_deb() {
     about='eco2 reads CPU and memory energy from RAPL and GPU energy from NVML or the library of AMD, and estimates where there is no sensor. Every result has an uncertainty range and its source.'
     install_command "$BUILT" "$STAGE/eco2/usr"
     find "$STAGE/eco2/usr/share/man" -type f -exec gzip -9n {} + 2>/dev/null || true
+    install_service "$STAGE/eco2"
     package eco2 utils "$libc" "measure energy use and emissions of training runs" "$about This package has the command."
 
     install_library "$BUILT" "$STAGE/libeco2-dev/usr" "lib/$multiarch" "$NATIVE"

@@ -56,6 +56,9 @@ pub enum HttpFault {
     /// Others could replace the socket.
     #[error("{path}: the run directory must be a directory of this user or root that others cannot write to", path = .0.display())]
     RunDirectory(PathBuf),
+    /// A socket that the service manager passed cannot be used.
+    #[error("a socket that was opened for the agent {0}; see ListenStream in the .socket unit")]
+    Inherited(&'static str),
     /// The server's thread cannot be started.
     #[error("cannot start the server's thread")]
     Thread(#[source] std::io::Error),

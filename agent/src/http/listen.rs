@@ -1,6 +1,7 @@
-//! Opens the two places where the server listens: a TCP address and a Unix socket.
+//! Opens the two places where the server listens: a TCP address and a Unix socket. A service manager may have opened them already.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -24,21 +25,64 @@ pub(crate) struct Protection {
 /// # Errors
 /// An address beyond loopback requires a token and TLS.
 pub(crate) fn tcp(address: SocketAddr, protection: Protection) -> Result<TcpListener, HttpFault> {
-    let missing = match (protection.token, protection.tls) {
-        (true, true) => None,
-        (true, false) => Some("TLS (--tls-cert and --tls-key)"),
-        (false, true) => Some("a token (--token-file)"),
-        (false, false) => Some("a token (--token-file) and TLS (--tls-cert and --tls-key)"),
-    };
-    if let Some(missing) = missing.filter(|_| !address.ip().is_loopback() && !protection.insecure) {
-        return Err(HttpFault::Exposed(address, missing));
-    }
+    check_protection(address, protection)?;
     let listener = TcpListener::bind(address).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::AddrInUse => HttpFault::InUse(address),
         _ => HttpFault::Listen { address, cause },
     })?;
     listener.set_nonblocking(true).map_err(|cause| HttpFault::Listen { address, cause })?;
     Ok(listener)
+}
+
+/// Checks that an address beyond loopback has a token and TLS.
+fn check_protection(address: SocketAddr, protection: Protection) -> Result<(), HttpFault> {
+    let missing = match (protection.token, protection.tls) {
+        (true, true) => None,
+        (true, false) => Some("TLS (--tls-cert and --tls-key)"),
+        (false, true) => Some("a token (--token-file)"),
+        (false, false) => Some("a token (--token-file) and TLS (--tls-cert and --tls-key)"),
+    };
+    let exposed = missing.filter(|_| !address.ip().is_loopback() && !protection.insecure);
+    exposed.map_or(Ok(()), |missing| Err(HttpFault::Exposed(address, missing)))
+}
+
+/// The sockets that a service manager opened for this process, at most one of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    pub(crate) tcp: Option<TcpListener>,
+    pub(crate) unix: Option<UnixListener>,
+}
+
+impl Inherited {
+    /// Takes the sockets.
+    ///
+    /// # Errors
+    /// One that does not listen, that is neither TCP nor Unix, or the second of a kind; an address that requires a token and TLS.
+    pub(crate) fn take(sockets: &[OwnedFd], protection: Protection) -> Result<Self, HttpFault> {
+        use rustix::net::{AddressFamily, sockopt};
+        let mut taken = Self::default();
+        for socket in sockets {
+            let refused = HttpFault::Inherited;
+            if !sockopt::socket_acceptconn(socket).unwrap_or(false) {
+                return Err(refused("does not listen"));
+            }
+            let own = socket.try_clone().map_err(|_| refused("cannot be duplicated"))?;
+            let family = sockopt::socket_domain(socket).map_err(|_| refused("is no socket"))?;
+            if family == AddressFamily::UNIX && taken.unix.is_none() {
+                let listener = UnixListener::from(own);
+                listener.set_nonblocking(true).map_err(|_| refused("cannot be used without waiting"))?;
+                taken.unix = Some(listener);
+            } else if [AddressFamily::INET, AddressFamily::INET6].contains(&family) && taken.tcp.is_none() {
+                let listener = TcpListener::from(own);
+                check_protection(listener.local_addr().map_err(|_| refused("has no address"))?, protection)?;
+                listener.set_nonblocking(true).map_err(|_| refused("cannot be used without waiting"))?;
+                taken.tcp = Some(listener);
+            } else {
+                return Err(refused("is neither the only TCP address nor the only Unix socket"));
+            }
+        }
+        Ok(taken)
+    }
 }
 
 /// Opens a Unix socket. A socket that a dead agent left is replaced.
@@ -112,6 +156,23 @@ mod tests {
         let address = first.local_addr().unwrap();
         let fault = tcp(address, OPEN).unwrap_err();
         assert!(fault.to_string().contains(&address.to_string()) && fault.to_string().contains("--listen"), "{fault}");
+    }
+
+    #[test]
+    fn sockets_of_a_service_manager_are_taken_and_checked_as_own_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let unix = UnixListener::bind(folder.path().join("s")).unwrap();
+        let local = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = local.local_addr().unwrap();
+        let taken = Inherited::take(&[unix.into(), local.into()], OPEN).unwrap();
+        assert!(taken.unix.is_some() && taken.tcp.unwrap().local_addr().unwrap() == address);
+        let any = TcpListener::bind("0.0.0.0:0").unwrap();
+        assert!(matches!(Inherited::take(&[any.into()], OPEN), Err(HttpFault::Exposed(..))));
+        let two = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().into());
+        assert!(matches!(Inherited::take(&two, OPEN), Err(HttpFault::Inherited(_))));
+        let client = std::os::unix::net::UnixStream::pair().unwrap().0;
+        let fault = Inherited::take(&[client.into()], OPEN).unwrap_err();
+        assert!(fault.to_string().contains("does not listen"), "{fault}");
     }
 
     #[test]

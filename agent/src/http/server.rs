@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -23,7 +24,7 @@ use super::archive::Archive;
 use super::control::JobControl;
 use super::dispatch;
 use super::error::HttpFault;
-use super::listen::{self, Protection};
+use super::listen::{self, Inherited, Protection};
 use super::peer::{Connections, Group};
 use super::places::{Activity, Places};
 use super::rate::RateLimit;
@@ -71,6 +72,8 @@ pub struct HttpOptions {
     pub insecure: bool,
     /// Names by which browsers and scrapers address the server, in addition to addresses and `localhost`.
     pub hosts: Vec<String>,
+    /// Sockets that a service manager opened for this process: they take the place of `listen` and `socket`.
+    pub inherited: Vec<OwnedFd>,
     /// What callers without a token see; beyond loopback it is nothing where a token is set.
     pub anonymous: Anonymous,
     /// Requests per minute that each kind of caller may make; `None`: no limit. Probes of `/health` are not counted.
@@ -114,8 +117,11 @@ impl HttpServer {
         }
         let tls = options.tls.as_ref().map(TlsFiles::read).transpose()?;
         let protection = Protection { token: token.is_some(), tls: tls.is_some(), insecure: options.insecure };
-        let tcp = options.listen.map(|address| listen::tcp(address, protection)).transpose()?;
-        let unix = options.socket.as_deref().map(listen::unix).transpose()?;
+        let inherited = Inherited::take(&options.inherited, protection)?;
+        let own = options.listen.filter(|_| inherited.tcp.is_none());
+        let tcp = own.map(|address| listen::tcp(address, protection)).transpose()?.or(inherited.tcp);
+        let socket = options.socket.clone().filter(|_| inherited.unix.is_none());
+        let unix = socket.as_deref().map(listen::unix).transpose()?.or(inherited.unix);
         let address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
         let beyond = address.is_some_and(|address| !address.ip().is_loopback());
         let anonymous = if beyond && token.is_some() { Anonymous::Nothing } else { options.anonymous };
@@ -157,7 +163,7 @@ impl HttpServer {
             runtime.shutdown_background();
         });
         let thread = thread.map_err(HttpFault::Thread)?;
-        Ok(Self { address, socket: options.socket.clone(), stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, socket, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Returns the TCP address, with the port that was taken.

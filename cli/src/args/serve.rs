@@ -3,14 +3,60 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 use eco2_agent::DEFAULT_LISTEN;
 
 use super::flags::{FlagValues, SensorFlags};
 
-/// Flags of `eco2 serve`.
+const SERVE: &str = "\
+Programs read the pages in the folder, people the live page at the address, monitoring its /metrics.
+Members of the group eco2 see every change and all jobs, other users steps of 0.1 J and their own jobs.
+
+The file of --config has these flags as keys, with _ for -. A flag wins over the file:
+
+  # /etc/eco2/serve.toml: owned by root, and no other user may write to it
+  listen = \"127.0.0.1:9862\"
+  token_file = \"/etc/eco2/token\"
+  source = [\"rapl-perf\", \"nvml\"]
+
+Examples:
+  sudo eco2 serve                                 for all users of this machine
+  eco2 serve --dir ~/eco2-agent                   for programs with ECO2_AGENT=~/eco2-agent
+  sudo systemctl enable --now eco2                as a service, which starts again by itself
+  eco2 top                                        what the agent shows, in a terminal";
+
+/// The flags of `eco2 serve` as they were typed; those of its file are added by the command.
+#[derive(Debug, Clone)]
+pub(crate) struct ServeFlags(pub(crate) ArgMatches);
+
+impl FromArgMatches for ServeFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        Ok(Self(matches.clone()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self(matches.clone());
+        Ok(())
+    }
+}
+
+impl Args for ServeFlags {
+    fn augment_args(command: Command) -> Command {
+        ServeArgs::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ServeArgs::augment_args(command)
+    }
+}
+
+/// Flags of `eco2 serve`. What one of them requires of another is checked once the file is read: the other may be there.
 #[derive(Debug, Args)]
+#[command(after_long_help = SERVE)]
 pub(crate) struct ServeArgs {
+    /// File with these settings, TOML [default: of the agent in /run/eco2 /etc/eco2/serve.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Folder of the pages [default: /run/eco2 for root, else eco2 in $XDG_RUNTIME_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -21,10 +67,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// File with the server's certificates for TLS, PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// File with the private key of the certificate, PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
     /// Require a client certificate that a certificate in this file has signed
     #[arg(long, value_name = "FILE")]

@@ -40,6 +40,9 @@ pub(super) fn http(args: &ServeArgs, variable: impl Fn(&str) -> Option<String>) 
         }
         (given, _) => given,
     };
+    if args.tls_cert.is_some() != args.tls_key.is_some() {
+        return Err(UsageError("TLS needs both --tls-cert and --tls-key".to_owned()));
+    }
     let [cert, key, encrypts] = TLS;
     let path = |name: &str| variable(name).filter(|_| !is_off(encrypts)).map(PathBuf::from);
     let pair = match args.tls_cert.clone().zip(args.tls_key.clone()) {

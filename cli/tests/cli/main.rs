@@ -37,6 +37,8 @@ mod statements;
 mod stub;
 mod supplements;
 mod terminal;
+#[cfg(feature = "serve")]
+mod top;
 mod trust;
 mod ui;
 mod webhook;

@@ -1,7 +1,9 @@
 //! `eco2 serve`: one agent samples, and a run that may not read a sensor reads the agent.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use eco2_core::Quality;
 use eco2_core::schema::{Report, Status};
@@ -17,7 +19,7 @@ fn serving(rig: &Rig) -> Command {
 }
 
 /// An agent that does not outlive a test that fails.
-struct Agent(Child);
+pub(crate) struct Agent(pub(crate) Child);
 
 impl Drop for Agent {
     fn drop(&mut self) {
@@ -27,7 +29,7 @@ impl Drop for Agent {
 }
 
 /// Starts an agent and waits until it publishes.
-fn serve(rig: &Rig) -> Agent {
+pub(crate) fn serve(rig: &Rig) -> Agent {
     let page = rig.path("agent/page");
     // That of an agent before it is no sign of this one.
     let _ = fs::remove_file(&page);
@@ -138,4 +140,61 @@ fn address_beyond_this_machine_needs_token_and_tls() {
     std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let readable = refused(&["--token-file", &token.display().to_string()]);
     assert!(readable.contains("chmod 600"), "{readable}");
+}
+
+#[test]
+fn file_of_settings_has_the_flags_as_keys_and_flags_win() {
+    let rig = Rig::measured();
+    let token = rig.put("token", "not-a-secret-0123456789\n");
+    fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let with_file = |text: &str| {
+        rig.put("serve.toml", text);
+        let mut command = rig.bin();
+        command.args(["serve", "--config"]).arg(rig.path("serve.toml")).args(["--listen", "0.0.0.0:0"]);
+        ran(command.arg("--dir").arg(rig.path("agent")))
+    };
+    let refused =
+        with_file(&format!("source = \"synthetic\"\ntoken_file = \"{}\"\nlisten = \"127.0.0.1:0\"\n", token.display()));
+    assert!(refused.code == Some(1) && !refused.err.contains("--token-file"), "the token is known: {refused:?}");
+    assert!(refused.err.contains("--tls-cert") && refused.err.contains("0.0.0.0"), "and the flag wins: {refused:?}");
+    let unknown = with_file("\n# a comment\ntokenfile = \"x\"\n");
+    let expected = "serve.toml:3: tokenfile is no option of eco2 serve; did you mean token_file?";
+    assert!(unknown.code == Some(2) && unknown.err.contains(expected), "{unknown:?}");
+    let alone = with_file("tls_cert = \"c.pem\"\n");
+    assert!(alone.code == Some(2) && alone.err.contains("both --tls-cert and --tls-key"), "{alone:?}");
+    fs::set_permissions(rig.path("serve.toml"), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let mut command = rig.bin();
+    let open = ran(command.args(["serve", "--config"]).arg(rig.path("serve.toml")));
+    assert!(open.code == Some(2) && open.err.contains("chmod go-w"), "{open:?}");
+}
+
+/// Returns the next message of the agent to its service manager; `None` if there is none in time.
+fn notice(manager: &UnixDatagram, patience: Duration) -> Option<String> {
+    let mut buffer = [0; 256];
+    manager.set_read_timeout(Some(patience)).unwrap();
+    let length = manager.recv(&mut buffer).ok()?;
+    Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+#[test]
+fn watchdog_is_fed_until_the_sampling_loop_hangs() {
+    let rig = Rig::bare();
+    rig.put("sys/class/powercap/intel-rapl:0/name", "package-0\n");
+    rig.put("sys/class/powercap/intel-rapl:0/max_energy_range_uj", "262143328850\n");
+    let counter = rig.put("sys/class/powercap/intel-rapl:0/energy_uj", "100000000000\n");
+    let manager = UnixDatagram::bind(rig.path("notify")).unwrap();
+    let mut command = serving(&rig);
+    command.env("NOTIFY_SOCKET", rig.path("notify")).env("WATCHDOG_USEC", "1000000");
+    let agent = Agent(started(&mut command));
+    let long = Duration::from_secs(10);
+    assert_eq!(notice(&manager, long).as_deref(), Some("READY=1"));
+    assert!(notice(&manager, long).unwrap().starts_with("WATCHDOG=1\nSTATUS="));
+    // A pipe without a writer in place of the counter: opening it waits, and no time limit protects a file of the kernel.
+    let pipe = rig.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, &counter).unwrap();
+    let quiet = Duration::from_millis(1_500);
+    let last = std::iter::from_fn(|| notice(&manager, quiet)).take(60).count();
+    assert!(last < 60, "the watchdog was fed {last} times by an agent that hangs");
+    assert!(kill_process(Pid::from_child(&agent.0), Signal::CONT).is_ok(), "the agent lives, and would be restarted");
 }

@@ -63,7 +63,7 @@ fn limit(spent: &Spent, spelling: Spelling) -> String {
 }
 
 /// Returns in words how much of a limit is used.
-fn limit_used(spent: &Spent, spelling: Spelling) -> String {
+pub(super) fn limit_used(spent: &Spent, spelling: Spelling) -> String {
     let in_words = |value: f64| amount(spent.unit, value, spelling);
     let of = in_words(spent.limit);
     let held = if spent.held > 0.0 { format!(", {} held back", in_words(spent.held)) } else { String::new() };

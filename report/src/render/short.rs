@@ -11,6 +11,7 @@ mod notice;
 mod notices;
 mod summary;
 
+pub(super) use layout::shortened;
 pub use layout::{ShortStyle, ShortText};
 pub use live::{LiveValues, live_text};
 pub use notice::Notice;

@@ -46,7 +46,7 @@ impl Row {
 /// Blanks at the start of a line.
 pub(super) const MARGIN: usize = 2;
 /// Returns a text with its middle left out where it is longer than `most` characters: others may have the same start.
-pub(super) fn shortened(text: &str, most: usize) -> String {
+pub(in crate::render) fn shortened(text: &str, most: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= most {
         return text.to_owned();
