@@ -4,6 +4,7 @@
 //! (`eco2::options`).
 
 mod compare;
+mod completions;
 mod config;
 mod flags;
 mod groups;
@@ -26,6 +27,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use eco2::options::{Row, opt};
 
 pub(crate) use compare::{CompareArgs, CompareFormat};
+pub(crate) use completions::{CompletionsArgs, Shell};
 pub(crate) use config::{ConfigAction, ConfigArgs, ShowConfigArgs};
 use flags::OptionFlags;
 pub(crate) use flags::{
@@ -110,12 +112,6 @@ Examples:
   eco2 demo --json | jq .energy
   eco2 demo --json demo.json";
 
-const COMPLETIONS: &str = "\
-Examples:
-  eco2 completions bash > ~/.local/share/bash-completion/completions/eco2
-  eco2 completions zsh > ~/.zfunc/_eco2        with fpath+=(~/.zfunc) before compinit in ~/.zshrc
-  eco2 completions fish > ~/.config/fish/completions/eco2.fish";
-
 /// Measure the energy use and carbon emissions of training runs
 #[derive(Debug, Parser)]
 #[command(name = "eco2", version, arg_required_else_help = true)]
@@ -169,23 +165,6 @@ pub(crate) enum Command {
     #[cfg(feature = "serve")]
     #[command(hide = true)]
     Top(TopArgs),
-}
-
-/// Flags of `eco2 completions`.
-#[derive(Debug, Args)]
-#[command(after_long_help = COMPLETIONS)]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL", value_enum)]
-    pub(crate) shell: Shell,
-}
-
-/// Shells of `eco2 completions`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
 }
 
 /// Flags of `eco2 demo`.

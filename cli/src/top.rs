@@ -161,12 +161,10 @@ impl Subject for Live {
     }
 
     fn next(&mut self) -> TopFrame {
-        if !self.paused {
-            if self.ask().is_err() {
-                let age = self.seen.map_or(0, |(_, at)| at.elapsed().as_secs());
-                let state = format!("no answer for {age} s, asking again");
-                return TopFrame { state, is_stale: true, ..self.frame.clone() };
-            }
+        if !self.paused && self.ask().is_err() {
+            let age = self.seen.map_or(0, |(_, at)| at.elapsed().as_secs());
+            let state = format!("no answer for {age} s, asking again");
+            return TopFrame { state, is_stale: true, ..self.frame.clone() };
         }
         let age = self.seen.map_or(Duration::ZERO, |(_, at)| at.elapsed());
         let is_stale = !self.paused && age > STALE.max(self.interval * 3);

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use eco2_samplers::agent::SOCKET;
 use serde_json::Value;
 
 use crate::failure::UsageError;
 
-/// Name of the socket in the agent's folder.
-pub(crate) const SOCKET: &str = "eco2.sock";
 /// Variable that names the agent's folder.
 const FOLDER: &str = "ECO2_AGENT";
 /// How long an answer may take.
