@@ -17,7 +17,7 @@ use eco2_agent::{
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::args::{ServeArgs, ServeFlags};
+use crate::args::ServeFlags;
 use crate::failure::UsageError;
 use crate::{out, settings};
 

@@ -104,7 +104,7 @@ impl Agent {
         match self {
             Self::Socket(path) => {
                 format!(
-                    "the agent at {} does not answer; see docs/node.md, \"When the agent does not answer\"",
+                    "the agent at {} does not answer; see \"The agent does not answer\" in docs/runbooks.md",
                     path.display()
                 )
             }
