@@ -25,6 +25,7 @@ _NAMES = {
     "callback": ("Eco2AICallback", "MetricCollector"),
     "cloud": ("CloudProviderIntegration",),
     "config": ("CarbonConfig",),
+    "dashboard": ("RealTimeCarbonDashboard", "generate_live_summary"),
     "diagnostics": ("run_hardware_check",),
     "equivalents": ("calculate_carbon_equivalents",),
     "errors": ("APIError", "CarbonTrackingError", "ConfigurationError", "NotBuilt"),

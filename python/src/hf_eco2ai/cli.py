@@ -20,7 +20,7 @@ from .files import write_text
 DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
 """Commands of eco2, passed on unchanged."""
 
-LATER = ("verify", "watch")
+LATER = ("verify",)
 """Commands whose part is not built yet."""
 
 METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",
@@ -41,6 +41,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return eco2.run_cli(["plan", *given[1:]]).returncode
         if name == "serve":
             return eco2.run_cli(["serve", *_listen(given[1:])]).returncode
+        if name == "watch":
+            return eco2.run_cli(["top", *given[1:]]).returncode
         if name in LATER:
             raise eco2.NotBuilt(f"hf-eco2ai {name}")
         parsed = parser().parse_args(given)
