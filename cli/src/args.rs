@@ -54,6 +54,7 @@ Examples:
   eco2 runs                            the stored runs
   eco2 show last~1                     the run before the last
   eco2 report last --format csv        the last run as a table
+  sudo eco2 serve                      measure this machine once for all its users
 
 Settings come from flags, then ECO2_* variables, then ./eco2.toml, then
 $XDG_CONFIG_HOME/eco2/config.toml, then /etc/eco2/config.toml.
@@ -157,13 +158,11 @@ pub(crate) enum Command {
     /// Print the manual page of a command
     #[command(hide = true)]
     Man(ManArgs),
-    /// Sample this machine once for all its programs and users
+    /// Measure this machine once for all its programs and users
     #[cfg(feature = "serve")]
-    #[command(hide = true)]
     Serve(ServeFlags),
-    /// Show what the node agent shows, in a terminal
+    /// Show a node live, or a stored run as it went
     #[cfg(feature = "serve")]
-    #[command(hide = true)]
     Top(TopArgs),
 }
 

@@ -4,11 +4,12 @@
 use clap::Command;
 
 /// The groups and their commands, in the order of the help. `help` is clap's own command.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Measure", &["run", "demo", "doctor"]),
-    ("Look", &["runs", "show", "compare", "report", "merge"]),
+    ("Look", &["runs", "show", "top", "compare", "report", "merge"]),
     ("Act", &["plan", "optimize", "check-budget"]),
     ("Data", &["grid", "replay"]),
+    ("Serve", &["serve"]),
     ("Set up", &["config", "completions", "help"]),
 ];
 /// What clap's command `help` does.
@@ -24,8 +25,12 @@ pub(super) fn grouped(command: Command) -> Command {
     for (group, names) in GROUPS {
         list.push_str(&format!("{header}{group}:{header:#}\n"));
         for name in names {
-            let about = command.find_subcommand(name).and_then(Command::get_about);
-            let about = about.map_or_else(|| HELP.to_owned(), ToString::to_string);
+            let about = match command.find_subcommand(name) {
+                Some(subcommand) => subcommand.get_about().map(ToString::to_string).unwrap_or_default(),
+                None if *name == "help" => HELP.to_owned(),
+                // It is of a feature that this build lacks.
+                None => continue,
+            };
             list.push_str(&format!("  {literal}{name}{literal:#}{:1$}  {about}\n", "", width - name.len()));
         }
         list.push('\n');

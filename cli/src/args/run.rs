@@ -32,10 +32,10 @@ pub(crate) struct RunArgs {
     #[arg(short, long, conflicts_with = opt::QUIET.name)]
     pub(crate) verbose: bool,
     /// Serve a live page of the run on this machine until the command ends, and print its address
-    #[arg(long, hide = true, conflicts_with = opt::PID.name)]
+    #[arg(long, hide_short_help = true, conflicts_with = opt::PID.name)]
     pub(crate) ui: bool,
     /// Serve the run's metrics and page on an address of this machine, such as 127.0.0.1:9863, until the command ends
-    #[arg(long, hide = true, value_name = "ADDR:PORT", conflicts_with = opt::PID.name)]
+    #[arg(long, hide_short_help = true, value_name = "ADDR:PORT", conflicts_with = opt::PID.name)]
     pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     outputs: FlagValues<OutputFlags>,

@@ -54,7 +54,7 @@ impl Args for ServeFlags {
 #[derive(Debug, Args)]
 #[command(after_long_help = SERVE)]
 pub(crate) struct ServeArgs {
-    /// File with these settings, TOML [default: of the agent in /run/eco2 /etc/eco2/serve.toml, if it exists]
+    /// File with these settings, TOML [default: /etc/eco2/serve.toml, if the folder is /run/eco2]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Folder of the pages [default: /run/eco2 for root, else eco2 in $XDG_RUNTIME_DIR]

@@ -14,7 +14,7 @@ Without a terminal, one screen is printed.
 
 Examples:
   eco2 top
-  eco2 top --url http://127.0.0.1:9862      over TCP, such as through ssh -L 9862:localhost:9862 node03
+  eco2 top --url http://127.0.0.1:9862      over TCP, such as a tunnel of SSH
   eco2 top --replay last                    a stored run, in a minute
   eco2 top --json | jq .total_uj";
 

@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, snapshots};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "demo",
     "doctor",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 15] = [
     "optimize",
     "config",
     "completions",
+    "serve",
+    "top",
 ];
 /// The commands within commands, as they are typed.
 const INNER: [&str; 6] = ["runs prune", "runs reindex", "config set", "config unset", "config show", "config path"];
@@ -75,11 +77,6 @@ fn d27_every_command_that_is_named_exists() {
 fn d27_names_that_are_reserved_are_neither_shown_nor_taken() {
     let rig = Rig::bare();
     let help = rig.eco2("--help").out;
-    for name in ["top", "serve", "verify"] {
-        assert!(!help.contains(&format!("  {name}")), "{name}");
-    }
-    // `serve` is complete in parts, and hidden.
-    for name in ["top", "verify"] {
-        assert_eq!(rig.eco2(name).code, Some(2), "{name}");
-    }
+    assert!(!help.contains("  verify"));
+    assert_eq!(rig.eco2("verify").code, Some(2));
 }
