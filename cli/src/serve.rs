@@ -21,8 +21,6 @@ use crate::args::ServeFlags;
 use crate::failure::UsageError;
 use crate::{out, settings};
 
-/// Folder of the agent that root starts.
-const SYSTEM: &str = "/run/eco2";
 /// The group whose members see every change.
 const GROUP: &str = "eco2";
 
@@ -90,7 +88,7 @@ fn feeding<T>(notifier: &Notifier, latest: &Latest, wait: impl FnOnce() -> T) ->
 /// Returns the folder that clients look for: that of the system for root, else the user's own.
 fn folder() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {
-        return Some(SYSTEM.into());
+        return Some(file::SYSTEM_FOLDER.into());
     }
     let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| Path::new(folder).is_absolute())?;
     Some(Path::new(&own).join("eco2"))

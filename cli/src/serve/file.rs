@@ -16,6 +16,8 @@ use toml_edit::{Document, Item, Value};
 use crate::args::ServeArgs;
 use crate::failure::UsageError;
 
+/// Folder of the agent that root starts.
+pub(super) const SYSTEM_FOLDER: &str = "/run/eco2";
 /// The file of the system's agent where `--config` names none; it need not exist. Root starts that agent, or the service with its folder.
 const SYSTEM_FILE: &str = "/etc/eco2/serve.toml";
 /// Largest file, bytes.
@@ -33,7 +35,7 @@ const ONLY_FLAGS: [&str; 2] = ["config", "help"];
 pub(super) fn with_file(given: &ArgMatches) -> anyhow::Result<ServeArgs> {
     let command = ServeArgs::augment_args(Command::new("eco2 serve").no_binary_name(true));
     let named = given.get_one::<PathBuf>("config");
-    let has_system_folder = given.get_one::<PathBuf>("dir").is_some_and(|dir| dir == Path::new(super::SYSTEM));
+    let has_system_folder = given.get_one::<PathBuf>("dir").is_some_and(|dir| dir == Path::new(SYSTEM_FOLDER));
     let is_system = has_system_folder || (!given.contains_id("dir") && rustix::process::geteuid().is_root());
     let default = || is_system.then(|| PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
     let mut words = Vec::new();
