@@ -23,6 +23,7 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
         out::talk(&format!("eco2: records of several runs are summed as one: {runs}\n"));
     }
     let report = eco2::merge_read(records)?;
+    let report = if args.whole { report } else { eco2_report::condensed(report) };
     let unreadable = report.events.iter().filter(|event| event.event_kind() == Some(EventKind::RecordUnreadable));
     unreadable.for_each(|event| out::talk(&format!("eco2: {}\n", event.text)));
     let text = if args.json { eco2_report::json(&report)? } else { eco2_report::text(&report, &out::data_style()) };

@@ -2,6 +2,7 @@
 
 pub mod advice;
 mod compare;
+mod condensed;
 mod esg;
 mod failed;
 mod footprint;
@@ -18,6 +19,7 @@ pub use compare::{
     Compared, Comparison, Difference, Figure, Grouping, Increase, LeftOut, Objective, Overlap, RunGroup, Spread,
     Verdict, compare, compare_by, comparison_json, comparison_text, increase,
 };
+pub use condensed::condensed;
 pub(crate) use esg::{SiteKey, SiteMonth, by_site};
 pub(crate) use failed::{has_failed, wasted_uj};
 pub(crate) use footprint::is_measured;

@@ -156,6 +156,14 @@ pub enum Error {
     /// No report was given.
     #[error("there is nothing to merge: give the logs or reports of a run, or its folder")]
     NothingToMerge,
+    /// A merged report of very many records, which it does not hold.
+    #[error(
+        "the merged report of run {run} does not hold its records, so it cannot be merged: merge the records themselves"
+    )]
+    Condensed {
+        /// Id of the run.
+        run: String,
+    },
     /// A value could not be written as JSON.
     #[error("cannot encode {what} as JSON: {cause}")]
     Encode {

@@ -49,6 +49,9 @@ pub(crate) struct MergeArgs {
     /// Sum the records in a folder as one run even if they belong to several
     #[arg(long)]
     pub(crate) force: bool,
+    /// Keep every record in the report, also of more than 1,024, so that it can be merged again
+    #[arg(long)]
+    pub(crate) whole: bool,
 }
 
 /// Flags of `eco2 check-budget`.

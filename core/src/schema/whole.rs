@@ -138,11 +138,23 @@ pub struct Merge {
     pub overhead_ns: u64,
     /// Steps that were done again after a restart, as far as the steps' numbers are known.
     pub replayed: Vec<Replayed>,
-    /// The reports that were merged, without their counters and curves.
+    /// The reports that were merged, without their counters and curves; none where `records` is given.
     pub parts: Vec<Report>,
+    /// Number of reports that were merged, in a report that does not hold them because there are more than 1,024. Such a report
+    /// cannot be merged again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
     /// Records that could not be read and are in no total, each with the error; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+}
+
+impl Merge {
+    /// Returns the number of reports that were merged.
+    #[must_use]
+    pub fn record_count(&self) -> u64 {
+        self.records.unwrap_or(self.parts.len() as u64)
+    }
 }
 
 /// Steps that were done twice: those of an attempt after the checkpoint from which the next attempt continued.

@@ -40,7 +40,7 @@ pub(super) use parts::{hull, joined, length_ns, machine, window};
 /// Merges reports of one run; merged reports may be among them.
 ///
 /// # Errors
-/// [`Error::NothingToMerge`] without any report.
+/// [`Error::NothingToMerge`] without any report, and [`Error::Condensed`] for a merged report without its records.
 pub fn merge(reports: &[Report]) -> Result<Report, Error> {
     merge_without(reports, &[])
 }
@@ -48,8 +48,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, Error> {
 /// Merges reports as [`merge`] does, and lists the errors of records that could not be read in the merged report.
 ///
 /// # Errors
-/// [`Error::NothingToMerge`] without any report.
+/// As [`merge`].
 pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report, Error> {
+    let is_condensed = |report: &&Report| report.merge.as_ref().is_some_and(|merge| merge.records.is_some());
+    if let Some(condensed) = reports.iter().find(is_condensed) {
+        return Err(Error::Condensed { run: condensed.run.id.clone() });
+    }
     let parts = Parts::gather(reports);
     if parts.list.is_empty() {
         return Err(Error::NothingToMerge);
@@ -69,6 +73,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         overhead_ns: measured.overhead_ns(),
         replayed,
         parts: parts.list.clone(),
+        records: None,
         left_out: left_out(reports, unreadable),
     };
     let mut merged = Report {

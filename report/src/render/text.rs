@@ -117,8 +117,7 @@ fn merged_from(report: &Report, page: &mut Page) {
 
 /// Returns the numbers of records, ranks and machines in words.
 fn made_of(merge: &Merge, dot: &str) -> String {
-    let records = merge.parts.len();
-    let mut facts = vec![counted(records as u64, "record")];
+    let mut facts = vec![counted(merge.record_count(), "record")];
     facts.extend(ranks(merge.ranks, merge.world_size));
     facts.push(counted(merge.machines.into(), "machine"));
     facts.join(dot)

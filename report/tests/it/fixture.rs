@@ -218,6 +218,7 @@ fn merge() -> Merge {
         overhead_ns: 1_000_000_000,
         replayed: vec![Replayed { attempt: 0, steps: 10, energy_uj: Some(4_000_000) }],
         parts: Vec::new(),
+        records: Some(1_100),
         left_out: vec!["b.json: no report".into()],
     }
 }

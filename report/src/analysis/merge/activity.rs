@@ -35,8 +35,8 @@ pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<SpanRecord> {
 
 /// Returns the report of the lowest rank of an attempt on a machine, of those with spans.
 fn first_with_spans<'a>(parts: &'a [Report], attempt: &AttemptParts, place: &str) -> Option<&'a Report> {
-    let there = attempt.members.iter().filter_map(|member| parts.get(*member));
-    there.filter(|part| machine(part) == place && !part.spans.is_empty()).min_by_key(|part| part.run.rank)
+    let there = attempt.members_on(place).iter().filter_map(|member| parts.get(*member));
+    there.filter(|part| !part.spans.is_empty()).min_by_key(|part| part.run.rank)
 }
 
 /// Returns a sum of no spans, with the name of `span`.

@@ -13,6 +13,8 @@ use super::parts::{hull, joined, machine, wall, window, without};
 pub(super) struct AttemptParts {
     /// Indices of the attempt's parts in the list of parts.
     pub(super) members: Vec<usize>,
+    /// The same indices by machine.
+    members_on: BTreeMap<String, Vec<usize>>,
     /// Ranks that have a record in the attempt.
     pub(super) present: BTreeSet<u32>,
     /// Number of ranks that the launcher started; `None` if it is not known.
@@ -22,6 +24,11 @@ pub(super) struct AttemptParts {
 }
 
 impl AttemptParts {
+    /// Returns the indices of the attempt's parts on a machine.
+    pub(super) fn members_on(&self, machine: &str) -> &[usize] {
+        self.members_on.get(machine).map_or(&[], Vec::as_slice)
+    }
+
     /// Returns the number of ranks with a record; `None` if no process is a rank.
     pub(super) fn ranks(&self) -> Option<u32> {
         (!self.present.is_empty()).then(|| u32::try_from(self.present.len()).unwrap_or(u32::MAX))
@@ -42,6 +49,8 @@ pub(super) struct Attempts {
     pub(super) around: BTreeMap<String, Vec<Window>>,
     /// Whether processes of one rank followed each other without a launcher that counts the starts.
     pub(super) uncounted: bool,
+    /// Indices of all parts, in attempts or not, by machine.
+    parts_on: BTreeMap<String, Vec<usize>>,
 }
 
 impl Attempts {
@@ -62,7 +71,12 @@ impl Attempts {
         fill_missing_machines(parts, &own, &mut list);
         end_at_next_start(&mut list);
         let around = around(parts, &list, &own);
-        Self { list, around, uncounted }
+        Self { list, around, uncounted, parts_on: by_machine(parts, 0..parts.len()) }
+    }
+
+    /// Returns the indices of all parts on a machine, in attempts or not.
+    pub(super) fn parts_on(&self, machine: &str) -> &[usize] {
+        self.parts_on.get(machine).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the machines that were measured in any attempt.
@@ -99,7 +113,15 @@ fn attempt(parts: &[Report], members: Vec<usize>) -> AttemptParts {
     let runs = || members.iter().map(|place| &parts[*place].run);
     let present: BTreeSet<u32> = runs().filter_map(|run| run.rank).collect();
     let world_size = runs().filter_map(|run| run.world_size).max();
-    AttemptParts { present, world_size, windows, members }
+    let members_on = by_machine(parts, members.iter().copied());
+    AttemptParts { present, world_size, windows, members, members_on }
+}
+
+/// Sorts indices of parts by machine.
+fn by_machine(parts: &[Report], places: impl Iterator<Item = usize>) -> BTreeMap<String, Vec<usize>> {
+    let mut on: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    places.for_each(|place| on.entry(machine(&parts[place])).or_default().push(place));
+    on
 }
 
 /// Adds machines to attempts in which ranks have no record, because those ranks may have run there. The time on such a

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::attempts::Attempts;
 use super::energy::{Cell, Measured};
-use super::parts::{machine, wall};
+use super::parts::wall;
 
 /// Adds the facility's energy: the energy of each attempt on each machine times its PUE.
 pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempts, measured: &Measured) -> Energy {
@@ -25,26 +25,25 @@ pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempt
 ///
 /// Parts with priced energy come first, then parts with a carbon section, then any part; each time first the parts of
 /// the attempt, then those of other attempts on the machine. Of several, the longest is used.
-fn pricing_part<'a>(parts: &'a [Report], attempts: &Attempts, cell: &Cell) -> Option<&'a Report> {
+fn pricing_part<'a>(parts: &'a [Report], attempts: &'a Attempts, cell: &Cell) -> Option<&'a Report> {
     let is_priced = |part: &Report| part.carbon.as_ref().is_some_and(|carbon| !carbon.segments.is_empty());
     let own = |accepts: fn(&Report) -> bool| longest(cell_parts(parts, attempts, cell).filter(|part| accepts(part)));
-    let other = |accepts: fn(&Report) -> bool| {
-        longest(parts.iter().filter(|part| machine(part) == cell.machine && accepts(part)))
-    };
+    let on = || attempts.parts_on(&cell.machine).iter().filter_map(|place| parts.get(*place));
+    let other = |accepts: fn(&Report) -> bool| longest(on().filter(|part| accepts(part)));
     let preferences: [fn(&Report) -> bool; 3] = [is_priced, |part| part.carbon.is_some(), |_| true];
     preferences.into_iter().find_map(|accepts| own(accepts).or_else(|| other(accepts)))
 }
 
 /// Returns the parts of an attempt.
-fn members<'a>(parts: &'a [Report], attempts: &Attempts, attempt: usize) -> impl Iterator<Item = &'a Report> + use<'a> {
-    let members = attempts.list.get(attempt).map(|attempt| attempt.members.clone()).unwrap_or_default();
-    members.into_iter().filter_map(|at| parts.get(at))
+fn members<'a>(parts: &'a [Report], attempts: &'a Attempts, attempt: usize) -> impl Iterator<Item = &'a Report> {
+    let members = attempts.list.get(attempt).map_or(&[][..], |attempt| &attempt.members);
+    members.iter().filter_map(|at| parts.get(*at))
 }
 
 /// Returns the parts of an attempt on a machine.
-fn cell_parts<'a>(parts: &'a [Report], attempts: &Attempts, cell: &Cell) -> impl Iterator<Item = &'a Report> + use<'a> {
-    let place = cell.machine.clone();
-    members(parts, attempts, cell.attempt).filter(move |part| machine(part) == place)
+fn cell_parts<'a>(parts: &'a [Report], attempts: &'a Attempts, cell: &Cell) -> impl Iterator<Item = &'a Report> {
+    let members = attempts.list.get(cell.attempt).map_or(&[][..], |attempt| attempt.members_on(&cell.machine));
+    members.iter().filter_map(|at| parts.get(*at))
 }
 
 /// Prices every attempt on every machine; `None` if the carbon of a machine is not known.
@@ -118,7 +117,8 @@ fn cell_terms(parts: &[Report], attempts: &Attempts, cell: &Cell) -> Vec<PriceTe
     if cell_parts(parts, attempts, cell).next().is_some() {
         return own;
     }
-    parts.iter().filter(|part| machine(part) == cell.machine).filter_map(part_terms).collect()
+    let on = attempts.parts_on(&cell.machine).iter().filter_map(|place| parts.get(*place));
+    on.filter_map(part_terms).collect()
 }
 
 /// Returns the price terms of a part; `None` if it has no emissions.

@@ -100,8 +100,9 @@ impl KnownDevice {
 pub(super) fn known(parts: &[Report]) -> BTreeMap<CounterKey, KnownDevice> {
     let mut known: BTreeMap<CounterKey, KnownDevice> = BTreeMap::new();
     for (place, part) in parts.iter().enumerate() {
+        let machine = machine(part);
         for device in &part.devices {
-            let key = CounterKey { boot_id: machine(part), device: device.id.clone() };
+            let key = CounterKey { boot_id: machine.clone(), device: device.id.clone() };
             let first = || KnownDevice {
                 best: device.clone(),
                 best_ns: part.run.duration_ns,
@@ -136,7 +137,9 @@ fn hosts(parts: &[Report]) -> BTreeMap<String, String> {
     for part in parts {
         hosts.entry(machine(part)).or_insert(&part.run.host.hostname);
     }
-    let shared = |name: &str| name.is_empty() || hosts.values().filter(|other| **other == name).count() > 1;
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    hosts.values().for_each(|name| *count.entry(name).or_default() += 1);
+    let shared = |name: &str| name.is_empty() || count.get(name).is_some_and(|count| *count > 1);
     // 13 characters are the first two groups of a boot id.
     let short = |boot: &str| boot.chars().take(13).collect::<String>();
     let named = hosts.iter().map(|(boot, name)| {

@@ -262,7 +262,8 @@ impl Input<'_> {
 
     /// Returns all counters of the same machine.
     fn same_machine(&self, counter: Counter<'_>) -> impl Iterator<Item = (&CounterKey, &KnownDevice)> {
-        self.known.iter().filter(move |(other, _)| other.boot_id == counter.key.boot_id)
+        let first = CounterKey { boot_id: counter.key.boot_id.clone(), device: String::new() };
+        self.known.range(first..).take_while(move |(other, _)| other.boot_id == counter.key.boot_id)
     }
 }
 

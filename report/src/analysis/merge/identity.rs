@@ -16,6 +16,8 @@ const PROCESS_LABELS: &[&str] =
     &["rank", "local_rank", "node_rank", "slurm.procid", "slurm.nodeid", "container.id", "node", "world_size"];
 /// Longest value of a label after joining the values of several processes, bytes.
 const LONGEST_VALUE: usize = 256;
+/// Largest number of host names that are joined.
+const MAX_HOSTS: usize = 64;
 
 /// Returns the description of the merged run.
 pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Run {
@@ -135,7 +137,9 @@ fn host<'a>(members: impl Iterator<Item = &'a Report>) -> Host {
     let hosts: Vec<&Host> = members.map(|part| &part.run.host).collect();
     let one = |field: fn(&Host) -> &str| {
         let all: BTreeSet<&str> = hosts.iter().map(|host| field(host)).collect();
-        all.into_iter().collect::<Vec<_>>().join(", ")
+        let more = all.len().saturating_sub(MAX_HOSTS);
+        let shown = all.into_iter().take(MAX_HOSTS).collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{shown} and {more} more") } else { shown }
     };
     let boots: BTreeSet<&str> = hosts.iter().map(|host| host.boot_id.as_str()).collect();
     let boot_id = if boots.len() == 1 { one(|host| &host.boot_id) } else { String::new() };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use eco2_core::Window;
 use eco2_core::schema::{EventKind, EventRecord, Merge, Report};
 use eco2_core::units::watts;
 use eco2_grid::pricing::MergedShares;
@@ -127,31 +128,48 @@ fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
 
 /// Returns an event for each host name that several machines had at the same time.
 fn one_name(parts: &[Report]) -> Vec<EventRecord> {
-    let mut found = BTreeSet::new();
-    for (at, part) in parts.iter().enumerate() {
-        for other in parts.iter().skip(at + 1) {
-            let same = part.run.host.hostname == other.run.host.hostname && !part.run.host.hostname.is_empty();
-            let boots = (&part.run.host.boot_id, &other.run.host.boot_id);
-            let (own, others) = (wall(part), wall(other));
-            if same && boots.0 != boots.1 && own.from_ns < others.to_ns && others.from_ns < own.to_ns {
-                found.insert(part.run.host.hostname.as_str());
-            }
+    let mut named: BTreeMap<&str, Vec<(Window, &str)>> = BTreeMap::new();
+    for host in parts.iter().filter(|part| !part.run.host.hostname.is_empty()) {
+        named.entry(&host.run.host.hostname).or_default().push((wall(host), &host.run.host.boot_id));
+    }
+    named.retain(|_, times| is_of_several_boots(times));
+    let text = |name: &str| format!("several machines have the name {name}; their boot ids distinguish them");
+    named.into_keys().map(|name| event(EventKind::HostNameShared, text(name))).collect()
+}
+
+/// Whether two boots have a time in common.
+fn is_of_several_boots(times: &mut [(Window, &str)]) -> bool {
+    times.sort_unstable();
+    // The boot that reached furthest so far, and the end of the furthest other one.
+    let mut furthest: Option<(u64, &str)> = None;
+    let mut other_ns = 0;
+    for &(window, boot) in times.iter() {
+        let reached_ns = furthest.filter(|(_, known)| *known != boot).map_or(other_ns, |(to_ns, _)| to_ns);
+        if reached_ns > window.from_ns {
+            return true;
+        }
+        match furthest {
+            Some((to_ns, known)) if known != boot && to_ns >= window.to_ns => other_ns = other_ns.max(window.to_ns),
+            Some((to_ns, known)) if known != boot => (other_ns, furthest) = (to_ns, Some((window.to_ns, boot))),
+            Some((to_ns, _)) => furthest = Some((to_ns.max(window.to_ns), boot)),
+            None => furthest = Some((window.to_ns, boot)),
         }
     }
-    let text = |name: &str| format!("several machines have the name {name}; their boot ids distinguish them");
-    found.into_iter().map(|name| event(EventKind::HostNameShared, text(name))).collect()
+    false
 }
 
 /// Returns an event for each two records of one counter at one time that cannot both be right, as of two machines with
 /// one boot id.
 fn contradictions(parts: &[Report]) -> Vec<EventRecord> {
+    let mut on: BTreeMap<String, Vec<&Report>> = BTreeMap::new();
+    parts.iter().for_each(|part| on.entry(machine(part)).or_default().push(part));
     let mut found = BTreeMap::new();
-    for (at, part) in parts.iter().enumerate() {
-        for other in
-            parts.iter().skip(at + 1).filter(|other| machine(other) == machine(part) && are_concurrent(part, other))
-        {
-            for device in part.devices.iter().filter_map(|device| contradicts(part, other, &device.id)) {
-                found.entry((machine(part), device)).or_insert((&part.run.part, &other.run.part));
+    for (machine, parts) in &on {
+        for (at, part) in parts.iter().enumerate() {
+            for other in parts.iter().skip(at + 1).filter(|other| are_concurrent(part, other)) {
+                for device in part.devices.iter().filter_map(|device| contradicts(part, other, &device.id)) {
+                    found.entry((machine.clone(), device)).or_insert((&part.run.part, &other.run.part));
+                }
             }
         }
     }

@@ -184,7 +184,7 @@ pub(super) fn provenance(report: &Report) -> Markup {
                 @for ((name, how), number) in &instruments(report) { dt { @if *number > 1 { (number) " × " } (name) } dd { (how) } }
                 @if let Some(carbon) = &report.carbon { dt { "Carbon intensity" } dd { (factor_sources(carbon).join("; ")) } }
                 @if !tables.is_empty() { dt { "Data, SHA-256" } dd { @for hash in tables.iter().take(8) { span.mono { (hash) } " " } } }
-                @if let Some(merge) = &report.merge { dt { "Merged from" } dd { (things(merge.parts.len() as u64, "record")) " on " (things(merge.machines.into(), "machine")) @if !merge.missing_ranks.is_empty() { ", " (things(merge.missing_ranks.len() as u64, "rank")) " without a record" } } }
+                @if let Some(merge) = &report.merge { dt { "Merged from" } dd { (things(merge.record_count(), "record")) " on " (things(merge.machines.into(), "machine")) @if !merge.missing_ranks.is_empty() { ", " (things(merge.missing_ranks.len() as u64, "rank")) " without a record" } } }
                 dt { "Ranges" } dd { (range_words(report)) }
                 dt { "Tool" } dd { "eco2 " (run.tool.version) ", schema " (report.schema) }
             }
