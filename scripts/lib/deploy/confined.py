@@ -8,6 +8,7 @@ address of the probes are read from the DaemonSet. runc, the runtime below conta
 
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import re
@@ -20,8 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import yaml
@@ -159,22 +158,45 @@ def loopback_up():
 
 
 def client(scheme, certificate):
-    """Returns a function that reads a path of the agent, as Prometheus does with the token and the kubelet without."""
-    context = None
-    if scheme == "HTTPS":
-        context = ssl.create_default_context(cafile=certificate)
-        # It is reached by its address; the name is checked as a scraper does by `serverName`.
-        context.check_hostname = False
-    def read(path, token=None):
-        request = urllib.request.Request(f"{scheme.lower()}://127.0.0.1:9862{path}", headers={"Authorization": f"Bearer {token}"} if token else {})
+    """Returns a function that reads a path of the agent and returns status and text, under the name and certificate of the service."""
+    context = ssl.create_default_context(cafile=certificate) if scheme == "HTTPS" else None
+
+    def read(path, token=None, host="127.0.0.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", 9862, timeout=5)
         try:
-            with urllib.request.urlopen(request, timeout=5, context=context) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, ""
-        except OSError:
+            connection.sock = socket.create_connection(("127.0.0.1", 9862), timeout=5)
+            if context:
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=SERVER)
+            connection.request("GET", path, headers={"Host": f"{host}:9862", **({"Authorization": f"Bearer {token}"} if token else {})})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except (OSError, http.client.HTTPException):
             return 0, ""
+        finally:
+            connection.close()
     return read
+
+
+def energy_of_a_job(socket_path, read):
+    """Begins a job of this machine over the agent's socket, waits, and returns its energy, joules: None where the metrics have none."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        body = json.dumps({"id": "check", "pid": busy.pid})
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(socket_path))
+        connection.request("POST", "/api/v1/jobs", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status < 300, (answer.status, answer.read())
+        for _ in range(50):
+            time.sleep(0.2)
+            found = re.search(r'^eco2_run_energy_joules_total\{run="check"\} (\S+)$', read("/metrics", TOKEN)[1], re.M)
+            if found and float(found[1]) > 1:
+                return float(found[1])
+        return None
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 def status_of(pid):
@@ -270,8 +292,11 @@ def check(manifest, rootfs, change=lambda config: None):
                 assert int(kernel["CapEff"], 16) == int(kernel["CapBnd"], 16) == 1 << 38, "no capability but CAP_PERFMON"
                 secured = any(argument.startswith("--token-file") for argument in pod["containers"][0]["args"])
                 time.sleep(2.5)
-                code, page = read("/metrics", TOKEN if secured else None)
-                assert code == 200, code
+                host = next(argument.removeprefix("--host=") for argument in pod["containers"][0]["args"] if argument.startswith("--host="))
+                # Prometheus and the kubelet name the pod's address, other clients the service.
+                asked = {name: read("/metrics", TOKEN if secured else None, name)[0] for name in ("127.0.0.1", host, "elsewhere.example")}
+                assert asked == {"127.0.0.1": 200, host: 200, "elsewhere.example": 421}, asked
+                _, page = read("/metrics", TOKEN if secured else None, host)
                 if secured:
                     assert read("/metrics")[0] in (401, 403), "metrics need the token"
                 energy = 'eco2_energy_joules_total{component="cpu",device="package-0"} '
@@ -279,10 +304,15 @@ def check(manifest, rootfs, change=lambda config: None):
                 assert 5 < joules < 2000 and 'source="rapl_sysfs",quality="measured"' in page, page
                 published = folders["folder"] if "folder" in folders else folders["run"] / "eco2"
                 files = {file.name for file in published.iterdir()}
+                job = ""
+                if pod.get("hostPID"):
+                    used = energy_of_a_job(published / "eco2.sock", read)
+                    assert used, "a job of the node has no energy"
+                    job = f", {used:.1f} J of a job of the node"
                 peak = int(status_of(pid)["VmHWM"].split()[0]) / 1024
                 assert {"page", "page.fine", "journal.json", "eco2.sock"} <= files, files
         print(f"ok: {Path(manifest).stem}: user {config['process']['user']['uid']}, {', '.join(config['process']['capabilities']['bounding'])}, "
-              f"{pod['containers'][0]['securityContext']['seccompProfile']['type']}, read-only root: {joules:.1f} J served, "
+              f"{pod['containers'][0]['securityContext']['seccompProfile']['type']}, read-only root: {joules:.1f} J served{job}, "
               f"{len(files)} files published, {peak:.0f} MiB of memory at most")
     finally:
         shutil.rmtree(scratch)
@@ -313,6 +343,11 @@ def main(rootfs, *manifests):
             rule["names"] = [name for name in rule["names"] if name != "listen"]
     def nowhere_to_write(config):
         config["mounts"] = [mount for mount in config["mounts"] if not mount["destination"].startswith("/run")]
+    def own_processes(config):
+        config["linux"]["namespaces"].append({"type": "pid"})
+    shared = [manifest for manifest in manifests if named(objects_of(manifest), "DaemonSet")["spec"]["template"]["spec"].get("hostPID")]
+    for manifest in shared:
+        fails("its own processes only", manifest, rootfs, own_processes)
     for what, change in {"another user": without_user, "more rights": more_rights, "no call to listen": no_sockets,
                          "nowhere to write": nowhere_to_write}.items():
         fails(what, manifests[-1], rootfs, change)
