@@ -67,10 +67,11 @@ pub fn run_views_for_all(views: &Views) -> Views {
     public.resolution = step;
     for device in &mut public.devices {
         (device.energy_uj, device.high_uj) = (coarse(device.energy_uj), above(device.high_uj));
-        device.low_uj = step.floor_uj(device.low_uj);
+        (device.counted_uj, device.counted_high_uj) = (coarse(device.counted_uj), above(device.counted_high_uj));
+        (device.low_uj, device.counted_low_uj) = (step.floor_uj(device.low_uj), step.floor_uj(device.counted_low_uj));
         device.power_w = device.power_w.map(|watts| (watts * 10.0).floor() / 10.0);
     }
-    let summed = public.devices.iter().filter(|device| device.is_summed).filter_map(|device| device.energy_uj);
+    let summed = public.devices.iter().filter_map(|device| device.counted_uj);
     public.total_uj = public.total_uj.map(|_| summed.fold(0, u64::saturating_add));
     (public.total_low_uj, public.total_high_uj) = (step.floor_uj(public.total_low_uj), above(public.total_high_uj));
     (public.consumers, public.idle_uj) = (Vec::new(), 0);
@@ -182,7 +183,8 @@ mod tests {
         let (full, public) = (views.full, views.public);
         assert_eq!(full.node.hostname, "secret");
         let text = serde_json::to_string(&*public).unwrap();
-        assert!(!text.contains("secret") && public.consumers.is_empty(), "{text}");
+        let exact = (4 * SECOND_UJ).to_string();
+        assert!(!text.contains("secret") && !text.contains(&exact) && public.consumers.is_empty(), "{text}");
         for (exact, coarse) in full.devices.iter().zip(&public.devices) {
             let (exact, coarse) = (exact.energy_uj.unwrap(), coarse);
             let shown = coarse.energy_uj.unwrap();

@@ -330,6 +330,13 @@ class Prometheus(HfTest):
             return True
         return False
 
+    def test_k14_head_of_the_page_is_200_without_a_body(self) -> None:
+        exporter = self.served(0)
+        with mock.patch.object(exporter, "render", return_value="# EOF\n"):
+            asked = urllib.request.Request(exporter.get_metrics_url(), method="HEAD")
+            with urllib.request.urlopen(asked, timeout=5) as answer:
+                self.assertEqual((answer.status, answer.headers["Content-Length"], answer.read()), (200, "6", b""))
+
     def test_head_has_no_body_and_other_methods_are_refused(self) -> None:
         exporter = self.served(0)
         for method, status in (("HEAD", 503), ("POST", 405)):

@@ -124,6 +124,38 @@ fn f32_an_agent_that_is_killed_again_and_again_continues() {
     }
 }
 
+// The seed's variables, paths and words: `eco2 serve` in place of its REST server.
+#[test]
+fn d39_stored_runs_are_shown_to_the_bearer_of_the_token_alone() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    const TOKEN: &str = "not-a-secret-0123456789";
+    let rig = Rig::measured();
+    let stored =
+        ran(&mut rig.command("run --source synthetic --name bert --label project=vision --summary off -- true"));
+    assert_eq!(stored.code, Some(0), "{}", stored.err);
+    let mut agent = Agent(started(serving(&rig).env("API_AUTH_TOKEN", TOKEN)));
+    let mut line = String::new();
+    BufReader::new(agent.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once('/')).unwrap().0.to_owned();
+    let get = |path: &str, token: bool| {
+        let own = if token { format!("authorization: Bearer {TOKEN}\r\n") } else { String::new() };
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{own}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for path in ["/reports", "/projects", "/api/v1/analytics", "/reports/last"] {
+        let (shown, hidden) = (get(path, true), get(path, false));
+        assert!(shown.starts_with("HTTP/1.1 200") && shown.contains("vision"), "{path}: {shown}");
+        assert!(hidden.starts_with("HTTP/1.1 403") && !hidden.contains("vision"), "{path}: {hidden}");
+    }
+    assert!(get("/api/v1/projects/vision/advice", true).contains("\"silences\""));
+    let short = ran(serving(&rig).env("API_AUTH_TOKEN", "short"));
+    assert!(short.code == Some(2) && short.err.contains("API_AUTH_TOKEN"), "{short:?}");
+}
+
 #[test]
 fn address_beyond_this_machine_needs_token_and_tls() {
     let rig = Rig::measured();
