@@ -111,7 +111,7 @@ fn f32_an_agent_that_is_killed_again_and_again_continues() {
     let journal = |rig: &Rig| -> Option<u64> {
         let text = fs::read_to_string(rig.path("agent/journal.json")).ok()?;
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        value["devices"]["package-0"]["full"]["counted_uj"].as_u64()
+        value["devices"]["package-0"]["full"]["counted"]["uj"].as_u64()
     };
     let mut before = 0;
     for round in 0..4 {
