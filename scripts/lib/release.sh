@@ -134,7 +134,7 @@ install_service() {
     install -D -m 644 $from/serve.toml "$1/etc/eco2/serve.toml"
     install -d "$1/DEBIAN"
     echo /etc/eco2/serve.toml >"$1/DEBIAN/conffiles"
-    printf '%s\n' '#!/bin/sh' 'set -e' '# The group whose members see every change of the node.' \
+    printf '%s\n' '#!/bin/sh' 'set -e' '# The user of the service, and the group whose members see every change of the node.' \
         'if [ "$1" = configure ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers eco2.conf; fi' >"$1/DEBIAN/postinst"
     chmod 755 "$1/DEBIAN/postinst"
 }

@@ -63,11 +63,7 @@ impl Agent {
         if !has_port || authority.contains(['/', '@', '?', '#', ' ']) {
             return Err(UsageError(format!("{url}: expected http://HOST:PORT, such as http://127.0.0.1:9862")).into());
         }
-        let token = token_file.map(std::fs::read_to_string).transpose().context("the token cannot be read")?;
-        let token = token.map(|token| token.trim().to_owned());
-        if token.as_ref().is_some_and(|token| token.is_empty() || token.contains(char::is_control)) {
-            return Err(UsageError("the file of --token-file has no token".to_owned()).into());
-        }
+        let token = token_file.map(token).transpose()?;
         Ok(Self::Tcp(authority.to_owned(), token))
     }
 
@@ -91,6 +87,12 @@ impl Agent {
             Self::Tcp(authority, token) => {
                 let address = authority.to_socket_addrs().ok().and_then(|mut found| found.next());
                 let address = address.with_context(|| format!("{authority}: no such host"))?;
+                if token.is_some() && !address.ip().is_loopback() {
+                    let fault = format!(
+                        "the token is not sent to {authority} without TLS: use ssh -L 9862:localhost:9862 HOST"
+                    );
+                    return Err(UsageError(fault).into());
+                }
                 let stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(|| self.remedy())?;
                 stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)))?;
                 exchange(stream, &head(authority, token.as_deref()))
@@ -111,6 +113,16 @@ impl Agent {
             Self::Tcp(authority, _) => format!("no agent answers at {authority}; start one with `sudo eco2 serve`"),
         }
     }
+}
+
+/// Returns the token in a file that only its owner can read, as the server requires.
+///
+/// # Errors
+/// For a file that others can read, and one without a token.
+fn token(path: &Path) -> anyhow::Result<String> {
+    eco2_agent::Secret::read(path)?;
+    let text = std::fs::read_to_string(path).context("the token cannot be read")?;
+    Ok(text.trim().to_owned())
 }
 
 /// Sends a request and returns the whole answer.
@@ -164,5 +176,14 @@ mod tests {
             assert!(at(url).is_err(), "{url}");
         }
         assert!(at("https://a:1").unwrap_err().contains("ssh -L"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "not-a-secret-0123456789\n").unwrap();
+        let set = |mode| std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        set(0o644);
+        assert!(Agent::at_url("http://127.0.0.1:1", Some(&file)).is_err(), "others can read the token");
+        set(0o600);
+        let beyond = Agent::at_url("http://192.0.2.1:1", Some(&file)).unwrap().get("/").unwrap_err();
+        assert!(beyond.to_string().contains("is not sent"), "{beyond}");
     }
 }

@@ -9,7 +9,7 @@ use eco2_core::{Bounded, Quality};
 pub use self::stored::top_of_run;
 use self::table::{Table, plain};
 use super::numbers::{Amount, Column, NB, as_f64, clock, count, digits, share};
-use super::page::{Page, TextStyle, Tone};
+use super::page::{Page, TextStyle, Tone, wrap};
 use crate::clean;
 
 /// Fewest columns for which the screen is laid out; a narrower terminal shows their start.
@@ -243,7 +243,7 @@ fn parts(frame: &TopFrame, devices: &[TopDevice], view: &TopView, style: &TextSt
     lines.push((String::new(), Tone::Normal));
     lines.extend(use_lines(frame, view.order, style));
     lines.push((String::new(), Tone::Normal));
-    lines.extend(source_lines(&frame.sources));
+    lines.extend(source_lines(&frame.sources, style));
     lines
 }
 
@@ -391,7 +391,7 @@ fn head_of(name: &str, column: Option<&Column>) -> String {
 }
 
 /// The sources: those that work in one line, and one line for each that the reader can do something about.
-fn source_lines(sources: &[SourceStatus]) -> Vec<(String, Tone)> {
+fn source_lines(sources: &[SourceStatus], style: &TextStyle) -> Vec<(String, Tone)> {
     let of = |wanted: &dyn Fn(Status) -> bool| {
         let names = sources.iter().filter(|source| wanted(source.status)).map(|source| source.name.as_str());
         names.collect::<Vec<_>>().join(", ")
@@ -403,7 +403,9 @@ fn source_lines(sources: &[SourceStatus]) -> Vec<(String, Tone)> {
     for source in sources.iter().filter(|source| is_faulty(source.status)) {
         let remedy = if source.remedy.is_empty() { String::new() } else { format!("; {}", source.remedy) };
         let (name, status, reason) = (&source.name, source.status.name(), &source.reason);
-        lines.push((format!("! {name} {status}: {reason}{remedy}"), Tone::Warning));
+        let text = wrap(&format!("{name} {status}: {reason}{remedy}"), style.width.saturating_sub(2));
+        let marks = std::iter::once("! ").chain(std::iter::repeat("  "));
+        lines.extend(text.iter().zip(marks).map(|(line, mark)| (format!("{mark}{line}"), Tone::Warning)));
     }
     lines
 }
