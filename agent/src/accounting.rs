@@ -1,30 +1,39 @@
 //! The accounting thread ([`Accounting`]): takes what the sampling thread read, answers requests, and once a second accounts for
 //! the node, publishes and keeps it.
 
+mod groups;
+
 use std::time::Duration;
 
 use eco2_core::schema::EventKind;
 use eco2_samplers::clock::{monotonic_ns, wall_ns};
-use eco2_samplers::usage::{JobUsage, ProcessFacts};
+use eco2_samplers::usage::{GroupKind, JobUsage, ProcessFacts};
 use eco2_samplers::{Roots, SourceEvent};
 
 use crate::feed::{Empty, Message, Received};
-use crate::jobs::{Job, JobError, JobProcesses};
+use crate::job_log::JobLog;
+use crate::jobs::{Job, JobError, JobProcesses, JobState};
+use crate::journal::Journal;
 use crate::latest::Latest;
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::Pages;
 use crate::requests::{Peer, Request};
 use crate::shares::JobKey;
-use crate::snapshot::Instant;
+use crate::snapshot::{ConsumerKind, EndReason, Instant};
 use crate::store::Store;
 
 /// Time between two accounts.
 const SECOND_NS: u64 = 1_000_000_000;
-/// Jobs that go on at one time.
+/// Jobs that go on at one time, and those of one user who is no operator.
 const MAX_JOBS: usize = 1_000;
+const MAX_OWN: usize = 100;
+/// Time between two records of a job that goes on: after a power cut its energy is at most as old.
+const PROGRESS_NS: u64 = 10 * SECOND_NS;
 /// Ended jobs that are listed, and for how long.
 const MAX_ENDED: usize = 500;
 const LISTED_NS: u64 = 3_600 * SECOND_NS;
+/// How long containers, pods and users are listed after their end: there may be thousands a day.
+const GROUP_LISTED_NS: u64 = 60 * SECOND_NS;
 
 /// Returns the present instant.
 pub(crate) fn now() -> Instant {
@@ -39,9 +48,15 @@ pub(crate) struct Accounting {
     roots: Roots,
     pages: Pages,
     store: Store,
+    log: JobLog,
     received: Received,
     latest: Latest,
     next_ns: u64,
+    /// Which consumers are found by their control groups, and when they are looked for next.
+    pub(crate) by: Vec<GroupKind>,
+    groups_ns: u64,
+    /// When the jobs that go on were recorded last.
+    recorded_ns: u64,
     /// The processes that drivers listed last.
     listed: Vec<u32>,
     /// Faults that were reported, so that each is reported once.
@@ -54,13 +69,29 @@ impl Accounting {
         roots: &Roots,
         pages: Pages,
         store: Store,
+        log: JobLog,
         received: Received,
         latest: Latest,
     ) -> Self {
         let usage = JobUsage::new(roots);
-        let next_ns = monotonic_ns().saturating_add(SECOND_NS);
+        let (next_ns, recorded_ns) = (monotonic_ns().saturating_add(SECOND_NS), monotonic_ns());
         let (listed, warned, roots) = (Vec::new(), Vec::new(), roots.clone());
-        Self { node, usage, roots, pages, store, received, latest, next_ns, listed, warned }
+        Self {
+            node,
+            usage,
+            roots,
+            pages,
+            store,
+            log,
+            received,
+            latest,
+            by: Vec::new(),
+            groups_ns: 0,
+            next_ns,
+            recorded_ns,
+            listed,
+            warned,
+        }
     }
 
     /// Follows the jobs that went on when the agent ended. Those whose first process has ended meanwhile end.
@@ -77,7 +108,7 @@ impl Accounting {
                 JobProcesses::Group(_) => false,
             };
             if is_gone {
-                self.node.end_job(key, now(), None);
+                self.end_as(key, now(), None, EndReason::Gone);
             } else {
                 self.usage.follow(key, processes);
             }
@@ -132,10 +163,16 @@ impl Accounting {
         let (node, listed) = (&mut self.node, &self.listed);
         let views = node.account(now, || {
             let cpu = usage.look();
-            let owners = listed.iter().filter_map(|pid| Some((*pid, usage.owner(*pid)?))).collect();
-            IntervalUse { cpu, owners }
+            let are_foreign = usage.are_foreign(listed);
+            let known = listed.iter().filter(|_| !are_foreign);
+            let owners = known.filter_map(|pid| Some((*pid, usage.owner(*pid)?))).collect();
+            IntervalUse { cpu, owners, are_foreign }
         });
+        self.end_gone(now);
+        self.look_for_groups(now);
+        self.node.nest_jobs(&self.usage.parents());
         self.forget(now);
+        self.record_open(now.ns);
         self.keep();
         self.latest.publish(views);
         let mut pids = self.usage.pids();
@@ -146,22 +183,62 @@ impl Accounting {
 
     /// Follows ended jobs no longer, and lists old ones no longer.
     fn forget(&mut self, now: Instant) {
-        let ended: Vec<(JobKey, u64)> =
-            self.node.jobs().filter_map(|(key, state)| Some((key, state.ended?.ns))).collect();
-        let beyond = ended.len().saturating_sub(MAX_ENDED);
-        for (index, (key, ended_ns)) in ended.into_iter().enumerate() {
-            self.usage.forget(key);
-            if index < beyond || now.ns.saturating_sub(ended_ns) > LISTED_NS {
-                self.node.forget_job(key);
+        let ended = self.node.jobs().filter_map(|(key, state)| Some((key, state.ended?.ns, state.job.kind)));
+        let (of_groups, jobs): (Vec<_>, Vec<_>) = ended.partition(|(_, _, kind)| kind.is_of_group());
+        for (ended, listed_ns) in [(jobs, LISTED_NS), (of_groups, GROUP_LISTED_NS)] {
+            let beyond = ended.len().saturating_sub(MAX_ENDED);
+            for (index, (key, ended_ns, _)) in ended.into_iter().enumerate() {
+                self.usage.forget(key);
+                if index < beyond || now.ns.saturating_sub(ended_ns) > listed_ns {
+                    self.node.forget_job(key);
+                }
             }
         }
     }
 
+    /// Ends the jobs whose processes have all ended.
+    fn end_gone(&mut self, now: Instant) {
+        let open = self.node.jobs().filter(|(_, state)| state.ended.is_none()).map(|(key, _)| key);
+        let gone: Vec<JobKey> = open.filter(|key| self.usage.is_gone(*key)).collect();
+        gone.into_iter().for_each(|key| self.end_as(key, now, None, EndReason::Gone));
+    }
+
+    /// Ends a job and records it.
+    fn end_as(&mut self, key: JobKey, now: Instant, steps: Option<u64>, reason: EndReason) {
+        self.node.end_job(key, now, steps, reason);
+        self.record(key);
+    }
+
     /// Writes the journal, before anything that it holds is shown.
     fn keep(&mut self) {
-        let journal = self.node.journal(monotonic_ns());
+        let journal = Journal { records: self.log.last(), ..self.node.journal(monotonic_ns()) };
         let kept = self.store.write(&journal);
         kept.unwrap_or_else(|error| self.warn(format!("the journal is not written: {error}")));
+        let fault = self.log.sync();
+        fault.into_iter().for_each(|error| self.warn(format!("the log of jobs is not on the disk: {error}")));
+    }
+
+    /// Adds the state of a job to the log.
+    fn record(&mut self, key: JobKey) {
+        let Some(record) = self.node.job_record(key, wall_ns()) else { return };
+        if record.state.job.kind == ConsumerKind::Job {
+            let added = self.log.add(record);
+            added.unwrap_or_else(|error| self.warn(format!("the log of jobs is not written: {error}")));
+        }
+    }
+
+    /// Records the jobs that go on from time to time, and every listed job at the start of a new file.
+    fn record_open(&mut self, now_ns: u64) {
+        let is_full = self.log.is_full();
+        if is_full {
+            let begun = self.log.begin_again();
+            begun.unwrap_or_else(|error| self.warn(format!("the log of jobs grows: {error}")));
+        }
+        if is_full || now_ns.saturating_sub(self.recorded_ns) >= PROGRESS_NS {
+            self.recorded_ns = now_ns;
+            let listed = self.node.jobs().filter(|(_, state)| is_full || state.ended.is_none()).map(|(key, _)| key);
+            listed.collect::<Vec<_>>().into_iter().for_each(|key| self.record(key));
+        }
     }
 
     fn answer(&mut self, request: Request) {
@@ -181,12 +258,16 @@ impl Accounting {
 
     fn begin(&mut self, job: Job, by: Peer) -> Result<(), JobError> {
         job.check()?;
-        let open = || self.node.jobs().filter(|(_, state)| state.ended.is_none());
+        let is_open = |state: &JobState| state.ended.is_none() && state.job.kind == ConsumerKind::Job;
+        let open = || self.node.jobs().filter(|(_, state)| is_open(state));
         if open().any(|(_, state)| state.job.id == job.id) {
             return Err(JobError::GoesOn(job.id));
         }
         if open().count() >= MAX_JOBS {
             return Err(JobError::TooMany(MAX_JOBS));
+        }
+        if !by.is_operator && open().filter(|(_, state)| state.job.uid == by.uid).count() >= MAX_OWN {
+            return Err(JobError::TooMany(MAX_OWN));
         }
         let started = match &job.processes {
             JobProcesses::Tree(pid) => {
@@ -203,17 +284,16 @@ impl Accounting {
         let processes = job.processes.clone();
         let key = self.node.begin_job(job, now(), started);
         self.usage.follow(key, processes);
-        self.keep();
+        self.node.nest_jobs(&self.usage.parents());
+        self.record(key);
         Ok(())
     }
 
     fn end(&mut self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
-        let mut own = self.node.jobs().filter(|(_, state)| by.may_see(state.job.uid) && state.ended.is_none());
-        let key = own.find(|(_, state)| state.job.id == id).map(|(key, _)| key);
-        drop(own);
-        let key = key.ok_or_else(|| JobError::NotFound(id.to_owned()))?;
-        self.node.end_job(key, now(), steps);
-        self.keep();
+        let own = self.node.jobs().filter(|(_, state)| by.may_see(state.job.uid) && state.may_be_ended());
+        let newest = own.filter(|(_, state)| state.job.id == id).map(|(key, _)| key).last();
+        let key = newest.ok_or_else(|| JobError::NotFound(id.to_owned()))?;
+        self.end_as(key, now(), steps, EndReason::Request);
         Ok(())
     }
 }

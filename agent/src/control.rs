@@ -4,6 +4,7 @@ use crate::http::{Caller, JobControl, JobEnd, JobFault, JobRequest};
 use crate::jobs::{Job, JobError, JobProcesses};
 use crate::requests::Peer;
 use crate::service::Jobs;
+use crate::snapshot::ConsumerKind;
 
 impl JobControl for Jobs {
     fn lease(&self) {
@@ -19,7 +20,8 @@ impl JobControl for Jobs {
             (None, None) => return Err(JobFault::Refused("name the processes of the job: pid or cgroup".to_owned())),
         };
         let (name, uid) = (job.name.unwrap_or_else(|| job.id.clone()), job.uid.unwrap_or(by.uid));
-        self.begin_job(Job { id: job.id, name, uid, processes }, by).map_err(fault)
+        let kind = ConsumerKind::Job;
+        self.begin_job(Job { id: job.id, name, uid, processes, kind, labels: job.labels }, by).map_err(fault)
     }
 
     fn end(&self, id: &str, end: JobEnd, caller: Caller) -> Result<(), JobFault> {

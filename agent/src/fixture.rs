@@ -1,11 +1,12 @@
 //! Snapshots for tests: a node with eight GPUs and two sockets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Component, Quality, RangeKind};
 
-use crate::{Consumer, Device, Latest, NodeIdentity, Resolution, Snapshot, Views};
+use crate::{Consumer, Device, EndReason, Latest, NodeIdentity, Resolution, Snapshot, Views};
 
 /// Energy of a device after a second, microjoules.
 pub(crate) const SECOND_UJ: u64 = 100_050_001;
@@ -50,6 +51,12 @@ pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>
         ended_wall_ns,
         duration_ns: SECOND_NS,
         steps: Some(7),
+        end_reason: ended_wall_ns.map(|_| EndReason::Request),
+        labels: BTreeMap::new(),
+        parent: None,
+        total_uj: energy_uj,
+        total_low_uj: energy_uj / 2,
+        total_high_uj: None,
     }
 }
 
@@ -99,6 +106,7 @@ pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
             source("ipmi", Status::Off),
         ],
         consumers,
+        past: Vec::new(),
         total_uj: Some(total),
         total_low_uj: total / 100 * 99,
         total_high_uj: Some(total / 100 * 101),

@@ -36,6 +36,7 @@ pub fn run_views(report: &Report, at: Instant, before: Option<&Snapshot>) -> Vie
         left_out: 0,
         sources: report.sources.clone(),
         consumers,
+        past: Vec::new(),
         total_uj,
         total_low_uj: report.energy.low_uj,
         total_high_uj: report.energy.high_uj.map(|high| high.max(total_uj.unwrap_or(0))),
@@ -135,6 +136,12 @@ fn consumers(report: &Report) -> Vec<Consumer> {
         ended_wall_ns: None,
         duration_ns: report.run.duration_ns,
         steps,
+        end_reason: None,
+        labels: BTreeMap::new(),
+        parent: None,
+        total_uj: energy_uj,
+        total_low_uj: low_uj,
+        total_high_uj: high_uj,
     };
     let (command, others) = (attribution.command_uj, attribution.others_uj);
     vec![

@@ -1,11 +1,13 @@
 //! Defines a job of the node ([`Job`]) and its times.
 
+use std::collections::BTreeMap;
 use std::path::Component;
 
 pub use eco2_samplers::usage::JobProcesses;
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot::Instant;
+use crate::shares::JobKey;
+use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
 /// Longest id, characters.
 const MAX_ID: usize = 128;
@@ -13,6 +15,10 @@ const MAX_ID: usize = 128;
 const MAX_NAME: usize = 256;
 /// Longest path of a control group, bytes: that of the kernel.
 const MAX_PATH: usize = 4_096;
+/// Most labels of a job, and their longest names and values, characters.
+const MAX_LABELS: usize = 16;
+const MAX_LABEL_NAME: usize = 64;
+const MAX_LABEL_VALUE: usize = 256;
 
 /// Why a job was not begun or ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +30,11 @@ pub enum JobError {
     /// The name is too long, or has control characters.
     #[error("the name of a job has at most 256 characters, none of which is a control character")]
     BadName,
+    /// There are too many labels, or one is not plain.
+    #[error(
+        "a job has at most 16 labels: names of 1 to 64 letters, digits and -_.:@+=, values of at most 256 characters, none of which is a control character"
+    )]
+    BadLabel,
     /// The path of the control group leads out of the hierarchy.
     #[error("the path of a control group is below its mount point, such as /slurm/uid_1000/job_7, without '..'")]
     BadGroup,
@@ -58,17 +69,32 @@ pub struct Job {
     pub uid: u32,
     /// Its processes.
     pub processes: JobProcesses,
+    /// What it is.
+    #[serde(default)]
+    pub kind: ConsumerKind,
+    /// Labels by name, such as the account and the partition of a scheduler.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Job {
     /// Checks its texts, which come from outside.
     pub(crate) fn check(&self) -> Result<(), JobError> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@+=".contains(c);
-        if self.id.is_empty() || self.id.len() > MAX_ID || !self.id.chars().all(is_plain) {
+        let is_plain = |text: &str, most: usize| {
+            let all = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+=".contains(c));
+            (1..=most).contains(&text.len()) && all
+        };
+        let is_text = |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
+        if !is_plain(&self.id, MAX_ID) {
             return Err(JobError::BadId);
         }
-        if self.name.chars().count() > MAX_NAME || self.name.chars().any(char::is_control) {
+        if !is_text(&self.name, MAX_NAME) {
             return Err(JobError::BadName);
+        }
+        let mut labels = self.labels.iter();
+        let are_plain = labels.all(|(name, value)| is_plain(name, MAX_LABEL_NAME) && is_text(value, MAX_LABEL_VALUE));
+        if self.labels.len() > MAX_LABELS || !are_plain {
+            return Err(JobError::BadLabel);
         }
         match &self.processes {
             JobProcesses::Group(path) => {
@@ -80,12 +106,6 @@ impl Job {
             JobProcesses::Tree(_) => Ok(()),
         }
     }
-
-    /// Returns the kind of consumer that it is.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        "job"
-    }
 }
 
 /// A job and its times.
@@ -94,6 +114,11 @@ pub(crate) struct JobState {
     pub(crate) job: Job,
     pub(crate) began: Instant,
     pub(crate) ended: Option<Instant>,
+    #[serde(default)]
+    pub(crate) end_reason: Option<EndReason>,
+    /// The innermost consumer that contains it.
+    #[serde(default)]
+    pub(crate) parent: Option<JobKey>,
     pub(crate) steps: Option<u64>,
     /// When its first process was started, clock ticks since boot: a process id alone is used again.
     pub(crate) root_started: Option<u64>,
@@ -106,17 +131,35 @@ pub(crate) struct JobState {
 impl JobState {
     /// Returns a job that begins within the current interval.
     pub(crate) fn new(job: Job, began: Instant, root_started: Option<u64>) -> Self {
-        Self { job, began, ended: None, steps: None, root_started, is_old: false, is_over: false }
+        let (ended, end_reason, parent, steps) = (None, None, None, None);
+        Self { job, began, ended, end_reason, parent, steps, root_started, is_old: false, is_over: false }
     }
 
-    /// Ends the job; `false` where it has ended before.
-    pub(crate) fn end(&mut self, now: Instant, steps: Option<u64>) -> bool {
+    /// Ends the job; `false` where it has ended before. One whose processes were gone already only gets its steps.
+    pub(crate) fn end(&mut self, now: Instant, steps: Option<u64>, reason: EndReason) -> bool {
         let goes_on = self.ended.is_none();
+        let is_late = reason == EndReason::Request && self.end_reason == Some(EndReason::Gone);
         if goes_on {
             self.ended = Some(now);
-            self.steps = steps;
         }
-        goes_on
+        if goes_on || is_late {
+            self.steps = steps;
+            self.end_reason = Some(reason);
+        }
+        goes_on || is_late
+    }
+
+    /// Ends it where the machine was started again after `at_ns`, monotonic nanoseconds of the boot in which it began.
+    pub(crate) fn reboot(&mut self, at_ns: u64) {
+        let ns = at_ns.max(self.began.ns);
+        let passed_ns = i64::try_from(ns - self.began.ns).unwrap_or(i64::MAX);
+        let at = Instant { ns, wall_ns: self.began.wall_ns.saturating_add(passed_ns) };
+        self.end(at, None, EndReason::Reboot);
+    }
+
+    /// Whether a request may end it.
+    pub(crate) fn may_be_ended(&self) -> bool {
+        self.job.kind == ConsumerKind::Job && (self.ended.is_none() || self.end_reason == Some(EndReason::Gone))
     }
 
     /// Whether it goes on in the current interval, or in a part of it.

@@ -30,6 +30,9 @@ pub(crate) struct Journal {
     pub(crate) full: Shares,
     pub(crate) public: Shares,
     pub(crate) events: BTreeMap<String, u64>,
+    /// The last record of the log of jobs that it contains.
+    #[serde(default)]
+    pub(crate) records: u64,
 }
 
 /// One domain.

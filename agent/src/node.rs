@@ -4,6 +4,7 @@
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
 mod input;
+mod job;
 mod page;
 mod restart;
 mod show;
@@ -22,11 +23,11 @@ use eco2_samplers::{DeviceUse, SourceStates};
 
 pub use input::{Input, IntervalUse};
 
-use crate::jobs::{Job, JobState};
+use crate::jobs::JobState;
 use crate::journal::{Base, KeptDevice, KeptReading};
 use crate::latest::Views;
 use crate::shares::{JobKey, Present};
-use crate::snapshot::{Instant, NodeIdentity, Resolution};
+use crate::snapshot::{Consumer, Instant, NodeIdentity, Resolution};
 use crate::view::{DeviceNow, View};
 
 /// The use of a device by processes is carried on for this long: drivers are asked at least every ten seconds.
@@ -78,6 +79,7 @@ pub struct Node {
     next_key: JobKey,
     listed: BTreeMap<usize, Listed>,
     owners: BTreeMap<u32, JobKey>,
+    are_foreign: bool,
     frozen: BTreeSet<usize>,
     /// Whether there are more domains than are accounted for.
     overflows: bool,
@@ -91,6 +93,8 @@ pub struct Node {
     is_same_boot: bool,
     /// Domains that were not read since their kept reading: the users of the energy until then are not known.
     unread: BTreeSet<usize>,
+    /// Jobs of an earlier boot.
+    past: Vec<Consumer>,
     events: BTreeMap<&'static str, u64>,
     readings: u64,
     dropped: u64,
@@ -119,6 +123,7 @@ impl Node {
             next_key: 1,
             listed: BTreeMap::new(),
             owners: BTreeMap::new(),
+            are_foreign: false,
             frozen: BTreeSet::new(),
             overflows: false,
             bases: Vec::new(),
@@ -126,6 +131,7 @@ impl Node {
             kept: BTreeMap::new(),
             is_same_boot: false,
             unread: BTreeSet::new(),
+            past: Vec::new(),
             events: BTreeMap::new(),
             readings: 0,
             dropped: 0,
@@ -169,10 +175,14 @@ impl Node {
         if let Some(views) = self.views.as_ref().filter(|_| self.last_ns.is_some_and(is_early)) {
             return views.clone();
         }
-        let IntervalUse { cpu, owners } = used();
-        self.owners = owners;
+        let IntervalUse { cpu, owners, are_foreign } = used();
+        (self.owners, self.are_foreign) = (owners, are_foreign);
         self.choose(now.ns);
-        let present = self.present();
+        let mut present = self.present();
+        if let Some(cpu) = &cpu {
+            // One whose processes cannot be seen, such as a group that is not made yet, may have used all or nothing.
+            present.iter_mut().for_each(|job| job.throughout &= cpu.jobs.contains_key(&job.key));
+        }
         let cpu_use = cpu.as_ref().map(|cpu| cpu_use(cpu, &present));
         let count = self.ledger.tracks().len().min(MAX_DOMAINS);
         let devices: Vec<DeviceNow> =
@@ -188,33 +198,6 @@ impl Node {
         let of = |view: &View| Arc::new(self.snapshot(view, now, interval_ns));
         let views = Views { full: of(&self.full), public: of(&self.public) };
         self.views.insert(views).clone()
-    }
-
-    /// Begins a job at `now` and returns its key. It is present from the current interval on. `root_started`: when its first
-    /// process was started, clock ticks since boot.
-    pub(crate) fn begin_job(&mut self, job: Job, now: Instant, root_started: Option<u64>) -> JobKey {
-        let key = self.next_key;
-        self.next_key += 1;
-        self.jobs.insert(key, JobState::new(job, now, root_started));
-        key
-    }
-
-    /// Ends a job at `now`. `false` where no such job goes on.
-    pub(crate) fn end_job(&mut self, key: JobKey, now: Instant, steps: Option<u64>) -> bool {
-        self.jobs.get_mut(&key).is_some_and(|job| job.end(now, steps))
-    }
-
-    /// Lists a job that has ended no longer.
-    pub(crate) fn forget_job(&mut self, key: JobKey) {
-        if self.jobs.remove(&key).is_some() {
-            self.full.shares.forget(key);
-            self.public.shares.forget(key);
-        }
-    }
-
-    /// Returns every listed job with its key, in the order in which they began.
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = (JobKey, &JobState)> {
-        self.jobs.iter().map(|(key, state)| (*key, state))
     }
 
     /// Returns the number of domains that have appeared.
@@ -288,7 +271,7 @@ impl Node {
     /// Returns the jobs of the present interval.
     fn present(&self) -> Vec<Present> {
         let present = self.jobs.iter().filter(|(_, job)| job.is_present());
-        present.map(|(key, job)| Present { key: *key, throughout: job.is_throughout() }).collect()
+        present.map(|(key, job)| Present { key: *key, throughout: job.is_throughout(), parent: job.parent }).collect()
     }
 
     /// Returns what is known of a device at `now_ns`.
@@ -335,7 +318,9 @@ impl Node {
         let consumers: Vec<f64> = present.iter().map(of_job).collect();
         let known: f64 = listed.processes.iter().map(|(_, fraction)| fraction).sum();
         let others = (known - consumers.iter().sum::<f64>()).max(0.0);
-        Use::from_fractions(&consumers, others, listed.unknown)
+        let (others, unknown) =
+            if self.are_foreign { (0.0, listed.unknown + others) } else { (others, listed.unknown) };
+        Use::from_fractions(&consumers, others, unknown)
     }
 }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 use eco2_samplers::clock::monotonic_ns;
 use eco2_samplers::discover::Discovery;
 use eco2_samplers::schedule::Pace;
+use eco2_samplers::usage::GroupKind;
 use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
 use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
+use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError};
 use crate::latest::{Latest, Views};
 use crate::node::{Input, IntervalUse, Node};
@@ -39,6 +41,10 @@ pub struct Settings {
     pub pace: Pace,
     /// Id of the group `eco2`, which may read the fine page; `None`: there is none.
     pub group: Option<u32>,
+    /// Folder of the log of jobs, which survives the machine; `None`: that of the pages.
+    pub state: Option<RunFolder>,
+    /// Consumers that are found by their control groups.
+    pub by: Vec<GroupKind>,
     /// Version that is shown.
     pub version: String,
 }
@@ -63,6 +69,8 @@ pub struct Service {
     sampler: Option<HeldSampler>,
     thread: Option<JoinHandle<()>>,
     folder: RunFolder,
+    /// Held for its lock.
+    _state: Option<RunFolder>,
 }
 
 struct HeldSampler(Sampler);
@@ -79,19 +87,19 @@ impl Service {
     /// # Errors
     /// Where the system refuses a thread.
     pub fn start(found: Discovery, settings: Settings) -> Result<Self, ServiceError> {
-        let Settings { folder, roots, pace, group, version } = settings;
+        let Settings { folder, roots, pace, group, state, by, version } = settings;
         let host = host::read(&roots);
         let identity = NodeIdentity { boot_id: host.boot_id, hostname: host.hostname, kernel: host.kernel, version };
         let began_ns = monotonic_ns();
         let place = Place { folder: folder.path().to_owned(), group, boot_id: identity.boot_id.clone(), began_ns };
         let mut node = Node::new(identity, began_ns, found.statuses);
         let store = Store::new(folder.path());
-        let warning = match store.read() {
-            Ok(journal) => {
-                journal.is_some_and(|journal| !node.resume(journal)).then(|| "it is of another version".to_owned())
-            }
-            Err(error) => Some(error.to_string()),
-        };
+        let (journal, warning) = store.read().map_or_else(|error| (None, Some(error.to_string())), |kept| (kept, None));
+        let kept_records = journal.as_ref().map_or(0, |journal| journal.records);
+        let is_other = journal.is_some_and(|journal| !node.resume(journal));
+        let warning = warning.or_else(|| is_other.then(|| "it is of another version".to_owned()));
+        let (log, records, skipped) = JobLog::open(state.as_ref().unwrap_or(&folder).path());
+        node.replay(&records, kept_records);
         // Their first readings come later; what was published of them is shown at once.
         for (source, found) in found.sources.iter().enumerate() {
             node.take(Input::Domains { source, domains: found.domains().to_vec() });
@@ -100,14 +108,18 @@ impl Service {
         let latest = Latest::new(views);
         let (feed, received) = Feed::new();
         let requests = feed.requests();
-        let mut accounting = Accounting::new(node, &roots, Pages::new(place), store, received, latest.clone());
+        let mut accounting = Accounting::new(node, &roots, Pages::new(place), store, log, received, latest.clone());
         warning.into_iter().for_each(|text| accounting.warn(format!("the journal is not used: {text}")));
+        accounting.by = by;
+        if skipped > 0 {
+            accounting.warn(format!("{skipped} lines of the log of jobs were damaged"));
+        }
         accounting.follow_jobs_again();
         let thread = std::thread::Builder::new().name("eco2-accounting".to_owned());
         let thread = thread.spawn(move || accounting.run()).map_err(ServiceError::Thread)?;
         let options = Options { cpus: found.cpus, pace, ..Options::default() };
         let sampler = Sampler::start(found.sources, Box::new(feed), options);
-        let mut service = Self { latest, requests, sampler: None, thread: Some(thread), folder };
+        let mut service = Self { latest, requests, sampler: None, thread: Some(thread), folder, _state: state };
         service.sampler = Some(HeldSampler(sampler?));
         Ok(service)
     }

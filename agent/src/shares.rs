@@ -20,6 +20,17 @@ pub(crate) struct ShareSum {
     pub(crate) high_uj: Option<u64>,
 }
 
+impl ShareSum {
+    /// Returns the sum of both.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            energy_uj: self.energy_uj.saturating_add(other.energy_uj),
+            low_uj: self.low_uj.saturating_add(other.low_uj),
+            high_uj: self.high_uj.zip(other.high_uj).map(|(own, other)| own.saturating_add(other)),
+        }
+    }
+}
+
 impl Default for ShareSum {
     fn default() -> Self {
         Self { energy_uj: 0, low_uj: 0, high_uj: Some(0) }
@@ -33,6 +44,8 @@ pub(crate) struct Present {
     /// Whether the job also lasted for the whole interval. If not, how its part of the interval's energy compares with the rest
     /// is not known, so that the range of its share is the whole interval's energy.
     pub(crate) throughout: bool,
+    /// The innermost job that contains it.
+    pub(crate) parent: Option<JobKey>,
 }
 
 /// Energy of one summed device in an interval, microjoules, and the use of its time, whose consumers are in the order of the
@@ -43,6 +56,9 @@ pub(crate) type Interval = (u64, Option<Use>);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shares {
     pub(crate) jobs: BTreeMap<JobKey, ShareSum>,
+    /// Energy of each job with that of the jobs that were within it at the time.
+    #[serde(default)]
+    pub(crate) totals: BTreeMap<JobKey, ShareSum>,
     /// Energy of jobs that are not in `jobs` any more.
     pub(crate) forgotten_uj: u64,
     pub(crate) idle_uj: u64,
@@ -57,24 +73,33 @@ impl Shares {
         let host: Vec<_> = devices.iter().map(|(uj, of)| (Some(exact(*uj)), of.clone())).collect();
         let parts = split(&specs, &host);
         let whole_uj = devices.iter().fold(0, |sum: u64, (uj, _)| sum.saturating_add(*uj));
+        let parents: BTreeMap<JobKey, Option<JobKey>> = present.iter().map(|job| (job.key, job.parent)).collect();
         let mut given_uj: u64 = 0;
         for (job, part) in present.iter().zip(&parts.consumers) {
             let sum = self.jobs.entry(job.key).or_default();
             given_uj = given_uj.saturating_add(part.energy_uj);
             let (low_uj, high_uj) = if job.throughout { (part.low_uj, part.high_uj) } else { (0, Some(whole_uj)) };
-            sum.energy_uj = sum.energy_uj.saturating_add(part.energy_uj);
-            sum.low_uj = sum.low_uj.saturating_add(low_uj);
-            sum.high_uj = sum.high_uj.zip(high_uj).map(|(sum, more)| sum.saturating_add(more));
+            let part = ShareSum { energy_uj: part.energy_uj, low_uj, high_uj };
+            *sum = sum.plus(part);
+            let mut within = Some(job.key);
+            // A chain is no longer than the list.
+            for _ in 0..present.len() {
+                let Some(key) = within.filter(|key| parents.contains_key(key)) else { break };
+                let total = self.totals.entry(key).or_default();
+                *total = total.plus(part);
+                within = parents.get(&key).copied().flatten();
+            }
         }
         self.idle_uj = self.idle_uj.saturating_add(parts.idle_uj);
         let rest_uj = whole_uj.saturating_sub(given_uj).saturating_sub(parts.idle_uj);
         self.not_attributed_uj = self.not_attributed_uj.saturating_add(rest_uj);
     }
 
-    /// Lists a job no longer. Its energy stays in the sum.
+    /// Lists a job no longer. Its energy stays in the sum, and in that of the jobs that it was within.
     pub(crate) fn forget(&mut self, key: JobKey) {
         let energy_uj = self.jobs.remove(&key).unwrap_or_default().energy_uj;
         self.forgotten_uj = self.forgotten_uj.saturating_add(energy_uj);
+        self.totals.remove(&key);
     }
 
     /// Returns the sum of all parts, microjoules.
@@ -97,7 +122,7 @@ mod tests {
     use super::*;
 
     const fn present(key: JobKey) -> Present {
-        Present { key, throughout: true }
+        Present { key, throughout: true, parent: None }
     }
 
     #[test]
@@ -128,8 +153,22 @@ mod tests {
     fn a_job_that_began_within_the_interval_may_have_used_all_of_it_or_nothing() {
         let mut shares = Shares::default();
         let of = Use { consumers: vec![50], idle: 50, ..Use::default() };
-        shares.add(&[Present { key: 1, throughout: false }], &[(1_000, Some(of))]);
+        shares.add(&[Present { throughout: false, ..present(1) }], &[(1_000, Some(of))]);
         assert_eq!(shares.jobs[&1], ShareSum { energy_uj: 500, low_uj: 0, high_uj: Some(1_000) });
+    }
+
+    #[test]
+    fn energy_of_a_job_is_in_the_total_of_those_that_it_is_within() {
+        let mut shares = Shares::default();
+        let of = Use { consumers: vec![10, 20, 30], idle: 40, ..Use::default() };
+        let within = |key, parent| Present { parent: Some(parent), ..present(key) };
+        shares.add(&[present(1), within(2, 1), within(3, 2)], &[(1_000, Some(of.clone()))]);
+        assert_eq!([1, 2, 3].map(|key| shares.jobs[&key].energy_uj), [100, 200, 300]);
+        assert_eq!([1, 2, 3].map(|key| shares.totals[&key].energy_uj), [600, 500, 300]);
+        // The innermost one goes on after the others.
+        shares.forget(1);
+        shares.add(&[within(3, 2)], &[(100, Some(Use { consumers: vec![1], ..Use::default() }))]);
+        assert_eq!((shares.totals[&2].energy_uj, shares.totals[&3].energy_uj), (500, 400));
     }
 
     proptest! {
@@ -146,7 +185,7 @@ mod tests {
             };
             let (mut shares, mut whole_uj) = (Shares::default(), 0);
             for _ in 0..500 {
-                let present: Vec<Present> = (0..next() % 4).map(|_| Present { key: next() % 6, throughout: next() % 2 == 0 }).collect();
+                let present: Vec<Present> = (0..next() % 4).map(|_| Present { key: next() % 6, throughout: next() % 2 == 0, parent: Some(next() % 6) }).collect();
                 let mut seen = std::collections::BTreeSet::new();
                 let present: Vec<Present> = present.into_iter().filter(|job| seen.insert(job.key)).collect();
                 let devices: Vec<Interval> = (0..next() % 4)

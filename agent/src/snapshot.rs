@@ -144,18 +144,66 @@ impl Ranged for Device {
     }
 }
 
+/// What a consumer of the node's energy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ConsumerKind {
+    /// Begun and ended by request.
+    #[default]
+    Job,
+    /// A container, found by its control group.
+    Container,
+    /// A pod of Kubernetes, found by its control group.
+    Pod,
+    /// A user, found by the control group that the system or a scheduler makes for a user's processes.
+    User,
+}
+
+impl ConsumerKind {
+    /// Whether consumers of this kind are found by their control groups.
+    pub(crate) fn is_of_group(self) -> bool {
+        self != Self::Job
+    }
+
+    /// Returns its name in documents.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Container => "container",
+            Self::Pod => "pod",
+            Self::User => "user",
+        }
+    }
+}
+
+/// Why a job has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum EndReason {
+    /// By request.
+    Request,
+    /// Its last process ended, or its control group was removed.
+    Gone,
+    /// The machine was started again: it ended as of the last record of the agent.
+    Reboot,
+}
+
 /// A job, or another user of the node's devices that energy is attributed to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Consumer {
     /// The id that the job was begun with. An id may be used again after its job has ended.
     pub id: String,
-    /// `process-tree`, `container`, `pod`, `job` or `user`.
+    /// `job`, `container`, `pod` or `user`; of one run `process-tree` and `others`.
     pub kind: &'static str,
     /// Name that is shown to people.
     pub name: String,
     /// The user to whom it belongs. Only this user, root and the group `eco2` may see or end it.
     pub uid: u32,
-    /// Energy, microjoules: never falls.
+    /// Energy without that of the consumers within it, microjoules: never falls. So the sum over all consumers counts each
+    /// microjoule once.
     pub energy_uj: u64,
     /// Lower bound, microjoules.
     pub low_uj: u64,
@@ -169,6 +217,18 @@ pub struct Consumer {
     pub duration_ns: u64,
     /// Steps that it reported; `None`: not counted.
     pub steps: Option<u64>,
+    /// Why it ended; `None`: it goes on.
+    pub end_reason: Option<EndReason>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The id of the innermost consumer that contains it; `None`: it is in no other.
+    pub parent: Option<String>,
+    /// Its energy with that of every consumer within it, microjoules.
+    pub total_uj: u64,
+    /// Lower bound of it, microjoules.
+    pub total_low_uj: u64,
+    /// Upper bound of it, microjoules; `None`: unbounded.
+    pub total_high_uj: Option<u64>,
 }
 
 impl Ranged for Consumer {
@@ -210,6 +270,8 @@ pub struct Snapshot {
     pub sources: Vec<SourceStatus>,
     /// Jobs that go on and jobs that ended not long ago.
     pub consumers: Vec<Consumer>,
+    /// Jobs of an earlier boot of the machine, as they were recorded last. Their energy is in no sum of this one.
+    pub past: Vec<Consumer>,
     /// Energy of the node, microjoules: what the summed devices used while they were summed. `None`: not known.
     pub total_uj: Option<u64>,
     /// Its lower bound, microjoules.
@@ -252,7 +314,7 @@ impl Snapshot {
     /// Returns the snapshot as the user `uid` may see it: of the consumers only that user's own.
     #[must_use]
     pub fn of_user(&self, uid: u32) -> Self {
-        let consumers = self.consumers.iter().filter(|consumer| consumer.uid == uid).cloned().collect();
-        Self { consumers, ..self.clone() }
+        let own = |list: &[Consumer]| list.iter().filter(|consumer| consumer.uid == uid).cloned().collect();
+        Self { consumers: own(&self.consumers), past: own(&self.past), ..self.clone() }
     }
 }

@@ -2,17 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use eco2_agent::{HttpOptions, HttpServer, Job, JobError, JobProcesses, Peer, RunFolder, Service, Settings, Snapshot};
+use eco2_agent::{
+    ConsumerKind, HttpOptions, HttpServer, Job, JobError, JobProcesses, Peer, RunFolder, Service, Settings, Snapshot,
+};
 use eco2_core::Quality;
 use eco2_samplers::discover::{Selection, discover};
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::page::{FINE, PUBLIC};
 use eco2_samplers::schedule::Pace;
+use eco2_samplers::usage::GroupKind;
 use eco2_samplers::{Roots, agent};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
@@ -46,7 +50,15 @@ fn serve(dir: &Path, roots: &Roots) -> Service {
     let folder = RunFolder::open(&dir.join("run")).unwrap();
     Service::start(
         found,
-        Settings { folder, roots: roots.clone(), pace: Pace::default(), group: None, version: "test".into() },
+        Settings {
+            folder,
+            roots: roots.clone(),
+            pace: Pace::default(),
+            group: None,
+            state: None,
+            by: vec![GroupKind::Pod, GroupKind::Container],
+            version: "test".into(),
+        },
     )
     .unwrap()
 }
@@ -134,6 +146,8 @@ fn jobs_are_checked_kept_and_ended_by_their_owner() {
         name: "bert".into(),
         uid: 1_000,
         processes: JobProcesses::Group(group.into()),
+        kind: ConsumerKind::Job,
+        labels: BTreeMap::new(),
     };
     assert_eq!(jobs.begin_job(job("7", "slurm/job_7"), ROOT), Ok(()));
     assert_eq!(jobs.begin_job(job("7", "slurm/job_7"), ROOT), Err(JobError::GoesOn("7".into())));
@@ -210,6 +224,49 @@ fn d39_two_sessions_never_count_the_host_twice() {
     let snapshot = service.latest().views().full;
     let sum = snapshot.consumers.iter().map(|job| job.energy_uj).sum::<u64>();
     assert_eq!(Some(sum + snapshot.idle_uj + snapshot.not_attributed_uj), snapshot.total_uj);
+}
+
+#[test]
+fn pods_and_containers_are_found_and_hold_what_runs_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let (uid, id) = ("6f5902ac-237d-4b43-9f32-8a6c5b3fd1c2", "0123456789abcdef".repeat(4));
+    let (pod, container) = (format!("kubepods/pod{uid}"), format!("kubepods/pod{uid}/{id}"));
+    let used = |path: &str, usec: u64| {
+        write(&dir.path().join("sys/fs/cgroup").join(path).join("cpu.stat"), &format!("usage_usec {usec}\n"));
+    };
+    used(&pod, 0);
+    used(&container, 0);
+    let service = serve(dir.path(), &roots);
+    until(&service, |snapshot| snapshot.consumers.len() == 2);
+    let job = Job {
+        id: "train".into(),
+        name: "train".into(),
+        uid: 0,
+        processes: JobProcesses::Group(container.clone().into()),
+        kind: ConsumerKind::Job,
+        labels: BTreeMap::new(),
+    };
+    assert_eq!(service.jobs().begin_job(job, ROOT), Ok(()));
+    let find = |snapshot: &Snapshot, id: &str| snapshot.consumers.iter().find(|one| one.id == id).cloned();
+    let pod_id = format!("pod:{uid}");
+    let inner_id = "container:0123456789ab";
+    let parent = |snapshot: &Snapshot, id: &str| find(snapshot, id).and_then(|one| one.parent).unwrap_or_default();
+    until(&service, |now| parent(now, "train") == inner_id && parent(now, inner_id) == pod_id);
+    // Of 10 s of CPU time 4 s are the job's, and 1 s more the pod's own.
+    used(&container, 4_000_000);
+    used(&pod, 5_000_000);
+    write(&dir.path().join("proc/stat"), "cpu  2000 0 0 1000 0 0 0 0 0 0\nprocesses 5\n");
+    count(dir.path(), 11_000_000);
+    let snapshot = until(&service, |snapshot| find(snapshot, &pod_id).is_some_and(|pod| pod.total_uj > 0));
+    let [pod, inner, job] = [pod_id.as_str(), inner_id, "train"].map(|id| find(&snapshot, id).unwrap());
+    assert_eq!((pod.kind, inner.kind, job.kind), ("pod", "container", "job"));
+    assert_eq!(pod.total_uj, pod.energy_uj + inner.energy_uj + job.energy_uj);
+    assert_eq!((inner.total_uj, inner.energy_uj), (job.total_uj, 0));
+    let uses: u64 = snapshot.consumers.iter().map(|one| one.energy_uj).sum();
+    assert_eq!(uses + snapshot.idle_uj + snapshot.not_attributed_uj, energy(&snapshot), "{snapshot:?}");
+    fs::remove_dir_all(dir.path().join("sys/fs/cgroup/kubepods")).unwrap();
+    until(&service, |snapshot| find(snapshot, &pod_id).is_none_or(|pod| pod.ended_wall_ns.is_some()));
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod completions;
 mod config;
 mod flags;
 mod groups;
+#[cfg(feature = "serve")]
+pub(crate) mod job;
 mod man;
 mod merge;
 mod optimize;
@@ -158,6 +160,9 @@ pub(crate) enum Command {
     /// Print the manual page of a command
     #[command(hide = true)]
     Man(ManArgs),
+    /// Begin, end and list jobs whose energy the node agent counts
+    #[cfg(feature = "serve")]
+    Job(job::JobArgs),
     /// Measure this machine once for all its programs and users
     #[cfg(feature = "serve")]
     Serve(ServeFlags),

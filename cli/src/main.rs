@@ -15,6 +15,8 @@ mod demo;
 mod doctor;
 mod failure;
 mod grid;
+#[cfg(feature = "serve")]
+mod job;
 mod live;
 mod manual;
 mod merge;
@@ -70,6 +72,8 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Config(config) => config::config(config),
         Command::Completions(completions) => manual::completions(completions),
         Command::Man(man) => manual::man(man),
+        #[cfg(feature = "serve")]
+        Command::Job(job) => job::job(job),
         #[cfg(feature = "serve")]
         Command::Serve(serve) => serve::serve(serve),
         #[cfg(feature = "serve")]

@@ -17,10 +17,12 @@ use eco2_agent::{
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::args::ServeFlags;
+use crate::args::{ServeArgs, ServeFlags};
 use crate::failure::UsageError;
 use crate::{out, settings};
 
+/// Folder of the log of jobs of the agent that root starts.
+const STATE: &str = "/var/lib/eco2";
 /// The group whose members see every change.
 const GROUP: &str = "eco2";
 
@@ -39,12 +41,15 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let http = environment::http(args, |name| std::env::var(name).ok())?;
     // Before the sensors are looked for, so that a second agent costs nothing.
     let folder = RunFolder::open(&path)?;
+    let state = state_folder(args)?;
     // Before the first thread, so that no signal is missed.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals cannot be received")?;
     let NodeSources { found, roots, pace } = eco2::node_sources(&options)?;
     let sensors = found.sources.iter().map(|source| source.domains().len()).sum::<usize>();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let service = Service::start(found, Settings { folder, roots, pace, group: group_id(GROUP), version })?;
+    let by = args.by.iter().map(|by| (*by).into()).collect();
+    let group = group_id(GROUP);
+    let service = Service::start(found, Settings { folder, roots, pace, group, state, by, version })?;
     let socket = Some(service.folder().join(SOCKET));
     let inherited =
         inherited_sockets().context("the sockets that systemd opened cannot be taken: disable eco2.socket")?;
@@ -83,6 +88,27 @@ fn feeding<T>(notifier: &Notifier, latest: &Latest, wait: impl FnOnce() -> T) ->
         }
         result
     })
+}
+
+/// Opens the folder of the log of jobs; `None`: that of the pages. systemd names one in `STATE_DIRECTORY`.
+///
+/// # Errors
+/// For a folder of `--state` that cannot be used. Without one, as in a container with a file system that is only read, the log is
+/// kept until the machine ends.
+fn state_folder(args: &ServeArgs) -> anyhow::Result<Option<RunFolder>> {
+    if let Some(path) = &args.state {
+        return Ok(Some(RunFolder::open(path)?));
+    }
+    // With a dynamic user, systemd gives the name of a link that it made.
+    let of_systemd = || std::env::var_os("STATE_DIRECTORY").and_then(|path| PathBuf::from(path).canonicalize().ok());
+    let is_system = args.dir.is_none() && rustix::process::geteuid().is_root();
+    let of_root = || is_system.then(|| PathBuf::from(STATE));
+    let default = of_systemd().or_else(of_root);
+    let opened = default.map(|path| RunFolder::open(&path)).transpose();
+    Ok(opened.unwrap_or_else(|fault| {
+        out::talk(&format!("eco2: jobs are forgotten when the machine ends: {fault}\n"));
+        None
+    }))
 }
 
 /// Returns the folder that clients look for: that of the system for root, else the user's own.

@@ -39,6 +39,7 @@ pub use export::{
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;
+pub use figures::{duration_text, energy_text};
 pub use firefox::firefox_profile;
 pub use groups::{AbsentSource, Group, by_label, groups_csv, groups_json, groups_text};
 pub use hf::hf_json;

@@ -1,5 +1,6 @@
 //! Begins and ends jobs by request ([`JobControl`]): what a request may contain, and what it gets.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -33,6 +34,9 @@ pub struct JobRequest {
     /// The user to whom the job belongs; `None`: the caller. Only callers that may see everything may name another.
     #[serde(default)]
     pub uid: Option<u32>,
+    /// At most 16 labels by name, such as the account of a scheduler.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// The end of a job.

@@ -221,7 +221,8 @@ pub(super) fn sources(service: &Service, ask: &Ask<'_>) -> Reply {
 
 /// `GET /api/v1/jobs`: the jobs that the caller may see; `?status=running` or `ended`.
 pub(super) fn jobs(service: &Service, ask: &Ask<'_>) -> Reply {
-    let mut jobs = service.snapshot(ask).consumers;
+    let Snapshot { consumers, past, .. } = service.snapshot(ask);
+    let mut jobs: Vec<_> = past.into_iter().chain(consumers).collect();
     match value_of(ask.query, "status") {
         None => {}
         Some("running") => jobs.retain(|job| job.ended_wall_ns.is_none()),
@@ -233,8 +234,8 @@ pub(super) fn jobs(service: &Service, ask: &Ask<'_>) -> Reply {
 
 /// `GET /api/v1/jobs/{id}`: the newest job with this id.
 pub(super) fn job(service: &Service, ask: &Ask<'_>) -> Reply {
-    let jobs = service.snapshot(ask).consumers;
-    let newest = jobs.iter().filter(|job| job.id == ask.id).max_by_key(|job| job.began_wall_ns);
+    let Snapshot { consumers, past, .. } = service.snapshot(ask);
+    let newest = past.iter().chain(&consumers).filter(|job| job.id == ask.id).max_by_key(|job| job.began_wall_ns);
     newest.map_or_else(no_job, Reply::json)
 }
 

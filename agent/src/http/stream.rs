@@ -154,7 +154,9 @@ pub(crate) fn visible(views: &Views, rights: Rights) -> Snapshot {
     let shown = match rights {
         Rights::All => return Snapshot::clone(&views.full),
         Rights::Own(uid) => views.public.of_user(uid),
-        Rights::Coarse | Rights::Nothing => Snapshot { consumers: Vec::new(), ..Snapshot::clone(&views.public) },
+        Rights::Coarse | Rights::Nothing => {
+            Snapshot { consumers: Vec::new(), past: Vec::new(), ..Snapshot::clone(&views.public) }
+        }
     };
     let sum = |snapshot: &Snapshot| snapshot.consumers.iter().map(|job| job.energy_uj).fold(0, u64::saturating_add);
     let hidden = sum(&views.public).saturating_sub(sum(&shown));

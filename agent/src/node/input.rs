@@ -69,10 +69,12 @@ pub struct IntervalUse {
     pub cpu: Option<JobTimes>,
     /// The job of each process that uses a device of which the driver lists the processes.
     pub owners: BTreeMap<u32, JobKey>,
+    /// Whether the process ids that drivers list are those of another namespace, so that their jobs are not known.
+    pub are_foreign: bool,
 }
 
 impl From<JobTimes> for IntervalUse {
     fn from(cpu: JobTimes) -> Self {
-        Self { cpu: Some(cpu), owners: BTreeMap::new() }
+        Self { cpu: Some(cpu), ..Self::default() }
     }
 }

@@ -1,11 +1,19 @@
 //! Lets an account of the node go on from what an earlier one kept ([`Journal`]).
 
+use std::collections::BTreeMap;
+
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Ledger, Reading};
 
 use super::{Node, is_counter};
+use crate::job_log::JobRecord;
 use crate::journal::{Base, Journal, KeptDevice, KeptReading, VERSION};
+use crate::shares::JobKey;
+use crate::snapshot::{Consumer, EndReason};
 use crate::view::View;
+
+/// Most jobs of an earlier boot that are listed.
+const MOST_PAST: usize = 100;
 
 impl Node {
     /// Goes on from what was kept, before the first input. `false` where it is of a version that is not known.
@@ -21,10 +29,33 @@ impl Node {
         self.kept = journal.devices;
         (self.full.shares, self.public.shares) = (journal.full, journal.public);
         (self.jobs, self.next_key) = (journal.jobs, journal.next_key);
+        if journal.boot_id != self.identity.boot_id {
+            self.jobs.values_mut().for_each(|state| state.reboot(journal.at_ns));
+        }
         // Of kinds that this version knows.
         let known = |(name, count): (&String, &u64)| Some((EventKind::from_name(name)?.name(), *count));
         self.events = journal.events.iter().filter_map(known).collect();
         true
+    }
+
+    /// Takes over the records of jobs. `kept`: the last one that the journal contains. Jobs of another boot are listed, and their
+    /// energy is in no sum.
+    pub(crate) fn replay(&mut self, records: &[JobRecord], kept: u64) {
+        let mut past: BTreeMap<(&str, JobKey), &JobRecord> = BTreeMap::new();
+        for record in records {
+            self.next_key = self.next_key.max(record.key.saturating_add(1));
+            if record.boot_id != self.identity.boot_id {
+                past.insert((&record.boot_id, record.key), record);
+            } else if record.number > kept {
+                self.jobs.insert(record.key, record.state.clone());
+            }
+        }
+        // Those that the journal of the boot before has are listed already.
+        past.retain(|(_, key), _| !self.jobs.contains_key(key));
+        let mut past: Vec<&JobRecord> = past.into_values().collect();
+        past.sort_by_key(|record| record.wall_ns);
+        let newest = past.split_off(past.len().saturating_sub(MOST_PAST));
+        self.past = newest.into_iter().map(past_job).collect();
     }
 
     /// Returns what the next start of the agent goes on from.
@@ -51,6 +82,7 @@ impl Node {
             full: self.full.shares.clone(),
             public: self.public.shares.clone(),
             events: self.events.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+            records: 0,
         }
     }
 
@@ -67,5 +99,31 @@ impl Node {
             self.last[index] = Some(last);
             self.unread.insert(index);
         }
+    }
+}
+
+/// Returns a job of an earlier boot, with its last record. One that went on ended with the machine.
+fn past_job(record: &JobRecord) -> Consumer {
+    let JobRecord { state, total, wall_ns, .. } = record;
+    let ended_wall_ns = state.ended.map_or(*wall_ns, |ended| ended.wall_ns);
+    let passed_ns = u64::try_from(ended_wall_ns.saturating_sub(state.began.wall_ns)).unwrap_or(0);
+    Consumer {
+        id: state.job.id.clone(),
+        kind: state.job.kind.name(),
+        name: state.job.name.clone(),
+        uid: state.job.uid,
+        energy_uj: total.energy_uj,
+        low_uj: total.low_uj,
+        high_uj: total.high_uj,
+        began_wall_ns: state.began.wall_ns,
+        ended_wall_ns: Some(ended_wall_ns),
+        duration_ns: passed_ns,
+        steps: state.steps,
+        end_reason: Some(state.end_reason.unwrap_or(EndReason::Reboot)),
+        labels: state.job.labels.clone(),
+        parent: None,
+        total_uj: total.energy_uj,
+        total_low_uj: total.low_uj,
+        total_high_uj: total.high_uj,
     }
 }

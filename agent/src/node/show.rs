@@ -7,7 +7,7 @@ use eco2_core::{Bounded, Domain, MAX_DOMAINS, Quality, Ranged as _};
 use super::Node;
 use crate::jobs::JobState;
 use crate::journal::KeptDevice;
-use crate::shares::JobKey;
+use crate::shares::{JobKey, ShareSum};
 use crate::snapshot::{Consumer, Device, Instant, Resolution, Snapshot};
 use crate::view::{Shown, View, total};
 
@@ -39,6 +39,7 @@ impl Node {
             left_out: self.left_out(),
             sources: self.states.now(&self.found),
             consumers: self.consumers(view, &total, at),
+            past: self.past.clone(),
             total_uj: total.value,
             total_low_uj: total.low,
             total_high_uj: total.high,
@@ -56,21 +57,32 @@ impl Node {
         // The width that the devices' own bounds add to every job's range.
         let value = total.value.unwrap_or(0);
         let (below_uj, above_uj) = (value.saturating_sub(total.low), total.high.map(|high| high.saturating_sub(value)));
+        let low = |sum: ShareSum| sum.low_uj.min(sum.energy_uj).saturating_sub(below_uj);
+        let high = |sum: ShareSum| {
+            sum.high_uj.zip(above_uj).map(|(high, above)| high.max(sum.energy_uj).saturating_add(above))
+        };
         let consumer = |(key, state): (&JobKey, &JobState)| {
             let sum = view.shares.jobs.get(key).copied().unwrap_or_default();
+            let total = view.shares.totals.get(key).copied().unwrap_or_default();
             let end = state.ended.unwrap_or(at);
             Consumer {
                 id: state.job.id.clone(),
-                kind: state.job.kind(),
+                kind: state.job.kind.name(),
                 name: state.job.name.clone(),
                 uid: state.job.uid,
                 energy_uj: sum.energy_uj,
-                low_uj: sum.low_uj.min(sum.energy_uj).saturating_sub(below_uj),
-                high_uj: sum.high_uj.zip(above_uj).map(|(high, above)| high.max(sum.energy_uj).saturating_add(above)),
+                low_uj: low(sum),
+                high_uj: high(sum),
                 began_wall_ns: state.began.wall_ns,
                 ended_wall_ns: state.ended.map(|ended| ended.wall_ns),
                 duration_ns: end.ns.saturating_sub(state.began.ns),
                 steps: state.steps,
+                end_reason: state.end_reason,
+                labels: state.job.labels.clone(),
+                parent: state.parent.and_then(|key| self.jobs.get(&key)).map(|parent| parent.job.id.clone()),
+                total_uj: total.energy_uj,
+                total_low_uj: low(total),
+                total_high_uj: high(total),
             }
         };
         self.jobs.iter().map(consumer).collect()

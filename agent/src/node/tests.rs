@@ -6,9 +6,10 @@ use eco2_core::{Component, Domain, Ranged as _, Reading};
 use eco2_samplers::DeviceUse;
 
 use super::*;
-use crate::jobs::JobProcesses;
+use crate::jobs::{Job, JobProcesses};
 use crate::journal::{Journal, VERSION};
 use crate::snapshot::Snapshot;
+use crate::snapshot::{ConsumerKind, EndReason};
 
 const S: u64 = 1_000_000_000;
 
@@ -36,7 +37,14 @@ fn read(node: &mut Node, source: usize, at_ns: u64, value: u64) {
 }
 
 fn job(id: &str) -> Job {
-    Job { id: id.into(), name: id.into(), uid: 1_000, processes: JobProcesses::Group(PathBuf::from("x")) }
+    Job {
+        id: id.into(),
+        name: id.into(),
+        uid: 1_000,
+        processes: JobProcesses::Group(PathBuf::from("x")),
+        kind: ConsumerKind::Job,
+        labels: BTreeMap::new(),
+    }
 }
 
 /// Whether the parts of a snapshot are its devices and its total.
@@ -53,7 +61,7 @@ fn assert_whole(snapshot: &Snapshot) {
 
 /// Ends an interval in which the CPUs were used so.
 fn account(node: &mut Node, ns: u64, cpu: Option<JobTimes>) -> Views {
-    node.account(at(ns), || IntervalUse { cpu, owners: BTreeMap::new() })
+    node.account(at(ns), || IntervalUse { cpu, ..IntervalUse::default() })
 }
 
 fn node(boot: &str, began_ns: u64) -> Node {
@@ -174,15 +182,15 @@ fn a_device_that_comes_late_or_a_job_that_is_listed_no_longer_leaves_the_sum_who
     node.take(Input::Users { source: 1, uses: vec![used] });
     let used = || {
         let cpu = JobTimes { busy_ns: 0, idle_ns: S, ..JobTimes::default() };
-        IntervalUse { cpu: Some(cpu), owners: [(77, key)].into() }
+        IntervalUse { cpu: Some(cpu), owners: [(77, key)].into(), are_foreign: false }
     };
     node.account(at(3 * S), used);
     read(&mut node, 1, 4 * S, 10_001_000);
     let full = node.account(at(4 * S), used).full;
     assert_whole(&full);
     assert_eq!(full.consumers[0].energy_uj, 30_000_000, "half of the board's 10 J");
-    assert!(node.end_job(key, at(4 * S), Some(9)));
-    assert!(!node.end_job(key, at(4 * S), None), "it has ended");
+    assert!(node.end_job(key, at(4 * S), Some(9), EndReason::Request));
+    assert!(!node.end_job(key, at(4 * S), None, EndReason::Request), "it has ended");
     let full = account(&mut node, 5 * S, None).full;
     assert_eq!((full.consumers[0].steps, full.consumers[0].duration_ns), (Some(9), 4 * S));
     node.forget_job(key);

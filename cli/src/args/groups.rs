@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Look", &["runs", "show", "top", "compare", "report", "merge"]),
     ("Act", &["plan", "optimize", "check-budget"]),
     ("Data", &["grid", "replay"]),
-    ("Serve", &["serve"]),
+    ("Serve", &["serve", "job"]),
     ("Set up", &["config", "completions", "help"]),
 ];
 /// What clap's command `help` does.

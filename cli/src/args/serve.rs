@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches, ValueEnum};
 use eco2_agent::DEFAULT_LISTEN;
+use eco2_samplers::usage::GroupKind;
 
 use super::flags::{FlagValues, SensorFlags};
 
@@ -60,6 +61,12 @@ pub(crate) struct ServeArgs {
     /// Folder of the pages [default: /run/eco2 for root, else eco2 in $XDG_RUNTIME_DIR]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Folder of the log of jobs, which survives the machine [default: $STATE_DIRECTORY, else that of --dir; without it /var/lib/eco2 for root]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Also count the energy of these consumers, which are found by their control groups: container, pod, user
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS", hide_possible_values = true)]
+    pub(crate) by: Vec<ConsumersBy>,
     /// Address of the page, the metrics and the REST interface
     #[arg(long, value_name = "ADDR:PORT", default_value_t = DEFAULT_LISTEN)]
     pub(crate) listen: SocketAddr,
@@ -86,4 +93,22 @@ pub(crate) struct ServeArgs {
     pub(crate) rate_limit: Option<u32>,
     #[command(flatten)]
     pub(crate) hardware: FlagValues<SensorFlags>,
+}
+
+/// Consumers that are found by their control groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConsumersBy {
+    Container,
+    Pod,
+    User,
+}
+
+impl From<ConsumersBy> for GroupKind {
+    fn from(by: ConsumersBy) -> Self {
+        match by {
+            ConsumersBy::Container => Self::Container,
+            ConsumersBy::Pod => Self::Pod,
+            ConsumersBy::User => Self::User,
+        }
+    }
 }

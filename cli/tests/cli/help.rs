@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, snapshots};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
     "demo",
     "doctor",
@@ -19,10 +19,21 @@ const COMMANDS: [&str; 17] = [
     "config",
     "completions",
     "serve",
+    "job",
     "top",
 ];
 /// The commands within commands, as they are typed.
-const INNER: [&str; 6] = ["runs prune", "runs reindex", "config set", "config unset", "config show", "config path"];
+const INNER: [&str; 9] = [
+    "runs prune",
+    "runs reindex",
+    "config set",
+    "config unset",
+    "config show",
+    "config path",
+    "job begin",
+    "job end",
+    "job list",
+];
 const README: &str = include_str!("../../../README.md");
 /// Lines and columns of a small terminal.
 const SCREEN: (usize, usize) = (36, 100);

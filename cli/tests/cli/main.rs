@@ -14,6 +14,8 @@ mod files;
 mod help;
 mod identity;
 mod intensity;
+#[cfg(feature = "serve")]
+mod job;
 mod live;
 mod manual;
 mod optimize;

@@ -12,6 +12,28 @@ pub(crate) struct Spelling {
     pub(crate) ascii: bool,
 }
 
+/// Formats an energy in microjoules with its range in ASCII, for logs and comments: `1234 J  [1200 - 1270]`.
+///
+/// ```
+/// use eco2_core::Bounded;
+///
+/// assert_eq!(eco2_report::energy_text(Bounded::exact(12_300_000)), "12.3 J");
+/// ```
+#[must_use]
+pub fn energy_text(energy: Bounded<u64>) -> String {
+    Spelling { ascii: true }.energy(energy)
+}
+
+/// Formats a duration in nanoseconds in ASCII: `1 h 02 min 03 s`.
+///
+/// ```
+/// assert_eq!(eco2_report::duration_text(90_000_000_000), "1 min 30 s");
+/// ```
+#[must_use]
+pub fn duration_text(ns: u64) -> String {
+    Spelling { ascii: true }.duration(ns)
+}
+
 /// Units of energy: the microjoules from which a unit is used, its size in microjoules, and its name.
 const ENERGY: [(f64, f64, &str); 5] =
     [(3.6e12, 3.6e12, "kWh"), (1e10, 3.6e9, "Wh"), (1e6, 1e6, "J"), (1e3, 1e3, "mJ"), (0.0, 1.0, "µJ")];

@@ -14,6 +14,7 @@ use super::cgroup::{self, GroupClock};
 use super::stat::{self, HostTicks, ProcessKey, ProcessStat};
 use super::table::ProcessTable;
 use super::tree::ProcessTree;
+use super::users;
 use crate::{Roots, sysfs};
 
 /// The processes of a job.
@@ -61,7 +62,7 @@ pub struct JobTimes {
     pub busy_ns: u64,
     /// Not used.
     pub idle_ns: u64,
-    /// Used by each job, without the jobs within it.
+    /// Used by each job, without the jobs within it. A job whose control group does not exist yet is not in it.
     pub jobs: BTreeMap<u64, u64>,
 }
 
@@ -74,15 +75,19 @@ pub struct JobUsage {
     table: ProcessTable,
     jobs: BTreeMap<u64, Followed>,
     host: Option<HostTicks>,
+    /// Whether process ids are the machine's own, as drivers list them.
+    first_namespace: bool,
 }
 
 #[derive(Debug)]
 struct Followed {
     clock: JobClock,
+    /// The control groups of its first process, where it is a tree.
+    groups: Vec<String>,
     /// CPU time at the last look.
     last_ns: u64,
-    /// The innermost job that contains it.
-    inside: Option<u64>,
+    /// The jobs that contain it.
+    outers: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -105,6 +110,7 @@ impl JobUsage {
             table: ProcessTable::new(&roots.procfs),
             jobs: BTreeMap::new(),
             host: None,
+            first_namespace: users::is_first_namespace(&roots.procfs),
         }
     }
 
@@ -120,24 +126,27 @@ impl JobUsage {
     /// assert_eq!(usage.owner(std::process::id()), Some(1));
     /// ```
     pub fn follow(&mut self, job: u64, members: JobProcesses) {
-        let clock = match members {
+        let started = self.started();
+        let (clock, groups) = match members {
             JobProcesses::Tree(pid) => {
-                // Some of its members may have been strangers until now.
-                self.table.forget();
-                JobClock::Tree(ProcessTree::new(pid))
+                // Some of its members may have been strangers until now: their times are read again.
+                let mut tree = ProcessTree::new(pid);
+                tree.observe(&self.table.read(started));
+                self.table.recall(tree.pids());
+                (JobClock::Tree(ProcessTree::new(pid)), cgroup::paths(&self.roots, pid))
             }
             JobProcesses::Group(path) => {
                 let clock = GroupClock::at(&self.roots, &path);
-                JobClock::Group { path, clock }
+                (JobClock::Group { path, clock }, Vec::new())
             }
         };
-        self.jobs.insert(job, Followed { clock, last_ns: 0, inside: None });
-        let processes = self.processes(None);
+        self.jobs.insert(job, Followed { clock, groups, last_ns: 0, outers: Vec::new() });
+        let processes = self.processes(started);
         for followed in self.jobs.values_mut() {
             followed.observe(&processes, &self.roots);
         }
         self.remember(&processes);
-        self.nest();
+        self.nest(job);
         if let Some(followed) = self.jobs.get_mut(&job) {
             // What it used before is not used now.
             followed.last_ns = followed.total_ns(self.tick_ns);
@@ -146,24 +155,39 @@ impl JobUsage {
 
     /// Follows a job no longer.
     pub fn forget(&mut self, job: u64) {
-        self.jobs.remove(&job);
-        self.nest();
+        if self.jobs.remove(&job).is_some() {
+            self.jobs.values_mut().for_each(|followed| followed.outers.retain(|outer| *outer != job));
+        }
     }
 
-    /// Finds for every job the innermost one that contains it, in whatever order they began. Of two with the same members, the
-    /// later one is the inner one.
-    fn nest(&mut self) {
-        let keys: Vec<u64> = self.jobs.keys().copied().collect();
-        let is_outer = |outer: u64, inner: u64| {
-            let same = self.contains(outer, inner) && self.contains(inner, outer);
-            outer != inner && self.contains(outer, inner) && (!same || outer < inner)
-        };
-        let innermost = |job: u64| {
-            let outers: Vec<u64> = keys.iter().copied().filter(|outer| is_outer(*outer, job)).collect();
-            outers.iter().copied().max_by_key(|of| outers.iter().filter(|outer| is_outer(**outer, *of)).count())
-        };
-        let found: Vec<Option<u64>> = keys.iter().map(|job| innermost(*job)).collect();
-        self.jobs.values_mut().zip(found).for_each(|(followed, inside)| followed.inside = inside);
+    /// Returns the innermost job that contains each job that is within another.
+    #[must_use]
+    pub fn parents(&self) -> BTreeMap<u64, u64> {
+        self.jobs.keys().filter_map(|job| Some((*job, self.parent(*job)?))).collect()
+    }
+
+    /// Returns the innermost job that contains a job: the one that is within the most.
+    fn parent(&self, job: u64) -> Option<u64> {
+        self.innermost(self.jobs.get(&job)?.outers.iter().copied())
+    }
+
+    fn innermost(&self, jobs: impl Iterator<Item = u64>) -> Option<u64> {
+        jobs.max_by_key(|job| (self.jobs.get(job).map_or(0, |followed| followed.outers.len()), *job))
+    }
+
+    /// Finds which jobs contain a new one and which are within it, in whatever order they began. Of two with the same members,
+    /// the later one is the inner one.
+    fn nest(&mut self, new: u64) {
+        let mut outers = Vec::new();
+        for other in self.jobs.keys().copied().filter(|other| *other != new).collect::<Vec<_>>() {
+            let (is_within, contains) = (self.contains(other, new), self.contains(new, other));
+            if is_within {
+                outers.push(other);
+            } else if contains {
+                self.jobs.get_mut(&other).into_iter().for_each(|inner| inner.outers.push(new));
+            }
+        }
+        self.jobs.get_mut(&new).into_iter().for_each(|followed| followed.outers = std::mem::take(&mut outers));
     }
 
     /// Returns the use of the CPUs since the last look; `None` at the first look, and where it cannot be read.
@@ -178,9 +202,12 @@ impl JobUsage {
             whole.insert(*job, total_ns - std::mem::replace(&mut followed.last_ns, total_ns));
         }
         self.remember(&processes);
-        let mut jobs = whole.clone();
+        let is_seen = |job: &u64| self.jobs.get(job).is_some_and(Followed::is_seen);
+        let mut jobs: BTreeMap<u64, u64> =
+            whole.iter().filter(|(job, _)| is_seen(job)).map(|(job, ns)| (*job, *ns)).collect();
         for (job, followed) in &self.jobs {
-            let outer_ns = followed.inside.and_then(|outer| jobs.get_mut(&outer));
+            let outer = self.innermost(followed.outers.iter().copied());
+            let outer_ns = outer.and_then(|outer| jobs.get_mut(&outer));
             if let (Some(outer_ns), Some(inner_ns)) = (outer_ns, whole.get(job)) {
                 *outer_ns = outer_ns.saturating_sub(*inner_ns);
             }
@@ -211,23 +238,43 @@ impl JobUsage {
     pub fn owner(&self, pid: u32) -> Option<u64> {
         let groups = cgroup::paths(&self.roots, pid);
         let owns = |followed: &Followed| match &followed.clock {
-            JobClock::Tree(tree) => tree.pids().any(|member| member == pid),
-            JobClock::Group { path, .. } => groups.iter().any(|group| Path::new(group).starts_with(path)),
+            JobClock::Tree(tree) => tree.has(pid),
+            JobClock::Group { path, .. } => is_below(&groups, path),
         };
-        self.jobs.iter().rev().find(|(_, followed)| owns(followed)).map(|(job, _)| *job)
+        self.innermost(self.jobs.iter().filter(|(_, followed)| owns(followed)).map(|(job, _)| *job))
+    }
+
+    /// Whether process ids that a driver lists are those of other processes here: in a container, one id that does not exist
+    /// shows that none is known.
+    #[must_use]
+    pub fn are_foreign(&self, pids: &[u32]) -> bool {
+        !self.first_namespace && pids.iter().any(|pid| !self.roots.procfs.join(pid.to_string()).exists())
+    }
+
+    /// Whether a job was a tree of processes all of which have ended.
+    #[must_use]
+    pub fn is_gone(&self, job: u64) -> bool {
+        self.jobs.get(&job).is_some_and(|followed| match &followed.clock {
+            JobClock::Tree(tree) => tree.is_gone(),
+            JobClock::Group { .. } => false,
+        })
     }
 
     /// Whether the job `outer` contains the processes of `inner`.
     fn contains(&self, outer: u64, inner: u64) -> bool {
         let (Some(outer), Some(inner)) = (self.jobs.get(&outer), self.jobs.get(&inner)) else { return false };
         match (&outer.clock, &inner.clock) {
-            (JobClock::Tree(tree), JobClock::Tree(of)) => tree.pids().any(|pid| pid == of.root()),
-            (JobClock::Group { path, .. }, JobClock::Tree(of)) => {
-                cgroup::paths(&self.roots, of.root()).iter().any(|group| Path::new(group).starts_with(path))
-            }
+            (JobClock::Tree(tree), JobClock::Tree(of)) => tree.has(of.root()),
+            (JobClock::Group { path, .. }, JobClock::Tree(_)) => is_below(&inner.groups, path),
             (JobClock::Group { path, .. }, JobClock::Group { path: of, .. }) => of.starts_with(path),
             (JobClock::Tree(_), JobClock::Group { .. }) => false,
         }
+    }
+
+    /// Returns the number of processes started since boot; `None`: not known.
+    fn started(&self) -> Option<u64> {
+        let text = sysfs::read_long_text(&self.roots.procfs.join("stat")).ok()?;
+        stat::started_since_boot(&text)
     }
 
     /// Reads the process table, if any job is a tree.
@@ -258,6 +305,11 @@ impl Followed {
         }
     }
 
+    /// Whether its processes have been found.
+    fn is_seen(&self) -> bool {
+        !matches!(&self.clock, JobClock::Group { clock: None, .. })
+    }
+
     /// Returns the CPU time so far. A group that is gone used no more than it had when last read.
     fn total_ns(&self, tick_ns: u64) -> u64 {
         match &self.clock {
@@ -265,6 +317,11 @@ impl Followed {
             JobClock::Group { clock, .. } => clock.as_ref().and_then(GroupClock::nanoseconds).unwrap_or(self.last_ns),
         }
     }
+}
+
+/// Whether one of these groups is the group `path` or below it.
+fn is_below(groups: &[String], path: &Path) -> bool {
+    groups.iter().any(|group| Path::new(group).starts_with(path))
 }
 
 #[cfg(test)]
@@ -354,6 +411,8 @@ mod tests {
         let mut usage = JobUsage::new(&roots(root));
         usage.follow(7, JobProcesses::Group("slurm/job_3".into()));
         usage.look();
+        host(root, 1_005, 1_000);
+        assert!(usage.look().unwrap().jobs.is_empty(), "it is not known what it used");
         write(root, "sys/fs/cgroup/slurm/job_3/cpu.stat", "usage_usec 500\n");
         write(root, "proc/40/cgroup", "0::/slurm/job_3/step_0\n");
         host(root, 1_010, 1_000);

@@ -7,6 +7,7 @@
 
 mod cgroup;
 mod environ;
+mod groups;
 mod jobs;
 mod stat;
 mod table;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use cgroup::GroupClock;
 pub use environ::visible_to;
+pub use groups::{GroupKind, KnownGroup, find_groups, group_name};
 pub use jobs::{JobProcesses, JobTimes, JobUsage, ProcessFacts};
 pub(crate) use stat::HostTicks;
 use stat::ProcessKey;

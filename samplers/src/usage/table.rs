@@ -45,6 +45,15 @@ impl ProcessTable {
         self.known.clear();
     }
 
+    /// Reads these processes again at the next look.
+    pub(super) fn recall(&mut self, pids: impl Iterator<Item = u32>) {
+        for pid in pids {
+            if let Some(known) = self.known.get_mut(&pid) {
+                known.stranger = None;
+            }
+        }
+    }
+
     /// Returns every process that can be read; one that ends in between, or that `hidepid` hides, is left out. CPU times
     /// of strangers are those of their first reading. `started` is the number of processes started since boot.
     pub(super) fn read(&mut self, started: Option<u64>) -> Vec<ProcessStat> {

@@ -69,6 +69,17 @@ impl ProcessTree {
         self.members.keys().map(|key| key.pid)
     }
 
+    /// Whether a process was a member alive at the last look.
+    pub(super) fn has(&self, pid: u32) -> bool {
+        let key = |started| ProcessKey { pid, started };
+        self.members.range(key(0)..=key(u64::MAX)).next().is_some()
+    }
+
+    /// Whether it was seen, and no member lives.
+    pub(super) fn is_gone(&self) -> bool {
+        self.root_key.is_some() && self.members.is_empty()
+    }
+
     /// Returns the members alive at the last look, with their start times.
     pub(super) fn keys(&self) -> impl Iterator<Item = ProcessKey> {
         self.members.keys().copied()

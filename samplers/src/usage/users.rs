@@ -40,8 +40,7 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn new(procfs: &Path) -> Self {
-        let namespace = fs::read_link(procfs.join("self/ns/pid"));
-        Self { first_namespace: namespace.is_ok_and(|link| link.as_os_str() == FIRST_NAMESPACE), ..Self::default() }
+        Self { first_namespace: is_first_namespace(procfs), ..Self::default() }
     }
 
     /// Takes note of a look at the process table.
@@ -72,6 +71,11 @@ impl Users {
         }
         sum
     }
+}
+
+/// Whether this process sees the machine's own process ids.
+pub(super) fn is_first_namespace(procfs: &Path) -> bool {
+    fs::read_link(procfs.join("self/ns/pid")).is_ok_and(|link| link.as_os_str() == FIRST_NAMESPACE)
 }
 
 /// Adds the processes seen now, and forgets those not seen for [`REMEMBERED`] looks.

@@ -1,0 +1,283 @@
+//! Keeps the jobs in a file that survives the machine ([`JobLog`]): one line per begin and end, written before the request is
+//! answered, and synced to the disk at most a second later.
+//!
+//! A line is a CRC-32 in eight hexadecimal digits, a blank, and a [`JobRecord`] as JSON: the state of one job, which replaces the
+//! one before. A line that was cut off, by a crash or by a full disk, has a wrong checksum and is skipped. At [`MOST_BYTES`] the file
+//! becomes `jobs.log.1`, in the place of the one before, and a new one begins with every job that is listed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::jobs::JobState;
+use crate::shares::{JobKey, ShareSum};
+
+/// Name of the file.
+const NAME: &str = "jobs.log";
+/// Size at which a new file begins, bytes: the begins and ends of some 10 000 jobs.
+const MOST_BYTES: u64 = 8 << 20;
+/// Longest file that is read: one that grew because it could not be renamed.
+const MOST_READ: u64 = 4 * MOST_BYTES;
+
+/// One job at one instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    /// Number of the record, from 1.
+    pub(crate) number: u64,
+    /// The boot in which it was written.
+    pub(crate) boot_id: String,
+    pub(crate) key: JobKey,
+    pub(crate) state: JobState,
+    /// When it was written, nanoseconds since 1970.
+    pub(crate) wall_ns: i64,
+    /// Its energy with that of the jobs within it, as its user may see it.
+    pub(crate) total: ShareSum,
+}
+
+/// The file, to which records are added.
+#[derive(Debug)]
+pub(crate) struct JobLog {
+    path: PathBuf,
+    file: Option<Arc<File>>,
+    /// Its size, bytes.
+    size: u64,
+    /// Number of the last record.
+    last: u64,
+    /// Whether a line may have been cut off, so that the next one begins with a line end.
+    is_torn: bool,
+    is_dirty: bool,
+    syncer: Option<Syncer>,
+}
+
+impl JobLog {
+    /// Returns the log of a folder with the records that it has, oldest first, and the number of lines that were skipped.
+    pub(crate) fn open(folder: &Path) -> (Self, Vec<JobRecord>, usize) {
+        let path = folder.join(NAME);
+        let (mut records, mut skipped) = (Vec::new(), 0);
+        for path in [old(&path), path.clone()] {
+            let bytes = read(&path).unwrap_or_default();
+            let (found, damaged) = parse(&bytes);
+            records.extend(found);
+            skipped += damaged;
+        }
+        let last = records.iter().map(|record| record.number).max().unwrap_or(0);
+        let log = Self { path, file: None, size: 0, last, is_torn: true, is_dirty: false, syncer: Syncer::start() };
+        (log, records, skipped)
+    }
+
+    /// Returns the number of the last record.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Adds a record and gives it its number. It is in the system's memory when this returns: a crash of the agent does not lose it.
+    ///
+    /// # Errors
+    /// Where the file cannot be written. The next call tries again.
+    pub(crate) fn add(&mut self, mut record: JobRecord) -> io::Result<()> {
+        record.number = self.last + 1;
+        let line = line(&record)?;
+        let line = if self.is_torn { [b"\n", line.as_slice()].concat() } else { line };
+        let mut file = self.file()?;
+        // In one write: a reader sees the line or not.
+        let written = file.write(&line);
+        self.is_torn = !written.as_ref().is_ok_and(|count| *count == line.len());
+        let count = written?;
+        self.size += count as u64;
+        if self.is_torn {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.last = record.number;
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    /// Whether a new file should begin.
+    pub(crate) fn is_full(&self) -> bool {
+        self.size >= MOST_BYTES
+    }
+
+    /// Begins a new file. The caller then adds every job that is listed.
+    ///
+    /// # Errors
+    /// Where the file cannot be renamed.
+    pub(crate) fn begin_again(&mut self) -> io::Result<()> {
+        (self.file, self.size) = (None, 0);
+        fs::rename(&self.path, old(&self.path))
+    }
+
+    /// Lets another thread write to the disk what was added; to be called once a second. Returns the fault of the last time.
+    pub(crate) fn sync(&mut self) -> Option<io::Error> {
+        let syncer = self.syncer.as_ref()?;
+        if let (true, Some(file)) = (self.is_dirty, &self.file) {
+            // It may still be busy with the last one.
+            self.is_dirty = syncer.files.try_send(Arc::clone(file)).is_err();
+        }
+        syncer.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn file(&mut self) -> io::Result<Arc<File>> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).custom_flags(no_follow).open(&self.path)?;
+        self.size = file.metadata()?.len();
+        Ok(Arc::clone(self.file.insert(Arc::new(file))))
+    }
+}
+
+/// The thread that waits for the disk. It ends with the log.
+#[derive(Debug)]
+struct Syncer {
+    files: SyncSender<Arc<File>>,
+    fault: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Syncer {
+    /// Starts it; `None` where the system refuses: the system then writes when it likes.
+    fn start() -> Option<Self> {
+        let (files, received) = sync_channel::<Arc<File>>(1);
+        let fault = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&fault);
+        let thread = std::thread::Builder::new().name("eco2-journal".to_owned()).stack_size(64 << 10);
+        let run = move || {
+            for file in received {
+                if let Err(error) = file.sync_data() {
+                    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
+            }
+        };
+        thread.spawn(run).ok().map(|_| Self { files, fault })
+    }
+}
+
+fn old(path: &Path) -> PathBuf {
+    path.with_extension("log.1")
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_READ).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn line(record: &JobRecord) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(record)?;
+    let mut line = format!("{:08x} ", crc32fast::hash(&text)).into_bytes();
+    line.extend(text);
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Returns the records of a file, and the number of lines that are none.
+fn parse(bytes: &[u8]) -> (Vec<JobRecord>, usize) {
+    let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.len() > 1);
+    let mut skipped = 0;
+    let record = |line: &[u8]| {
+        let (sum, text) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
+        let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?.trim_end(), 16).ok()?;
+        if sum == crc32fast::hash(text) { serde_json::from_slice(text).ok() } else { None }
+    };
+    let records = whole.filter_map(|line| {
+        let found = record(line);
+        skipped += usize::from(found.is_none());
+        found
+    });
+    (records.collect(), skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::jobs::{Job, JobProcesses};
+    use crate::snapshot::{ConsumerKind, Instant};
+
+    fn record(key: JobKey) -> JobRecord {
+        let job = Job {
+            id: format!("job-{key}"),
+            name: "n".to_owned(),
+            uid: 5,
+            processes: JobProcesses::Tree(7),
+            kind: ConsumerKind::Job,
+            labels: BTreeMap::new(),
+        };
+        let state = JobState::new(job, Instant::default(), Some(3));
+        JobRecord { number: 0, boot_id: "b".to_owned(), key, state, wall_ns: 1, total: ShareSum::default() }
+    }
+
+    fn keys(folder: &Path) -> Vec<JobKey> {
+        JobLog::open(folder).1.iter().map(|record| record.key).collect()
+    }
+
+    #[test]
+    fn f31_every_prefix_of_the_log_has_the_records_that_are_whole_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, ..) = JobLog::open(folder.path());
+        (1..=3).for_each(|key| log.add(record(key)).unwrap());
+        let bytes = fs::read(folder.path().join(NAME)).unwrap();
+        for length in 0..=bytes.len() {
+            let whole = bytes[..length].iter().filter(|byte| **byte == b'\n').count().saturating_sub(1);
+            fs::write(folder.path().join(NAME), &bytes[..length]).unwrap();
+            assert_eq!(keys(folder.path()), (1..=whole as u64).collect::<Vec<_>>(), "{length} bytes");
+            // What is added next is not lost with the line that was cut off.
+            let (mut next, ..) = JobLog::open(folder.path());
+            next.add(record(9)).unwrap();
+            assert_eq!(keys(folder.path()).last(), Some(&9), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn f42_lines_that_are_no_records_are_skipped_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, ..) = JobLog::open(folder.path());
+        log.add(record(1)).unwrap();
+        let file = folder.path().join(NAME);
+        let mut bytes = fs::read(&file).unwrap();
+        bytes.extend(b"\n00000000 {}\nx\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\n00000000 [[[[\n");
+        fs::write(&file, &bytes).unwrap();
+        let (mut log, records, skipped) = JobLog::open(folder.path());
+        assert_eq!((records.len(), skipped, log.last()), (1, 4, 1));
+        log.add(record(2)).unwrap();
+        assert_eq!(keys(folder.path()), [1, 2]);
+    }
+
+    #[test]
+    fn a_full_file_is_replaced_and_both_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, ..) = JobLog::open(folder.path());
+        log.add(record(1)).unwrap();
+        assert!(!log.is_full());
+        log.size = MOST_BYTES;
+        assert!(log.is_full());
+        log.begin_again().unwrap();
+        log.add(record(2)).unwrap();
+        assert_eq!(keys(folder.path()), [1, 2]);
+        assert_eq!(log.last(), 2);
+    }
+
+    #[test]
+    fn f28_a_full_disk_or_a_link_is_an_error_and_the_next_record_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("/dev/full", folder.path().join(NAME)).unwrap();
+        let (mut log, ..) = JobLog::open(folder.path());
+        assert!(log.add(record(1)).is_err(), "a link is not followed");
+        // A device that is always full.
+        log.file = Some(Arc::new(OpenOptions::new().append(true).open("/dev/full").unwrap()));
+        assert_eq!(log.add(record(1)).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(log.last(), 0);
+        log.file = None;
+        fs::remove_file(folder.path().join(NAME)).unwrap();
+        log.add(record(1)).unwrap();
+        assert_eq!(keys(folder.path()), [1]);
+    }
+}

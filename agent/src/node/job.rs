@@ -1,0 +1,52 @@
+//! The consumers of the node: begins, ends and forgets them, and knows which is within which.
+
+use std::collections::BTreeMap;
+
+use super::Node;
+use crate::job_log::JobRecord;
+use crate::jobs::{Job, JobState};
+use crate::shares::JobKey;
+use crate::snapshot::{EndReason, Instant};
+
+impl Node {
+    /// Begins a job at `now` and returns its key. It is present from the current interval on. `root_started`: when its first
+    /// process was started, clock ticks since boot.
+    pub(crate) fn begin_job(&mut self, job: Job, now: Instant, root_started: Option<u64>) -> JobKey {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.jobs.insert(key, JobState::new(job, now, root_started));
+        key
+    }
+
+    /// Ends a job at `now`. `false` where no such job goes on.
+    pub(crate) fn end_job(&mut self, key: JobKey, now: Instant, steps: Option<u64>, reason: EndReason) -> bool {
+        self.jobs.get_mut(&key).is_some_and(|job| job.end(now, steps, reason))
+    }
+
+    /// Takes over which consumer is directly within which, of those that are followed.
+    pub(crate) fn nest_jobs(&mut self, parents: &BTreeMap<JobKey, JobKey>) {
+        // One that has ended stays where it was.
+        let open = self.jobs.iter_mut().filter(|(_, state)| state.ended.is_none());
+        open.for_each(|(key, state)| state.parent = parents.get(key).copied());
+    }
+
+    /// Lists a job that has ended no longer.
+    pub(crate) fn forget_job(&mut self, key: JobKey) {
+        if self.jobs.remove(&key).is_some() {
+            self.full.shares.forget(key);
+            self.public.shares.forget(key);
+        }
+    }
+
+    /// Returns the record of a job at this time, nanoseconds since 1970. Its number is given by the log.
+    pub(crate) fn job_record(&self, key: JobKey, wall_ns: i64) -> Option<JobRecord> {
+        let state = self.jobs.get(&key)?.clone();
+        let total = self.public.shares.totals.get(&key).copied().unwrap_or_default();
+        Some(JobRecord { number: 0, boot_id: self.identity.boot_id.clone(), key, state, wall_ns, total })
+    }
+
+    /// Returns every listed job with its key, in the order in which they began.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = (JobKey, &JobState)> {
+        self.jobs.iter().map(|(key, state)| (*key, state))
+    }
+}

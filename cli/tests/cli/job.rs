@@ -1,0 +1,180 @@
+//! `eco2 job`: begins, ends and lists the jobs of an agent on a fake machine.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use serde_json::Value;
+
+use crate::rig::{Ran, Rig, await_that, ran, started};
+
+/// An agent that does not outlive a test that fails.
+pub(crate) struct Agent(pub(crate) Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serving(rig: &Rig) -> Command {
+    let mut command = rig.bin();
+    command.arg("serve").args(rig.hardware()).args(["--listen", "127.0.0.1:0"]).arg("--dir").arg(rig.path("agent"));
+    command.env("ECO2_NVML", rig.path("no-such-library.so"));
+    command
+}
+
+/// Starts an agent and waits until it answers.
+fn serve(rig: &Rig) -> Agent {
+    let socket = rig.path("agent/eco2.sock");
+    let _ = fs::remove_file(&socket);
+    let agent = Agent(started(&mut serving(rig)));
+    await_that("the agent answers", || (job(rig, "list").code == Some(0)).then_some(()));
+    agent
+}
+
+fn job_command(rig: &Rig, words: &str) -> Command {
+    let mut command = rig.bin();
+    command.arg("job").args(words.split(' ')).env("ECO2_AGENT", rig.path("agent"));
+    command
+}
+
+fn job(rig: &Rig, words: &str) -> Ran {
+    ran(&mut job_command(rig, words))
+}
+
+fn listed(rig: &Rig) -> Vec<Value> {
+    serde_json::from_str(&job(rig, "list --json").out).unwrap()
+}
+
+fn process(rig: &Rig, pid: u32, ticks: u64) {
+    let line = format!("{pid} (x) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 5 0 0\n");
+    rig.put(&format!("proc/{pid}/stat"), &line);
+    rig.put(&format!("proc/{pid}/cgroup"), "0::/\n");
+}
+
+fn rig() -> Rig {
+    let rig = Rig::measured();
+    rig.put("proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
+    process(&rig, 1, 0);
+    process(&rig, 4242, 0);
+    rig
+}
+
+#[test]
+fn job_is_begun_listed_and_ended_with_one_line() {
+    let rig = rig();
+    let _agent = serve(&rig);
+    let begun = job(&rig, "begin train --pid 4242 --name bert --label account=nlp");
+    assert_eq!((begun.code, begun.out.as_str(), begun.err.as_str()), (Some(0), "", ""));
+    let again = job(&rig, "begin train --pid 4242");
+    assert_eq!(again.code, Some(1));
+    assert!(again.err.contains("goes on already") && again.err.contains("eco2 job end train"), "{}", again.err);
+    await_that("the job is listed", || listed(&rig).iter().any(|job| job["id"] == "train").then_some(()));
+    let text = job(&rig, "list").out;
+    assert!(
+        text.starts_with("ID     NAME  USER") && text.contains("train  bert  0") && text.contains("running"),
+        "{text}"
+    );
+    let own = &listed(&rig)[0];
+    assert_eq!((&own["labels"]["account"], &own["kind"]), (&"nlp".into(), &"job".into()));
+    let ended = job(&rig, "end train --steps 40 --wait");
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.out.starts_with("eco2: ") && ended.out.contains(" J") && ended.out.contains(", 40 steps"),
+        "{}",
+        ended.out
+    );
+    assert_eq!(ended.out.lines().count(), 1);
+    let late = job(&rig, "end train");
+    assert!(late.code == Some(1) && late.err.contains("not ended"), "{}", late.err);
+    let wrong = job(&rig, "begin nothing --pid 999999");
+    assert!(wrong.code == Some(1) && wrong.err.contains("no process of yours has the id 999999"), "{}", wrong.err);
+    assert_eq!(job(&rig, "begin a/b --pid 4242").code, Some(2));
+}
+
+#[test]
+fn job_whose_processes_have_ended_ends_by_itself_and_takes_its_steps_later() {
+    let rig = rig();
+    let _agent = serve(&rig);
+    assert_eq!(job(&rig, "begin short --pid 4242").code, Some(0));
+    fs::remove_dir_all(rig.path("proc/4242")).unwrap();
+    await_that("it ends", || listed(&rig).iter().any(|job| job["end_reason"] == "gone").then_some(()));
+    let ended = job(&rig, "end short --steps 3");
+    assert!(ended.code == Some(0) && ended.out.contains("3 steps"), "{ended:?}");
+}
+
+#[test]
+fn f46_agent_that_is_not_there_has_ended_or_is_no_socket_is_named_with_the_remedy() {
+    let rig = Rig::bare();
+    let absent = job(&rig, "list");
+    assert_eq!(absent.code, Some(1));
+    assert!(absent.err.contains("agent/eco2.sock") && absent.err.contains("eco2 serve"), "{}", absent.err);
+    fs::create_dir(rig.path("agent")).unwrap();
+    drop(UnixListener::bind(rig.path("agent/eco2.sock")).unwrap());
+    let stale = job(&rig, "list");
+    assert!(stale.code == Some(1) && stale.err.contains("its agent has ended"), "{}", stale.err);
+    fs::remove_file(rig.path("agent/eco2.sock")).unwrap();
+    symlink("/dev/null", rig.path("agent/eco2.sock")).unwrap();
+    let other = job(&rig, "list");
+    assert!(other.code == Some(1) && other.err.contains("is not a socket"), "{}", other.err);
+}
+
+#[test]
+fn f46_another_users_jobs_are_neither_seen_nor_ended_and_a_closed_socket_is_named() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let rig = rig();
+    rig.open_for_others();
+    let _agent = serve(&rig);
+    assert_eq!(job(&rig, "begin train --pid 4242").code, Some(0));
+    let other = |words: &str| ran(job_command(&rig, words).uid(65_534).gid(65_534));
+    await_that("the job is listed", || (!listed(&rig).is_empty()).then_some(()));
+    assert_eq!(other("list --json").out.trim(), "[]");
+    let ended = other("end train");
+    assert!(ended.code == Some(1) && ended.err.contains("not yours"), "{}", ended.err);
+    let begun = other("begin mine --pid 4242");
+    assert!(begun.code == Some(1) && begun.err.contains("no process of yours"), "{}", begun.err);
+    let group = other("begin mine --cgroup /slurm");
+    assert!(group.code == Some(1) && group.err.contains("only root and the group eco2"), "{}", group.err);
+    fs::set_permissions(rig.path("agent/eco2.sock"), fs::Permissions::from_mode(0o600)).unwrap();
+    let closed = other("list");
+    assert!(closed.code == Some(1) && closed.err.contains("mode 600 and needs 666"), "{}", closed.err);
+}
+
+#[test]
+fn f30_job_that_was_answered_survives_an_agent_that_is_killed() {
+    let rig = rig();
+    for round in 0..5 {
+        let agent = serve(&rig);
+        let begun = job(&rig, &format!("begin job-{round} --pid 4242"));
+        assert_eq!(begun.code, Some(0), "{}", begun.err);
+        // `Child::kill` is SIGKILL.
+        drop(agent);
+    }
+    let agent = serve(&rig);
+    let ids: Vec<String> = listed(&rig).iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    assert_eq!(job(&rig, "end job-0").code, Some(0));
+    drop(agent);
+    // The journal of the second before has it as one that goes on.
+    let agent = serve(&rig);
+    assert!(job(&rig, "end job-0").err.contains("not ended"));
+    drop(agent);
+
+    // After a start of the machine the folder of the pages is empty.
+    let folder = rig.path("agent");
+    let keep = |name: &str| !name.starts_with("jobs.log");
+    let names = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| keep(name)).for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+    rig.put("proc/sys/kernel/random/boot_id", "99999999-2222-3333-4444-555555555555\n");
+    let _agent = serve(&rig);
+    let reasons: Vec<String> = listed(&rig).iter().map(|job| job["end_reason"].to_string()).collect();
+    assert_eq!(reasons.iter().filter(|reason| *reason == "\"reboot\"").count(), 4, "{reasons:?}");
+    assert!(!Path::new(&folder).join("jobs.log.1").exists());
+}

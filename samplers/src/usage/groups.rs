@@ -1,0 +1,272 @@
+//! Finds the control groups of containers, pods and users by the names that runtimes, Kubernetes, systemd and SLURM give them
+//! ([`find_groups`]). No runtime is asked.
+//!
+//! Known names, where ID is 64 hexadecimal digits, and `.scope` and `.slice` are of systemd:
+//! - containers: `ID` (Docker, containerd and Kubernetes without systemd), `docker-ID.scope`, `cri-containerd-ID.scope`,
+//!   `crio-ID.scope`, `libpod-ID.scope` (Podman) and `nerdctl-ID.scope`; `libpod-conmon-ID.scope` is the process that watches a
+//!   container and is none;
+//! - pods: `podUID` below `kubepods`, and `kubepods-burstable-podUID.slice`, in which `_` is written for `-`;
+//! - users: `user-1000.slice` of systemd and `uid_1000` of SLURM.
+//!
+//! systemd writes other characters of a name as `\x2d`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{Roots, sysfs};
+
+/// Deepest folder that is looked into, below the mount point.
+const DEEPEST: usize = 10;
+/// Most folders that are looked into at a time.
+const MOST_FOLDERS: usize = 4_096;
+/// Length of the id of a container, hexadecimal digits.
+const CONTAINER_ID: usize = 64;
+/// Digits of a container's id that are shown.
+const SHOWN_ID: usize = 12;
+
+/// What a control group belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupKind {
+    /// A container.
+    Container,
+    /// A pod of Kubernetes.
+    Pod,
+    /// A user of the machine.
+    User,
+}
+
+/// A control group that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownGroup {
+    /// What it belongs to.
+    pub kind: GroupKind,
+    /// The first digits of a container's id, a pod's UID, or a user's number.
+    pub id: String,
+    /// Its path below the mount point.
+    pub path: PathBuf,
+    /// The user that it belongs to; `None` where the path names none.
+    pub uid: Option<u32>,
+}
+
+impl KnownGroup {
+    /// Recognises a control group by its path below the mount point.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use eco2_samplers::usage::{GroupKind, KnownGroup};
+    ///
+    /// let group = KnownGroup::of(Path::new("user.slice/user-1000.slice")).unwrap();
+    /// assert_eq!((group.kind, group.id.as_str(), group.uid), (GroupKind::User, "1000", Some(1000)));
+    /// ```
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let name = unescaped(path.file_name()?.to_str()?);
+        let found = |kind, id: String| {
+            let uid = path.iter().filter_map(|part| user(part.to_str()?)).next_back();
+            Some(Self { kind, id, path: path.to_owned(), uid })
+        };
+        if let Some(uid) = user(&name) {
+            return found(GroupKind::User, uid.to_string());
+        }
+        if let Some(id) = container(&name) {
+            return found(GroupKind::Container, id.chars().take(SHOWN_ID).collect());
+        }
+        let is_kubernetes = path.iter().any(|part| part.to_string_lossy().starts_with("kubepods"));
+        pod(&name).filter(|_| is_kubernetes).and_then(|id| found(GroupKind::Pod, id))
+    }
+}
+
+/// Returns the control groups of these kinds, at most `most`, and those that were found first.
+#[must_use]
+pub fn find_groups(roots: &Roots, kinds: &[GroupKind], most: usize) -> Vec<KnownGroup> {
+    let mount = roots.sysfs.join("fs/cgroup");
+    // The hierarchy that counts CPU time: the first of these that there is.
+    let hierarchies = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"].map(|name| mount.join(name));
+    let root = hierarchies.into_iter().find(|folder| folder.is_dir()).unwrap_or(mount);
+    let mut queue = VecDeque::from([(root.clone(), 0)]);
+    let mut found: BTreeMap<(GroupKind, String), KnownGroup> = BTreeMap::new();
+    for _ in 0..MOST_FOLDERS {
+        let Some((folder, depth)) = queue.pop_front() else { break };
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        // Links lead out of the hierarchy, or around in it.
+        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        for path in folders.map(|entry| entry.path()) {
+            let known = path.strip_prefix(&root).ok().and_then(KnownGroup::of);
+            if let Some(group) = known.filter(|group| kinds.contains(&group.kind) && found.len() < most) {
+                // The outermost group of a name: a container may have groups of its own.
+                found.entry((group.kind, group.id.clone())).or_insert(group);
+            }
+            if depth < DEEPEST {
+                queue.push_back((path, depth + 1));
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Returns the name of a pod or a container as its processes have it in their environment: `namespace/pod` by the downward API of
+/// Kubernetes, else the host name. `None` where no process can be read.
+#[must_use]
+pub fn group_name(roots: &Roots, path: &Path) -> Option<String> {
+    let mount = roots.sysfs.join("fs/cgroup");
+    let folders = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu", "", "unified"].map(|name| mount.join(name).join(path));
+    let pid = folders.iter().find_map(|folder| first_process(folder, 2))?;
+    let bytes = fs::read(roots.procfs.join(pid.to_string()).join("environ")).ok()?;
+    let value = |name: &str| {
+        let entries = bytes.split(|byte| *byte == 0);
+        let found = entries.filter_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()?;
+        let text = String::from_utf8(found.to_vec()).ok()?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        (!text.is_empty() && text.len() <= 128 && text.chars().all(is_name)).then_some(text)
+    };
+    match (value("POD_NAMESPACE"), value("POD_NAME")) {
+        (Some(namespace), Some(pod)) => Some(format!("{namespace}/{pod}")),
+        (None, Some(pod)) => Some(pod),
+        (_, None) => value("HOSTNAME"),
+    }
+}
+
+/// Returns a process of a group, or of a group within it down to this depth.
+fn first_process(folder: &Path, depth: usize) -> Option<u32> {
+    let text = sysfs::read_long_text(&folder.join("cgroup.procs")).ok()?;
+    let own = text.lines().find_map(|line| line.trim().parse().ok());
+    let inner = || {
+        let folders = fs::read_dir(folder).ok()?.flatten().filter(|entry| entry.file_type().is_ok_and(|t| t.is_dir()));
+        folders.take(64).find_map(|entry| first_process(&entry.path(), depth.checked_sub(1)?))
+    };
+    own.or_else(inner)
+}
+
+fn user(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("user-").and_then(|rest| rest.strip_suffix(".slice"));
+    number.or_else(|| name.strip_prefix("uid_"))?.parse().ok()
+}
+
+fn container(name: &str) -> Option<&str> {
+    let id = match name.strip_suffix(".scope") {
+        None => name,
+        Some(scope) => {
+            let (runtime, id) = scope.rsplit_once('-')?;
+            if runtime.ends_with("conmon") {
+                return None;
+            }
+            id
+        }
+    };
+    (id.len() == CONTAINER_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+/// Returns the UID of a pod: 32 hexadecimal digits, in groups or not.
+fn pod(name: &str) -> Option<String> {
+    let id = match name.strip_suffix(".slice") {
+        None => name.strip_prefix("pod")?,
+        Some(slice) => slice.rsplit_once("-pod")?.1,
+    };
+    let id = id.replace('_', "-");
+    let digits = id.bytes().filter(|byte| *byte != b'-').collect::<Vec<_>>();
+    (digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit)).then_some(id)
+}
+
+/// Returns a name of systemd with its escapes `\x2d` resolved.
+fn unescaped(name: &str) -> String {
+    let mut parts = name.split("\\x");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(u8::is_ascii_graphic);
+        match (code, part.get(2..)) {
+            (Some(code), Some(rest)) => format!("{text}{}{rest}", char::from(code)),
+            _ => format!("{text}\\x{part}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const UID: &str = "6f5902ac-237d-4b43-9f32-8a6c5b3fd1c2";
+
+    fn known(path: &str) -> Option<(GroupKind, String, Option<u32>)> {
+        KnownGroup::of(Path::new(path)).map(|group| (group.kind, group.id, group.uid))
+    }
+
+    #[test]
+    fn f47_groups_are_recognised_in_every_form_of_their_names() {
+        let short = ID[..12].to_owned();
+        for path in [
+            format!("docker/{ID}"),
+            format!("system.slice/docker-{ID}.scope"),
+            format!("kubepods/burstable/pod{UID}/{ID}"),
+            format!("kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope"),
+            format!("kubepods.slice/crio-{ID}.scope"),
+            format!("machine.slice/libpod-{ID}.scope"),
+            format!("system.slice/docker\\x2d{ID}.scope"),
+        ] {
+            assert_eq!(known(&path), Some((GroupKind::Container, short.clone(), None)), "{path}");
+        }
+        let rootless = format!("user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope");
+        assert_eq!(known(&rootless), Some((GroupKind::Container, short, Some(1000))));
+        let escaped = UID.replace('-', "_");
+        for path in [
+            format!("kubepods/pod{UID}"),
+            format!("kubepods/besteffort/pod{UID}"),
+            format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{escaped}.slice"),
+            format!("kubepods.slice/kubepods-pod{escaped}.slice"),
+            format!("kubelet/kubepods/pod{UID}"),
+        ] {
+            assert_eq!(known(&path), Some((GroupKind::Pod, UID.to_owned(), None)), "{path}");
+        }
+        assert_eq!(known("user.slice/user-1000.slice"), Some((GroupKind::User, "1000".into(), Some(1000))));
+        assert_eq!(known("slurm/uid_1000"), Some((GroupKind::User, "1000".into(), Some(1000))));
+        for path in [
+            "",
+            "system.slice",
+            "user.slice/user-x.slice",
+            "user.slice/user-99999999999.slice",
+            &format!("podx{UID}"),
+            &format!("pod{UID}"),
+            &format!("machine.slice/libpod-conmon-{ID}.scope"),
+            &format!("docker/{}", &ID[1..]),
+            "kubepods/pod-------",
+            "a\\xzz.scope",
+            "a\\x2",
+            "\\x",
+        ] {
+            assert_eq!(known(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn f47_groups_are_found_in_trees_of_v1_v2_and_both() {
+        let write = |path: &Path, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for hierarchy in ["", "cpuacct", "cpu,cpuacct"] {
+            let dir = tempfile::tempdir().unwrap();
+            let roots = Roots { sysfs: dir.path().join("sys"), procfs: dir.path().join("proc"), ..Roots::default() };
+            let mount = roots.sysfs.join("fs/cgroup").join(hierarchy);
+            let pod = format!("kubepods/pod{UID}");
+            for path in [pod.clone(), format!("{pod}/{ID}"), format!("{pod}/{ID}/docker/{ID}"), "slurm/uid_7".into()] {
+                fs::create_dir_all(mount.join(path)).unwrap();
+            }
+            std::os::unix::fs::symlink(&mount, mount.join("around")).unwrap();
+            let all = [GroupKind::Container, GroupKind::Pod, GroupKind::User];
+            let found = find_groups(&roots, &all, 10);
+            let kinds: Vec<GroupKind> = found.iter().map(|group| group.kind).collect();
+            assert_eq!(kinds, all, "{hierarchy:?}: {found:?}");
+            assert_eq!(found[0].path, Path::new(&format!("{pod}/{ID}")), "the outermost");
+            assert_eq!(find_groups(&roots, &[GroupKind::User], 10).len(), 1);
+            assert_eq!(find_groups(&roots, &all, 2).len(), 2);
+            assert_eq!(group_name(&roots, &found[1].path), None);
+            write(&mount.join(&pod).join("cgroup.procs"), "");
+            write(&mount.join(&pod).join(ID).join("cgroup.procs"), "77\n");
+            write(&dir.path().join("proc/77/environ"), "A=b\0POD_NAME=train-0\0POD_NAMESPACE=ml\0");
+            assert_eq!(group_name(&roots, &found[1].path).as_deref(), Some("ml/train-0"));
+            write(&dir.path().join("proc/77/environ"), "HOSTNAME=a\u{1b}[2J\0");
+            assert_eq!(group_name(&roots, &found[1].path), None, "a name from outside is checked");
+        }
+    }
+}
