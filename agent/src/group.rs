@@ -7,17 +7,15 @@ use std::fs;
 #[must_use]
 pub fn group_id(name: &str) -> Option<u32> {
     let text = fs::read_to_string("/etc/group").ok()?;
-    let (id, _) = in_file(&text, name)?;
+    let id = in_file(&text, name)?;
     let is_own = || rustix::process::getgroups().is_ok_and(|own| own.iter().any(|group| group.as_raw() == id));
     (rustix::process::geteuid().is_root() || is_own()).then_some(id)
 }
 
-/// Returns the id of a group and the names of its members from the text of `/etc/group`: lines of `name:password:id:members`, group(5).
-pub(crate) fn in_file<'a>(text: &'a str, name: &str) -> Option<(u32, Vec<&'a str>)> {
+/// Returns the id of a group from the text of `/etc/group`: lines of `name:password:id:members`, group(5).
+pub(crate) fn in_file(text: &str, name: &str) -> Option<u32> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    let mut fields = line.split(':').skip(1);
-    let id = fields.next()?.parse().ok()?;
-    Some((id, fields.next().unwrap_or_default().split(',').map(str::trim).collect()))
+    line.split(':').nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -27,7 +25,7 @@ mod tests {
     #[test]
     fn a_group_is_found_by_its_whole_name() {
         let text = "root:x:0:\neco22:x:7:\neco2:x:991:anna,ben\nbroken\n";
-        assert_eq!(in_file(text, "eco2"), Some((991, vec!["anna", "ben"])));
+        assert_eq!(in_file(text, "eco2"), Some(991));
         assert_eq!((in_file(text, "eco"), in_file(text, "broken")), (None, None));
         assert_eq!(group_id("no such group"), None);
     }

@@ -122,6 +122,12 @@ impl History {
         true
     }
 
+    /// Moves all times.
+    pub(crate) fn shift(&mut self, seconds: f64) {
+        self.rows.iter_mut().for_each(|row| row.t += seconds);
+        self.cumulative.iter_mut().for_each(|points| points.t0 += seconds);
+    }
+
     /// Returns the energy since the start.
     pub(crate) fn cumulative(&self) -> Option<Cumulative> {
         self.cumulative.clone()

@@ -1,13 +1,20 @@
-//! Decides whether the user at the other end of the Unix socket may see everything.
+//! Decides who is at the other end of the Unix socket ([`Trust`]), and limits the connections of each user.
+//!
+//! The kernel states the user and the process. A process in another PID namespace, such as that of a container, may be any user there:
+//! its root can become every user without having rights on this machine. So such a process counts as no user, and sees what everyone sees.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::unix::UCred;
 
 use crate::group::in_file;
 
 /// Name of the group whose members may see everything.
 const GROUP: &str = "eco2";
+/// The user of processes in other PID namespaces: it has no jobs and no processes.
+const NO_USER: u32 = u32::MAX;
 
 /// Connections by the Unix socket at the same time.
 const MOST: usize = 64;
@@ -16,37 +23,56 @@ const KEPT: usize = 16;
 /// Largest number of connections of one user.
 const MOST_PER_USER: usize = 16;
 
-/// The group whose members may see everything, as the machine's files list it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Group {
-    /// Users that are trusted whatever their groups: root and the agent's own.
-    own: Option<u32>,
+/// Who may see everything: root, the agent's own user, and members of the group, as the process at the other end has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trust {
+    own: u32,
     gid: Option<u32>,
-    members: Vec<u32>,
 }
 
-impl Group {
-    /// Reads the group of this machine.
+/// What `/proc/PID/status` states of a process.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ProcessStatus {
+    /// Its effective user.
+    uid: Option<u32>,
+    /// Its supplementary groups.
+    groups: Vec<u32>,
+    /// Whether its PID namespace is that of the agent.
+    is_here: bool,
+}
+
+impl Trust {
+    /// Reads the id of the group on this machine.
     pub(crate) fn of_agent() -> Self {
-        let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
-        let group = Self::parse(&read("/etc/group"), &read("/etc/passwd"));
-        Self { own: Some(rustix::process::geteuid().as_raw()), ..group }
+        let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+        Self { own: rustix::process::geteuid().as_raw(), gid: in_file(&groups, GROUP) }
     }
 
-    /// Returns the group in the text of `/etc/group`, with the ids of its members from that of `/etc/passwd`.
-    fn parse(groups: &str, users: &str) -> Self {
-        let Some((gid, names)) = in_file(groups, GROUP) else { return Self::default() };
-        let user = |line: &str| {
-            let mut fields = line.split(':');
-            let is_member = fields.next().is_some_and(|name| names.contains(&name));
-            fields.nth(1).filter(|_| is_member)?.parse().ok()
+    /// Returns the user of a connection, and whether it may see everything.
+    pub(crate) fn of(self, peer: &UCred) -> (u32, bool) {
+        let status = peer.pid().and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
+        self.user(peer.uid(), peer.gid(), &ProcessStatus::parse(&status.unwrap_or_default()))
+    }
+
+    fn user(self, uid: u32, gid: u32, status: &ProcessStatus) -> (u32, bool) {
+        // Where the process is gone, another one may have its number by now: that of another user is not believed.
+        if !status.is_here || status.uid != Some(uid) {
+            return (NO_USER, false);
+        }
+        let is_member = self.gid.is_some_and(|group| group == gid || status.groups.contains(&group));
+        (uid, uid == 0 || uid == self.own || is_member)
+    }
+}
+
+impl ProcessStatus {
+    /// Parses the text, see proc_pid_status(5).
+    fn parse(text: &str) -> Self {
+        let numbers = |name: &str| -> Vec<u32> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap_or_default().split_whitespace().filter_map(|number| number.parse().ok()).collect()
         };
-        Self { own: None, gid: Some(gid), members: users.lines().filter_map(user).collect() }
-    }
-
-    /// Whether a process of this user and primary group may see everything.
-    pub(crate) fn trusts(&self, uid: u32, gid: u32) -> bool {
-        uid == 0 || self.own == Some(uid) || self.gid == Some(gid) || self.members.contains(&uid)
+        // `NSpid` has the process's number in each namespace from the reader's down to its own.
+        Self { uid: numbers("Uid").get(1).copied(), groups: numbers("Groups"), is_here: numbers("NSpid").len() == 1 }
     }
 }
 
@@ -101,14 +127,39 @@ mod tests {
         assert!(connections.enter(1000, false).is_some());
     }
 
+    const STATUS: &str = "Name:\tsh\nUid:\t1000\t1000\t1000\t1000\nGroups:\t4 990 1000 \nNSpid:\t4242\n";
+
     #[test]
-    fn members_of_the_group_are_trusted_by_list_or_primary_group() {
-        let users = "root:x:0:0::/:\nanna:x:1000:1000::/:\nben:x:1001:990::/:\ncara:x:1002:1002::/:\nbroken\n";
-        let group = Group::parse("eco2x:x:980:cara\neco2:x:990:anna, dora\n", users);
-        assert_eq!(group, Group { own: None, gid: Some(990), members: vec![1000] });
-        assert!(group.trusts(0, 5) && group.trusts(1000, 1000) && group.trusts(1001, 990));
-        assert!(!group.trusts(1002, 1002) && !group.trusts(990, 1002));
-        let none = Group::parse("", users);
-        assert!(none.trusts(0, 0) && !none.trusts(1000, 0), "without the group only root");
+    fn members_of_the_group_are_those_whose_process_has_it() {
+        let trust = Trust { own: 500, gid: Some(990) };
+        let status = ProcessStatus::parse(STATUS);
+        assert_eq!(status, ProcessStatus { uid: Some(1000), groups: vec![4, 990, 1000], is_here: true });
+        assert_eq!(trust.user(1000, 1000, &status), (1000, true), "by a supplementary group, wherever it is listed");
+        let without = ProcessStatus { groups: vec![4], ..ProcessStatus::parse(STATUS) };
+        assert_eq!(trust.user(1000, 1000, &without), (1000, false), "was a member once");
+        assert_eq!(trust.user(1000, 990, &without), (1000, true), "by the primary group");
+        let of = |uid| ProcessStatus { uid: Some(uid), groups: Vec::new(), is_here: true };
+        assert_eq!((trust.user(0, 0, &of(0)), trust.user(500, 1, &of(500))), ((0, true), (500, true)));
+        let no_group = Trust { own: 500, gid: None };
+        assert_eq!(no_group.user(1000, 1000, &status), (1000, false));
+    }
+
+    #[test]
+    fn process_of_a_container_or_of_another_user_is_no_user() {
+        let trust = Trust { own: 0, gid: Some(990) };
+        let contained = ProcessStatus::parse(&STATUS.replace("NSpid:\t4242", "NSpid:\t4242\t1"));
+        assert_eq!(trust.user(1000, 990, &contained), (NO_USER, false));
+        assert_eq!(
+            trust.user(0, 0, &ProcessStatus { uid: Some(0), groups: vec![990], is_here: false }),
+            (NO_USER, false)
+        );
+        assert_eq!(
+            trust.user(0, 0, &ProcessStatus::parse(STATUS)),
+            (NO_USER, false),
+            "the number is another process's"
+        );
+        for text in ["", "NSpid:\n", "Uid:\t0\nNSpid:\t1\n", "NSpid 1\nUid 0 0 0 0", "\0"] {
+            assert_eq!(trust.user(0, 0, &ProcessStatus::parse(text)), (NO_USER, false), "{text:?}");
+        }
     }
 }

@@ -54,6 +54,11 @@ impl PowerTracks {
         self.samples.push_back(Sample { wall_ns: public.wall_ns, energy_uj });
     }
 
+    /// Moves all times.
+    pub(crate) fn shift(&mut self, by_ns: i64) {
+        self.samples.iter_mut().for_each(|sample| sample.wall_ns = sample.wall_ns.saturating_add(by_ns));
+    }
+
     /// Returns the counters of the devices between two times, milliseconds since 1970. Times without a value belong to the next
     /// sample, whose power is then the mean over them.
     pub(crate) fn counters(&self, start_ms: f64, end_ms: f64) -> Value {

@@ -58,6 +58,12 @@ impl JobSamples {
         }
     }
 
+    /// Moves all times.
+    pub(crate) fn shift(&mut self, by_ns: i64) {
+        let points = self.jobs.values_mut().flat_map(|job| &mut job.points);
+        points.for_each(|point| point.wall_ns = point.wall_ns.saturating_add(by_ns));
+    }
+
     /// Returns the points of the newest job with an id, with the user to whom it belongs.
     pub(crate) fn of(&self, id: &str) -> Option<(u32, &[Point])> {
         let newest = self.jobs.range((id.to_owned(), i64::MIN)..=(id.to_owned(), i64::MAX)).next_back();

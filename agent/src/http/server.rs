@@ -25,7 +25,7 @@ use super::control::JobControl;
 use super::dispatch;
 use super::error::HttpFault;
 use super::listen::{self, Inherited, Protection};
-use super::peer::{Connections, Group};
+use super::peer::{Connections, Trust};
 use super::places::{Activity, Places};
 use super::rate::RateLimit;
 use super::reply::{Content, Reply};
@@ -228,7 +228,7 @@ async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>,
 }
 
 async fn accept_unix(listener: tokio::net::UnixListener, service: Arc<Service>) {
-    let group = Group::of_agent();
+    let trust = Trust::of_agent();
     let connections = Connections::default();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -236,10 +236,10 @@ async fn accept_unix(listener: tokio::net::UnixListener, service: Arc<Service>) 
             continue;
         };
         let Ok(peer) = stream.peer_cred() else { continue };
-        let trusted = group.trusts(peer.uid(), peer.gid());
+        let (uid, trusted) = trust.of(&peer);
         // A user with too many connections is refused at once, and keeps no other user out.
-        let Some(place) = connections.enter(peer.uid(), trusted) else { continue };
-        let channel = Channel::Unix { uid: peer.uid(), trusted };
+        let Some(place) = connections.enter(uid, trusted) else { continue };
+        let channel = Channel::Unix { uid, trusted };
         let service = Arc::clone(&service);
         tokio::spawn(async move {
             serve(stream, channel, service, &Arc::default()).await;

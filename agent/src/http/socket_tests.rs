@@ -108,6 +108,37 @@ fn lease_is_granted_to_those_who_may_see_fine_energies() {
     assert_eq!(control.0.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
+/// Asks the socket that a variable names; run in another PID namespace by the test below.
+#[test]
+fn asks_from_another_namespace() {
+    let Some(socket) = std::env::var_os("ECO2_TEST_SOCKET") else { return };
+    print!("{}", exchange(UnixStream::connect(socket).unwrap(), &METRICS.replace("localhost", "any")));
+}
+
+// Root of a container is not root of the machine: what it sees over a mounted socket is what everyone sees.
+#[test]
+fn root_of_another_pid_namespace_sees_what_everyone_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("eco2.sock");
+    let options = HttpOptions { socket: Some(socket.clone()), ..HttpOptions::default() };
+    let _server = HttpServer::start(&options, latest(9)).unwrap();
+    let ask = |program: &str, before: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        command.args(before).env("ECO2_TEST_SOCKET", &socket);
+        if program == "unshare" {
+            command.arg(std::env::current_exe().unwrap());
+        }
+        let name = "http::server::socket_tests::asks_from_another_namespace";
+        command.args(["--exact", name, "--nocapture"]).output().ok().map(|ran| String::from_utf8(ran.stdout).unwrap())
+    };
+    let here = ask(std::env::current_exe().unwrap().to_str().unwrap(), &[]).unwrap();
+    assert!(here.contains("run=\"48213\""), "{here}");
+    match ask("unshare", &["--pid", "--fork"]).filter(|answer| answer.contains("HTTP/1.1")) {
+        None => eprintln!("skipped: this user may not make a PID namespace"),
+        Some(there) => assert!(there.contains(" 200 OK") && !there.contains("48213"), "{there}"),
+    }
+}
+
 #[test]
 fn token_is_read_from_a_file_that_only_its_owner_can_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,6 +25,10 @@ use crate::snapshot::Snapshot;
 pub(crate) const CONSUMERS: &str = "consumers";
 /// Seconds between two lists of consumers.
 const CONSUMERS_EVERY: u64 = 5;
+/// Difference between the wall clock and the stream's time from which on the clock was set, nanoseconds. Time servers correct less.
+const CLOCK_SET_NS: i64 = 5_000_000_000;
+/// A clock before this was never set, nanoseconds since 1970: 2020-01-01.
+const NEVER_SET_NS: i64 = 1_577_836_800_000_000_000;
 /// Events and gaps that a document contains.
 const LAST: usize = 50;
 
@@ -173,7 +177,13 @@ impl State {
         }
         let public = &views.public;
         let at = i64::try_from(public.at_ns).unwrap_or(i64::MAX);
-        let anchor = *self.anchor_ns.get_or_insert(public.wall_ns.saturating_sub(at));
+        let by_wall = public.wall_ns.saturating_sub(at);
+        let set_ns = by_wall.saturating_sub(*self.anchor_ns.get_or_insert(by_wall));
+        if set_ns.saturating_abs() > CLOCK_SET_NS {
+            let last_ns = last.as_ref().map_or(public.wall_ns, |last| last.public.wall_ns);
+            self.clock_was_set(set_ns, last_ns < NEVER_SET_NS || set_ns < 0);
+        }
+        let anchor = self.anchor_ns.unwrap_or(by_wall);
         self.seconds += 1;
         let columns = |snapshot: &Snapshot| live::gpus(snapshot).map(|gpu| gpu.id.clone()).collect::<Vec<_>>();
         let is_same = |last: &Views| {
@@ -199,6 +209,24 @@ impl State {
             self.ring.push(Message { name: CONSUMERS, exact: text(Rights::All), coarse: text(Rights::Coarse) });
         }
         true
+    }
+
+    /// Follows the wall clock, which has moved against the monotonic one, and makes pages load the document again. Times before are
+    /// moved too where they were wrong (the clock had never been set), or would lie ahead. Else the machine slept, or the clock was late:
+    /// the time in between has no values.
+    fn clock_was_set(&mut self, by_ns: i64, moves_before: bool) {
+        let seconds = by_ns as f64 / 1e9;
+        self.anchor_ns = self.anchor_ns.map(|anchor| anchor.saturating_add(by_ns));
+        self.send("snapshot", &json!({}));
+        if !moves_before {
+            return;
+        }
+        self.history.shift(seconds);
+        self.power.shift(by_ns);
+        self.jobs.shift(by_ns);
+        self.gap_from = self.gap_from.map(|from| from + seconds);
+        self.gaps.iter_mut().for_each(|(from, to, _)| (*from, *to) = (*from + seconds, *to + seconds));
+        self.events.iter_mut().for_each(|event| event.t += seconds);
     }
 
     fn sample(&mut self, views: &Views, before: Option<&Snapshot>, anchor: i64) {

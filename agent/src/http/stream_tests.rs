@@ -85,3 +85,36 @@ fn user_gets_own_jobs_from_the_stream_and_others_none() {
     assert!(own.contains("48213") && !own.contains("48214"));
     assert!(!none.contains("4821") && none.contains("Idle"));
 }
+
+#[test]
+fn clock_that_is_set_moves_the_times_before_and_sleep_leaves_a_hole() {
+    let second_ns = 1_000_000_000_i64;
+    // Starts in 1970, is set to 2023, sleeps for an hour, is set back by a minute.
+    let wall = |second: i64| match second {
+        ..=5 => second,
+        6..=10 => 1_700_000_000 + second,
+        11..=15 => 1_700_003_600 + second,
+        _ => 1_700_003_540 + second,
+    };
+    let stream = Stream::new(1);
+    let times = |until: u64| {
+        let history = json(&stream, Rights::All)["history"]["t"].clone();
+        let times: Vec<f64> = serde_json::from_value(history).unwrap();
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{until}: {times:?}");
+        (times[0], times[times.len() - 1])
+    };
+    let record = |from: u64, until: u64| {
+        for second in from..=until {
+            let mut one = snapshot(second, Resolution::PUBLIC);
+            one.wall_ns = wall(i64::try_from(second).unwrap()) * second_ns;
+            let one = Arc::new(one);
+            stream.record(Views { full: Arc::clone(&one), public: one }, None);
+        }
+        times(until)
+    };
+    assert_eq!(record(1, 5), (1.0, 5.0));
+    assert_eq!(record(6, 10), (1_700_000_001.0, 1_700_000_010.0), "what came before is moved");
+    assert_eq!(record(11, 15), (1_700_000_001.0, 1_700_003_615.0), "an hour without values");
+    assert_eq!(record(16, 20), (1_699_999_941.0, 1_700_003_560.0), "nothing lies ahead");
+    assert!(stream.power(0.0, f64::MAX)[0]["samples"]["data"].as_array().unwrap().len() > 10);
+}
