@@ -1,7 +1,5 @@
 //! Runs `eco2 job`, which begins, ends and lists the jobs of the node agent.
 
-mod client;
-
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,10 +9,10 @@ use eco2_report::{duration_text, energy_text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::agent_client::{AgentClient, AgentPlace, RefusedByAgent};
 use crate::args::job::{AgentArgs, BeginJobArgs, EndJobArgs, JobAction, JobArgs, ListJobsArgs};
 use crate::failure::UsageError;
 use crate::out;
-use client::{AgentClient, RefusedByAgent};
 
 /// Status of an answer about a job that goes on already.
 const EXISTS: u16 = 409;
@@ -35,7 +33,7 @@ pub(crate) fn job(args: &JobArgs) -> anyhow::Result<u8> {
 }
 
 fn connect(args: &AgentArgs) -> anyhow::Result<AgentClient> {
-    AgentClient::connect(args.dir.as_deref())
+    AgentClient::connect(&AgentPlace::Folder(args.dir.clone()))
 }
 
 fn begin(args: &BeginJobArgs) -> anyhow::Result<u8> {

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "serve")]
+mod agent_client;
 mod args;
 mod check_budget;
 mod clock_zone;

@@ -1,8 +1,7 @@
 //! Runs `eco2 top`: what the node agent shows, in a terminal. Without a terminal, one screen is printed.
 //!
-//! `client` asks the agent, `node` turns its answer into a screen's values, `eco2_report` lays them out, and `screen` has the terminal.
+//! `agent_client` asks the agent, `node` turns its answer into a screen's values, `eco2_report` lays them out, and `screen` has the terminal.
 
-mod client;
 mod node;
 mod screen;
 
@@ -14,9 +13,9 @@ use eco2_core::schema::Report;
 use eco2_report::{TopFrame, TopView, top_lines, top_of_run};
 use jiff::Zoned;
 
-use self::client::Agent;
 use self::node::Nodes;
 use self::screen::{Key, Screen};
+use crate::agent_client::{AgentClient, AgentPlace};
 use crate::args::TopArgs;
 use crate::{out, settings};
 
@@ -46,15 +45,15 @@ pub(crate) fn top(args: &TopArgs) -> anyhow::Result<u8> {
         let report = eco2::read_whole(run, &settings::resolve(Layer::default())?, Unrelated::Refused)?;
         return show(&mut Stored { report, at_ns: 0, paused: false });
     }
-    let agent = match &args.url {
-        Some(url) => Agent::at_url(url, args.token_file.as_deref())?,
-        None => Agent::in_folder(args.dir.as_deref())?,
+    let place = match &args.url {
+        Some(url) => AgentPlace::at_url(url, args.token_file.as_deref())?,
+        None => AgentPlace::Folder(args.dir.clone()),
     };
     if args.json {
-        out::data(&out::document(&agent.get(NODE)?))?;
+        out::data(&out::document(&AgentClient::connect(&place)?.ask("GET", NODE, None)?))?;
         return Ok(0);
     }
-    show(&mut Live::new(agent, args.interval))
+    show(&mut Live::new(place, args.interval))
 }
 
 /// What a screen shows.
@@ -113,7 +112,9 @@ fn show(subject: &mut impl Subject) -> anyhow::Result<u8> {
 
 /// A node.
 struct Live {
-    agent: Agent,
+    place: AgentPlace,
+    /// `None`: to be connected again.
+    agent: Option<AgentClient>,
     interval: Duration,
     nodes: Nodes,
     frame: TopFrame,
@@ -123,13 +124,32 @@ struct Live {
 }
 
 impl Live {
-    fn new(agent: Agent, interval: Duration) -> Self {
-        Self { agent, interval, nodes: Nodes::default(), frame: TopFrame::default(), seen: None, paused: false }
+    fn new(place: AgentPlace, interval: Duration) -> Self {
+        Self {
+            place,
+            agent: None,
+            interval,
+            nodes: Nodes::default(),
+            frame: TopFrame::default(),
+            seen: None,
+            paused: false,
+        }
     }
 
     /// Asks the agent once.
     fn ask(&mut self) -> anyhow::Result<()> {
-        let document = self.agent.get(NODE)?;
+        // The agent closes a connection on which it has waited for some seconds.
+        let kept =
+            self.agent.take().and_then(|mut agent| agent.ask("GET", NODE, None).ok().map(|found| (agent, found)));
+        let (agent, document) = match kept {
+            Some(kept) => kept,
+            None => {
+                let mut agent = AgentClient::connect(&self.place)?;
+                let document = agent.ask("GET", NODE, None)?;
+                (agent, document)
+            }
+        };
+        self.agent = Some(agent);
         let number = document["sequence"].as_u64().unwrap_or(0);
         if self.seen.is_none_or(|(seen, _)| seen != number) {
             self.seen = Some((number, Instant::now()));

@@ -33,5 +33,5 @@ mod writer;
 pub use header::{DEAD_NS, FINE, Header, PUBLIC, PageFault, SLOTS, Steps};
 pub use local::remote_kind;
 pub(crate) use reader::SYSTEM;
-pub use reader::{PageReader, PageState};
+pub use reader::{PageReader, PageState, folder_owner};
 pub use writer::{PageSpec, PageWriter};

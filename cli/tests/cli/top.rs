@@ -34,7 +34,7 @@ fn one_screen_is_printed_without_a_terminal() {
     assert!(document["total_uj"].as_u64().is_some() && document["devices"][0]["id"] == "package-0", "{document}");
     drop(agent);
     let dead = ran(&mut top(&rig, &["--dir", &folder]));
-    assert!(dead.code == Some(1) && dead.err.contains("docs/runbooks.md"), "{dead:?}");
+    assert!(dead.code == Some(1) && dead.err.contains("eco2 serve"), "{dead:?}");
 }
 
 #[test]

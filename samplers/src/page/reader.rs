@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,19 +50,16 @@ impl PageReader {
     /// # Errors
     /// [`PageFault`] with the reason for which it is not used.
     pub fn attach(folder: &Path, name: &str, boot_id: &str, now_ns: u64) -> Result<Self, PageFault> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let place = open(folder, flags | OFlags::DIRECTORY, Mode::empty()).map_err(io::Error::from)?;
-        let place_stat = fstat(&place).map_err(io::Error::from)?;
-        let is_system = folder == Path::new(SYSTEM);
-        check_owner(&place_stat, is_system.then_some(place_stat.st_uid), "its folder")?;
+        let (place, owner) = trusted_folder(folder)?;
         // Without NONBLOCK, opening a pipe would wait.
-        let file = openat(&place, name, flags | OFlags::NONBLOCK, Mode::empty()).map_err(io::Error::from)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = openat(&place, name, flags, Mode::empty()).map_err(io::Error::from)?;
         let mut file = File::from(file);
         let stat = fstat(&file).map_err(io::Error::from)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(PageFault::NotAPage);
         }
-        check_owner(&stat, Some(place_stat.st_uid), "it")?;
+        check_owner(&stat, Some(owner), "it")?;
         if let Some(kind) = remote_kind(&file) {
             return Err(PageFault::NotLocal(kind));
         }
@@ -126,6 +124,27 @@ impl PageReader {
         // Relaxed: of a read-only mapping only relaxed loads are allowed.
         self.lines.head().and_then(|head| head.word(STATE)).map_or(0, |word| word.load(Ordering::Relaxed))
     }
+}
+
+/// Opens the folder of an agent, and returns it with its owner.
+///
+/// # Errors
+/// [`PageFault::NotTrusted`] if it belongs to neither root nor this user nor is [`SYSTEM`], or if other users can write to it.
+fn trusted_folder(folder: &Path) -> Result<(OwnedFd, u32), PageFault> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let place = open(folder, flags, Mode::empty()).map_err(io::Error::from)?;
+    let stat = fstat(&place).map_err(io::Error::from)?;
+    let is_system = folder == Path::new(SYSTEM);
+    check_owner(&stat, is_system.then_some(stat.st_uid), "its folder")?;
+    Ok((place, stat.st_uid))
+}
+
+/// Returns the owner of an agent's folder, whose files and socket there are trusted as those of root and of this user are.
+///
+/// # Errors
+/// [`PageFault::NotTrusted`] for a folder that others could have made or could write to; an error of the system for one that cannot be opened.
+pub fn folder_owner(folder: &Path) -> Result<u32, PageFault> {
+    trusted_folder(folder).map(|(_, owner)| owner)
 }
 
 /// Checks that a file or folder belongs to root, to this user or to `other`, and that no other user can write to it.
