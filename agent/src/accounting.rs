@@ -57,6 +57,8 @@ pub(crate) struct Accounting {
     groups_ns: u64,
     /// When the jobs that go on were recorded last.
     recorded_ns: u64,
+    /// Number of domains in the journal.
+    kept_domains: usize,
     /// The processes that drivers listed last.
     listed: Vec<u32>,
     /// Faults that were reported, so that each is reported once.
@@ -87,6 +89,7 @@ impl Accounting {
             latest,
             by: Vec::new(),
             groups_ns: 0,
+            kept_domains: 0,
             next_ns,
             recorded_ns,
             listed,
@@ -148,6 +151,11 @@ impl Accounting {
         let tick = if let Input::Tick { now_ns } = &input { Some(*now_ns) } else { None };
         self.node.take(input);
         if let Some(now_ns) = tick {
+            if self.node.domain_count() > self.kept_domains {
+                // The next agent goes on from their first readings, also where this one is killed within its first second.
+                self.kept_domains = self.node.domain_count();
+                self.keep();
+            }
             let published = self.pages.publish(&mut self.node, now_ns);
             published.unwrap_or_else(|error| self.warn(format!("a page is not published: {error}")));
         }

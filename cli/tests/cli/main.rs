@@ -40,6 +40,8 @@ mod stub;
 mod supplements;
 mod terminal;
 #[cfg(feature = "serve")]
+mod through_agent;
+#[cfg(feature = "serve")]
 mod top;
 mod trust;
 mod ui;
