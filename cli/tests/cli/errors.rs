@@ -91,12 +91,12 @@ fn a_full_disk_is_reported() {
 fn program_or_script_in_place_of_a_command_is_a_hint_at_run() {
     let rig = Rig::bare();
     rig.put("train.py", "");
-    fs::set_permissions(rig.put("job", ""), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(rig.put("steps", ""), fs::Permissions::from_mode(0o755)).unwrap();
     for (words, line) in [
         ("sh -c true", "sh -c true"),
         ("train.py --lr 1;2", "python train.py --lr '1;2'"),
-        ("job", "./job"),
-        ("./job", "./job"),
+        ("steps", "./steps"),
+        ("./steps", "./steps"),
     ] {
         let ran = rig.eco2(words);
         let word = words.split(' ').next().unwrap();
