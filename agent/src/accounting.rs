@@ -3,6 +3,7 @@
 
 mod groups;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eco2_core::schema::EventKind;
@@ -27,6 +28,10 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Jobs that go on at one time, and those of one user who is no operator.
 const MAX_JOBS: usize = 1_000;
 const MAX_OWN: usize = 100;
+/// Of all, kept for operators such as the prolog of a scheduler.
+const KEPT_JOBS: usize = 200;
+/// Ended jobs of one user that are listed.
+const MAX_OWN_ENDED: usize = 50;
 /// Time between two records of a job that goes on: after a power cut its energy is at most as old.
 const PROGRESS_NS: u64 = 10 * SECOND_NS;
 /// Ended jobs that are listed, and for how long.
@@ -191,13 +196,18 @@ impl Accounting {
 
     /// Follows ended jobs no longer, and lists old ones no longer.
     fn forget(&mut self, now: Instant) {
-        let ended = self.node.jobs().filter_map(|(key, state)| Some((key, state.ended?.ns, state.job.kind)));
-        let (of_groups, jobs): (Vec<_>, Vec<_>) = ended.partition(|(_, _, kind)| kind.is_of_group());
+        let ended =
+            self.node.jobs().filter_map(|(key, state)| Some((key, state.ended?.ns, state.job.owner(), state.job.kind)));
+        let (of_groups, jobs): (Vec<_>, Vec<_>) = ended.partition(|(.., kind)| kind.is_of_group());
         for (ended, listed_ns) in [(jobs, LISTED_NS), (of_groups, GROUP_LISTED_NS)] {
-            let beyond = ended.len().saturating_sub(MAX_ENDED);
-            for (index, (key, ended_ns, _)) in ended.into_iter().enumerate() {
+            let mut listed = BTreeMap::new();
+            // The newest first. Those of one user never take the places of others.
+            for (index, (key, ended_ns, uid, _)) in ended.into_iter().rev().enumerate() {
                 self.usage.forget(key);
-                if index < beyond || now.ns.saturating_sub(ended_ns) > listed_ns {
+                let own: &mut usize = listed.entry(uid).or_default();
+                *own += 1;
+                let is_beyond = index >= MAX_ENDED || (uid != 0 && *own > MAX_OWN_ENDED);
+                if is_beyond || now.ns.saturating_sub(ended_ns) > listed_ns {
                     self.node.forget_job(key);
                 }
             }
@@ -253,28 +263,35 @@ impl Accounting {
         match request {
             Request::Begin { job, by, reply } => {
                 let begun = self.begin(job, by);
-                // The caller may have given up.
-                let _ = reply.try_send(begun);
+                let key = begun.as_ref().ok().copied();
+                if let (false, Some(key)) = (reply(begun), key) {
+                    // Its caller has given up, and may begin it again.
+                    self.end_as(key, now(), None, EndReason::Request);
+                }
             }
             Request::End { id, by, steps, reply } => {
                 let ended = self.end(&id, by, steps);
-                let _ = reply.try_send(ended);
+                // One whose caller has given up has ended as well.
+                reply(ended);
             }
             Request::Stop => {}
         }
     }
 
-    fn begin(&mut self, job: Job, by: Peer) -> Result<(), JobError> {
+    fn begin(&mut self, job: Job, by: Peer) -> Result<JobKey, JobError> {
         job.check()?;
         let is_open = |state: &JobState| state.ended.is_none() && state.job.kind == ConsumerKind::Job;
         let open = || self.node.jobs().filter(|(_, state)| is_open(state));
-        if open().any(|(_, state)| state.job.id == job.id) {
+        // No user can take an id from another, or from a scheduler, which begins jobs for users.
+        let is_same = |other: &Job| other.id == job.id && other.uid == job.uid && other.by_operator == job.by_operator;
+        if open().any(|(_, state)| is_same(&state.job)) {
             return Err(JobError::GoesOn(job.id));
         }
-        if open().count() >= MAX_JOBS {
-            return Err(JobError::TooMany(MAX_JOBS));
+        let most = if by.is_operator { MAX_JOBS } else { MAX_JOBS - KEPT_JOBS };
+        if open().count() >= most {
+            return Err(JobError::TooMany(most));
         }
-        if !by.is_operator && open().filter(|(_, state)| state.job.uid == by.uid).count() >= MAX_OWN {
+        if !by.is_operator && open().filter(|(_, state)| state.job.owner() == by.uid).count() >= MAX_OWN {
             return Err(JobError::TooMany(MAX_OWN));
         }
         let started = match &job.processes {
@@ -294,14 +311,17 @@ impl Accounting {
         self.usage.follow(key, processes);
         self.node.nest_jobs(&self.usage.parents());
         self.record(key);
-        Ok(())
+        Ok(key)
     }
 
-    fn end(&mut self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
+    fn end(&mut self, id: &str, by: Peer, steps: Option<u64>) -> Result<JobKey, JobError> {
         let own = self.node.jobs().filter(|(_, state)| by.may_see(state.job.uid) && state.may_be_ended());
-        let newest = own.filter(|(_, state)| state.job.id == id).map(|(key, _)| key).last();
-        let key = newest.ok_or_else(|| JobError::NotFound(id.to_owned()))?;
+        // Of several of this id, one that goes on, the caller's own kind, and the newest.
+        let order =
+            |(key, state): &(JobKey, &JobState)| (state.ended.is_none(), state.job.by_operator == by.is_operator, *key);
+        let best = own.filter(|(_, state)| state.job.id == id).max_by_key(order).map(|(key, _)| key);
+        let key = best.ok_or_else(|| JobError::NotFound(id.to_owned()))?;
         self.end_as(key, now(), steps, EndReason::Request);
-        Ok(())
+        Ok(key)
     }
 }

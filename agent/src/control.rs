@@ -1,6 +1,6 @@
 //! Passes requests for jobs that came over HTTP to the accounting thread.
 
-use crate::http::{Caller, JobControl, JobEnd, JobFault, JobRequest};
+use crate::http::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};
 use crate::jobs::{Job, JobError, JobProcesses};
 use crate::requests::Peer;
 use crate::service::Jobs;
@@ -11,21 +11,28 @@ impl JobControl for Jobs {
         Self::lease(self);
     }
 
-    fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault> {
+    fn begin(&self, job: JobRequest, caller: Caller, done: JobDone) {
         let by = peer(caller);
         let processes = match (job.pid, job.cgroup) {
             (Some(pid), _) => JobProcesses::Tree(pid),
             // Clients write the path as the kernel does, from the mount point on.
             (None, Some(path)) => JobProcesses::Group(path.strip_prefix("/").map(Into::into).unwrap_or(path)),
-            (None, None) => return Err(JobFault::Refused("name the processes of the job: pid or cgroup".to_owned())),
+            (None, None) => {
+                done(Err(JobFault::Refused("name the processes of the job: pid or cgroup".to_owned())));
+                return;
+            }
         };
         let (name, uid) = (job.name.unwrap_or_else(|| job.id.clone()), job.uid.unwrap_or(by.uid));
         let kind = ConsumerKind::Job;
-        self.begin_job(Job { id: job.id, name, uid, processes, kind, labels: job.labels }, by).map_err(fault)
+        self.pass_begin(
+            Job { id: job.id, name, uid, processes, kind, by_operator: by.is_operator, labels: job.labels },
+            by,
+            Box::new(|begun| done(begun.map_err(fault))),
+        );
     }
 
-    fn end(&self, id: &str, end: JobEnd, caller: Caller) -> Result<(), JobFault> {
-        self.end_job(id, peer(caller), end.steps).map_err(fault)
+    fn end(&self, id: &str, end: JobEnd, caller: Caller, done: JobDone) {
+        self.pass_end(id, peer(caller), end.steps, Box::new(|ended| done(ended.map_err(fault))));
     }
 }
 

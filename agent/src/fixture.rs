@@ -40,6 +40,7 @@ fn device(id: &str, component: Component, is_summed: bool, seconds: u64) -> Devi
 /// Returns a job of a user.
 pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>) -> Consumer {
     Consumer {
+        key: id.bytes().fold(0, |key: u64, byte| key.wrapping_mul(31).wrapping_add(byte.into())),
         id: id.to_owned(),
         kind: "job",
         name: format!("secret-{id} <script>alert(1)</script>"),

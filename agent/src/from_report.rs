@@ -125,6 +125,7 @@ pub fn run_emissions(report: &Report) -> Option<Emissions> {
 fn consumers(report: &Report) -> Vec<Consumer> {
     let Some(attribution) = &report.attribution else { return Vec::new() };
     let one = |kind: &'static str, name: &str, energy_uj, low_uj, high_uj, steps| Consumer {
+        key: if kind == "others" { 2 } else { 1 },
         id: kind.to_owned(),
         kind,
         name: name.to_owned(),

@@ -33,7 +33,7 @@ mod subscribe;
 mod tls;
 
 pub use access::{Anonymous, new_token};
-pub use control::{Caller, JobControl, JobEnd, JobFault, JobRequest};
+pub use control::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};
 pub use error::HttpFault;
 pub use server::{DEFAULT_LISTEN, HttpOptions, HttpServer};
 pub use tls::TlsFiles;

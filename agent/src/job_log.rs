@@ -209,6 +209,7 @@ mod tests {
             uid: 5,
             processes: JobProcesses::Tree(7),
             kind: ConsumerKind::Job,
+            by_operator: true,
             labels: BTreeMap::new(),
         };
         let state = JobState::new(job, Instant::default(), Some(3));

@@ -19,6 +19,8 @@ const MAX_PATH: usize = 4_096;
 const MAX_LABELS: usize = 16;
 const MAX_LABEL_NAME: usize = 64;
 const MAX_LABEL_VALUE: usize = 256;
+/// Most bytes of all labels of a job.
+const MAX_LABEL_BYTES: usize = 2_048;
 
 /// Why a job was not begun or ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +34,7 @@ pub enum JobError {
     BadName,
     /// There are too many labels, or one is not plain.
     #[error(
-        "a job has at most 16 labels: names of 1 to 64 letters, digits and -_.:@+=, values of at most 256 characters, none of which is a control character"
+        "a job has at most 16 labels: names of 1 to 64 letters, digits and -_.:@+=, values of at most 256 characters, none of which is a control character, and 2,048 bytes in all"
     )]
     BadLabel,
     /// The path of the control group leads out of the hierarchy.
@@ -72,12 +74,20 @@ pub struct Job {
     /// What it is.
     #[serde(default)]
     pub kind: ConsumerKind,
+    /// Whether an operator began it, such as the prolog of a scheduler.
+    #[serde(default)]
+    pub by_operator: bool,
     /// Labels by name, such as the account and the partition of a scheduler.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
 }
 
 impl Job {
+    /// Returns the user whose jobs it is counted among: of one that an operator began, root.
+    pub(crate) fn owner(&self) -> u32 {
+        if self.by_operator { 0 } else { self.uid }
+    }
+
     /// Checks its texts, which come from outside.
     pub(crate) fn check(&self) -> Result<(), JobError> {
         let is_plain = |text: &str, most: usize| {
@@ -92,8 +102,9 @@ impl Job {
             return Err(JobError::BadName);
         }
         let mut labels = self.labels.iter();
+        let bytes: usize = self.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
         let are_plain = labels.all(|(name, value)| is_plain(name, MAX_LABEL_NAME) && is_text(value, MAX_LABEL_VALUE));
-        if self.labels.len() > MAX_LABELS || !are_plain {
+        if self.labels.len() > MAX_LABELS || bytes > MAX_LABEL_BYTES || !are_plain {
             return Err(JobError::BadLabel);
         }
         match &self.processes {

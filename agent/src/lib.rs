@@ -56,8 +56,8 @@ pub use from_report::{run_emissions, run_views, run_views_for_all};
 pub use group::group_id;
 pub use health::{Health, Level, SourceHealth};
 pub use http::{
-    Anonymous, Caller, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, JobControl, JobEnd, JobFault, JobRequest,
-    TlsFiles, new_token,
+    Anonymous, Caller, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, JobControl, JobDone, JobEnd, JobFault,
+    JobRequest, TlsFiles, new_token,
 };
 pub use jobs::{Job, JobError, JobProcesses};
 pub use latest::{Emissions, Latest, Views};

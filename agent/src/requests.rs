@@ -1,8 +1,10 @@
 //! What the agent is asked for ([`Request`]), and by whom ([`Peer`]).
 
-use std::sync::mpsc::SyncSender;
-
 use crate::jobs::{Job, JobError};
+use crate::shares::JobKey;
+
+/// Takes the answer to a request: the key of the job. Returns whether the caller was still there.
+pub(crate) type Reply = Box<dyn FnOnce(Result<JobKey, JobError>) -> bool + Send>;
 
 /// Who asks, as the kernel reports the other end of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +24,21 @@ impl Peer {
 }
 
 /// A request to the accounting thread, which answers it at once.
-#[derive(Debug)]
 pub(crate) enum Request {
     /// Begins a job.
-    Begin { job: Job, by: Peer, reply: SyncSender<Result<(), JobError>> },
+    Begin { job: Job, by: Peer, reply: Reply },
     /// Ends a job.
-    End { id: String, by: Peer, steps: Option<u64>, reply: SyncSender<Result<(), JobError>> },
+    End { id: String, by: Peer, steps: Option<u64>, reply: Reply },
     /// Ends the thread.
     Stop,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Begin { .. } => "Begin",
+            Self::End { .. } => "End",
+            Self::Stop => "Stop",
+        })
+    }
 }

@@ -19,7 +19,7 @@ use crate::jobs::{Job, JobError};
 use crate::latest::{Latest, Views};
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::{Pages, Place};
-use crate::requests::{Peer, Request};
+use crate::requests::{Peer, Reply, Request};
 use crate::snapshot::{NodeIdentity, Snapshot};
 use crate::store::Store;
 
@@ -178,28 +178,31 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Begins a job for `by`. It is kept before this returns: a crash of the agent does not lose it.
+    /// Begins a job for `by`, and returns its key. It is recorded before this returns, so that a crash of the agent does not lose it.
+    /// Where the record cannot be written, the job goes on all the same, and an event counts the fault.
     ///
     /// # Errors
-    /// [`JobError`] with the reason.
-    pub fn begin_job(&self, job: Job, by: Peer) -> Result<(), JobError> {
-        let (reply, answer) = sync_channel(1);
-        if !self.requests.pass(Request::Begin { job, by, reply }) {
-            return Err(JobError::Busy);
-        }
-        answer.recv_timeout(PATIENCE).unwrap_or(Err(JobError::Busy))
+    /// [`JobError`] with the reason. A job whose caller has given up waiting is ended.
+    pub fn begin_job(&self, job: Job, by: Peer) -> Result<u64, JobError> {
+        wait(|reply| self.pass_begin(job, by, reply))
     }
 
-    /// Ends the job of that id, if `by` may; `steps`: how many steps it took, if it counted them.
+    /// Ends the job of that id, if `by` may, and returns its key; `steps`: how many steps it took, if it counted them.
     ///
     /// # Errors
     /// [`JobError`] with the reason.
-    pub fn end_job(&self, id: &str, by: Peer, steps: Option<u64>) -> Result<(), JobError> {
-        let (reply, answer) = sync_channel(1);
-        if !self.requests.pass(Request::End { id: id.to_owned(), by, steps, reply }) {
-            return Err(JobError::Busy);
-        }
-        answer.recv_timeout(PATIENCE).unwrap_or(Err(JobError::Busy))
+    pub fn end_job(&self, id: &str, by: Peer, steps: Option<u64>) -> Result<u64, JobError> {
+        wait(|reply| self.pass_end(id, by, steps, reply))
+    }
+
+    /// As [`Self::begin_job`], without waiting. `false`: the agent is behind, and the request was not taken.
+    pub(crate) fn pass_begin(&self, job: Job, by: Peer, reply: Reply) -> bool {
+        self.requests.pass(Request::Begin { job, by, reply })
+    }
+
+    /// As [`Self::end_job`], without waiting. `false`: the agent is behind, and the request was not taken.
+    pub(crate) fn pass_end(&self, id: &str, by: Peer, steps: Option<u64>, reply: Reply) -> bool {
+        self.requests.pass(Request::End { id: id.to_owned(), by, steps, reply })
     }
 
     /// Returns the newest snapshot as `by` may see it.
@@ -214,4 +217,14 @@ impl Jobs {
         self.requests.view_until(monotonic_ns().saturating_add(LEASE_NS));
         self.waker.iter().for_each(Waker::wake);
     }
+}
+
+/// Waits for the answer to a request.
+fn wait(pass: impl FnOnce(Reply) -> bool) -> Result<u64, JobError> {
+    let (send, answer) = sync_channel(1);
+    let reply = move |result| send.try_send(result).is_ok();
+    if !pass(Box::new(reply)) {
+        return Err(JobError::Busy);
+    }
+    answer.recv_timeout(PATIENCE).unwrap_or(Err(JobError::Busy))
 }

@@ -194,6 +194,8 @@ pub enum EndReason {
 /// A job, or another user of the node's devices that energy is attributed to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Consumer {
+    /// Number of the consumer, which is never used again, unlike its id.
+    pub key: u64,
     /// The id that the job was begun with. An id may be used again after its job has ended.
     pub id: String,
     /// `job`, `container`, `pod` or `user`; of one run `process-tree` and `others`.

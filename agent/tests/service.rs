@@ -147,9 +147,10 @@ fn jobs_are_checked_kept_and_ended_by_their_owner() {
         uid: 1_000,
         processes: JobProcesses::Group(group.into()),
         kind: ConsumerKind::Job,
+        by_operator: true,
         labels: BTreeMap::new(),
     };
-    assert_eq!(jobs.begin_job(job("7", "slurm/job_7"), ROOT), Ok(()));
+    assert!(jobs.begin_job(job("7", "slurm/job_7"), ROOT).is_ok());
     assert_eq!(jobs.begin_job(job("7", "slurm/job_7"), ROOT), Err(JobError::GoesOn("7".into())));
     for id in ["", "a b", "../x", &"x".repeat(129)] {
         assert_eq!(jobs.begin_job(job(id, "slurm"), ROOT), Err(JobError::BadId), "{id:?}");
@@ -174,7 +175,7 @@ fn jobs_are_checked_kept_and_ended_by_their_owner() {
     fs::write(dir.path().join("run/journal.json"), journal).unwrap();
     let service = serve(dir.path(), &roots);
     assert_eq!(service.latest().views().full.consumers[0].id, "7");
-    assert_eq!(service.jobs().end_job("7", ROOT, Some(3)), Ok(()));
+    assert!(service.jobs().end_job("7", ROOT, Some(3)).is_ok());
     let snapshot = until(&service, |snapshot| snapshot.consumers[0].ended_wall_ns.is_some());
     assert_eq!(snapshot.consumers[0].steps, Some(3));
 }
@@ -227,6 +228,47 @@ fn d39_two_sessions_never_count_the_host_twice() {
 }
 
 #[test]
+fn no_user_takes_the_id_of_a_schedulers_job_or_the_places_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    write(&dir.path().join("proc/1/stat"), "1 (x) S 0 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");
+    // Only root may give it to another user; else it is one's own.
+    let _ = std::os::unix::fs::chown(dir.path().join("proc/1"), Some(1_000), None);
+    let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata(dir.path().join("proc/1")).unwrap());
+    let service = serve(dir.path(), &roots);
+    let jobs = service.jobs();
+    let user = Peer { uid, is_operator: false };
+    let job = |id: &str, by: Peer| Job {
+        id: id.into(),
+        name: "n".into(),
+        uid: user.uid,
+        processes: if by.is_operator { JobProcesses::Group("slurm/job_7".into()) } else { JobProcesses::Tree(1) },
+        kind: ConsumerKind::Job,
+        by_operator: by.is_operator,
+        labels: BTreeMap::new(),
+    };
+    let squatted = jobs.begin_job(job("7", user), user).unwrap();
+    let real = jobs.begin_job(job("7", ROOT), ROOT).unwrap();
+    assert_ne!(squatted, real);
+    assert_eq!(jobs.end_job("7", ROOT, None), Ok(real));
+    for round in 0..60 {
+        let id = format!("x{round}");
+        jobs.begin_job(job(&id, user), user).unwrap();
+        jobs.end_job(&id, user, None).unwrap();
+    }
+    let big = Job { labels: (0..16).map(|n| (n.to_string(), "x".repeat(256))).collect(), ..job("big", user) };
+    assert_eq!(jobs.begin_job(big, user), Err(JobError::BadLabel));
+    // Those of an operator stay, of the user's the newest.
+    let is_pruned = |snapshot: &Snapshot| {
+        let ended = snapshot.consumers.iter().filter(|one| one.ended_wall_ns.is_some());
+        ended.clone().any(|one| one.key == real)
+            && ended.count() == 51
+            && snapshot.consumers.iter().any(|one| one.id == "x59")
+    };
+    until(&service, is_pruned);
+}
+
+#[test]
 fn pods_and_containers_are_found_and_hold_what_runs_in_them() {
     let dir = tempfile::tempdir().unwrap();
     let roots = machine(dir.path());
@@ -245,9 +287,10 @@ fn pods_and_containers_are_found_and_hold_what_runs_in_them() {
         uid: 0,
         processes: JobProcesses::Group(container.clone().into()),
         kind: ConsumerKind::Job,
+        by_operator: true,
         labels: BTreeMap::new(),
     };
-    assert_eq!(service.jobs().begin_job(job, ROOT), Ok(()));
+    assert!(service.jobs().begin_job(job, ROOT).is_ok());
     let find = |snapshot: &Snapshot, id: &str| snapshot.consumers.iter().find(|one| one.id == id).cloned();
     let pod_id = format!("pod:{uid}");
     let inner_id = "container:0123456789ab";

@@ -66,24 +66,41 @@ fn begin(args: &BeginJobArgs) -> anyhow::Result<u8> {
 
 fn end(args: &EndJobArgs) -> anyhow::Result<u8> {
     let mut agent = connect(&args.agent)?;
-    let path = format!("/api/v1/jobs/{}", args.id);
-    let body = json!({"steps": args.steps});
-    let ended = agent.ask("POST", &format!("{path}/end"), Some(&body));
-    ended.with_context(|| format!("job {} was not ended", args.id))?;
-    let mut job = agent.ask("GET", &path, None)?;
-    for _ in 0..LOOKS {
-        if !args.wait || !job["ended_wall_ns"].is_null() {
+    let path = format!("/api/v1/jobs/{}/end", args.id);
+    let ended = agent.ask("POST", &path, Some(&json!({"steps": args.steps})));
+    let key = ended.with_context(|| format!("job {} was not ended", args.id))?["key"].clone();
+    // It has ended, whatever comes now: the exit code is 0.
+    let mut found = None;
+    for look in 0..LOOKS {
+        found = of_key(&mut agent, &key);
+        if !args.wait || found.as_ref().is_some_and(has_ended) {
             break;
         }
-        sleep(LOOK);
-        job = agent.ask("GET", &path, None)?;
+        sleep(if look + 1 < LOOKS { LOOK } else { Duration::ZERO });
     }
-    // The agent has the steps after its next account.
-    if let Some(steps) = args.steps {
-        job["steps"] = steps.into();
-    }
-    out::page(&format!("{}\n", result_line(&job)))?;
+    let line = match found {
+        // The agent has the steps after its next account.
+        Some(mut job) => {
+            if let Some(steps) = args.steps {
+                job["steps"] = steps.into();
+            }
+            let rest = if has_ended(&job) { "" } else { ", without its last second" };
+            result_line(&job) + rest
+        }
+        None => "eco2: its energy is not known yet: eco2 job list has it in a second".to_owned(),
+    };
+    out::page(&format!("{line}\n"))?;
     Ok(0)
+}
+
+/// Returns the job with a key. Its id may be that of an earlier job as well.
+fn of_key(agent: &mut AgentClient, key: &Value) -> Option<Value> {
+    let jobs = agent.ask("GET", "/api/v1/jobs", None).ok()?;
+    jobs.as_array()?.iter().find(|job| job["key"] == *key).cloned()
+}
+
+fn has_ended(job: &Value) -> bool {
+    !job["ended_wall_ns"].is_null()
 }
 
 /// Returns one line of ASCII about a job that ended, which fits a scheduler's comment.

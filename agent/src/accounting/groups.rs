@@ -49,7 +49,7 @@ impl Accounting {
         let id = format!("{}:{}", kind.name(), group.id);
         let name = if group.kind == GroupKind::User { None } else { group_name(&self.roots, &group.path) };
         let (name, uid) = (name.unwrap_or_else(|| group.id.clone()), group.uid.unwrap_or(0));
-        Job { id, name, uid, processes, kind, labels: std::collections::BTreeMap::new() }
+        Job { id, name, uid, processes, kind, by_operator: true, labels: std::collections::BTreeMap::new() }
     }
 }
 

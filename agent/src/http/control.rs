@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 
 use super::access::Rights;
-use super::reply::Reply;
+use super::reply::{Content, Reply};
 
 /// Longest id of a job, bytes.
 const LONGEST_ID: usize = 128;
@@ -70,24 +71,22 @@ pub enum JobFault {
     /// The request contradicts itself or the machine, such as a process of another user.
     #[error("{0}")]
     Refused(String),
-    /// Too many jobs go on, or the journal cannot be written.
+    /// Too many jobs go on, or the agent is behind.
     #[error("{0}")]
     Unavailable(String),
 }
 
+/// Takes the key of a job, or the reason why it was not begun or ended, and returns whether the caller was still there. Dropping it
+/// is the answer that the agent is behind.
+pub type JobDone = Box<dyn FnOnce(Result<u64, JobFault>) -> bool + Send>;
+
 /// Begins and ends jobs. Calls come from the thread that serves all clients: they append, and never wait for a disk.
 pub trait JobControl: Debug + Send + Sync {
-    /// Begins a job.
-    ///
-    /// # Errors
-    /// [`JobFault`] names why it was not begun.
-    fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault>;
+    /// Begins a job, and passes its key to `done`, now or later. Where the caller has gone by then, the job is ended.
+    fn begin(&self, job: JobRequest, caller: Caller, done: JobDone);
 
-    /// Ends a job.
-    ///
-    /// # Errors
-    /// [`JobFault`] names why it was not ended.
-    fn end(&self, id: &str, end: JobEnd, caller: Caller) -> Result<(), JobFault>;
+    /// Ends a job, and passes its key to `done`, now or later.
+    fn end(&self, id: &str, end: JobEnd, caller: Caller, done: JobDone);
 
     /// Makes the sensors be read often for the next five seconds. Where nothing is read for the server, it does nothing.
     fn lease(&self) {}
@@ -116,7 +115,7 @@ pub(super) fn begin(control: &dyn JobControl, rights: Rights, body: &[u8]) -> Re
     if matches!((caller, job.uid), (Caller::User(own), Some(other)) if own != other) {
         return Reply::error(StatusCode::FORBIDDEN, "uid: only root and the group eco2 may begin jobs of other users");
     }
-    answer(control.begin(job, caller), StatusCode::CREATED)
+    later(StatusCode::CREATED, |done| control.begin(job, caller, done))
 }
 
 /// Answers a request to end a job. The body may be empty.
@@ -127,7 +126,7 @@ pub(super) fn end(control: &dyn JobControl, rights: Rights, id: &str, body: &[u8
     };
     let end = if body.is_empty() { Ok(JobEnd::default()) } else { parsed(body) };
     match end {
-        Ok(end) => answer(control.end(id, end, caller), StatusCode::OK),
+        Ok(end) => later(StatusCode::OK, |done| control.end(id, end, caller, done)),
         Err(reply) => reply,
     }
 }
@@ -163,9 +162,17 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
     serde_json::from_slice(body).map_err(|cause| Reply::error(StatusCode::BAD_REQUEST, &format!("the body: {cause}")))
 }
 
-fn answer(outcome: Result<(), JobFault>, done: StatusCode) -> Reply {
-    let Err(fault) = outcome else {
-        return Reply { status: done, ..Reply::json(&serde_json::json!({})) };
+/// Returns the answer that `ask` gives to its argument, once it is there.
+fn later(success: StatusCode, ask: impl FnOnce(JobDone)) -> Reply {
+    let (send, answer) = oneshot::channel();
+    ask(Box::new(move |outcome| send.send(reply(outcome, success)).is_ok()));
+    Reply { body: Content::Later(answer), ..Reply::text("", String::new()) }
+}
+
+fn reply(outcome: Result<u64, JobFault>, success: StatusCode) -> Reply {
+    let fault = match outcome {
+        Ok(key) => return Reply { status: success, ..Reply::json(&serde_json::json!({"key": key})) },
+        Err(fault) => fault,
     };
     let status = match fault {
         JobFault::Exists => StatusCode::CONFLICT,
@@ -180,7 +187,6 @@ fn answer(outcome: Result<(), JobFault>, done: StatusCode) -> Reply {
 mod tests {
     use std::sync::Mutex;
 
-    use super::super::reply::Content;
     use super::*;
 
     /// Keeps what it was asked for.
@@ -188,24 +194,34 @@ mod tests {
     struct Kept(Mutex<Vec<String>>);
 
     impl JobControl for Kept {
-        fn begin(&self, job: JobRequest, caller: Caller) -> Result<(), JobFault> {
+        fn begin(&self, job: JobRequest, caller: Caller, done: JobDone) {
             let mut kept = self.0.lock().unwrap();
-            if kept.contains(&job.id) {
-                return Err(JobFault::Exists);
-            }
             assert!(matches!(caller, Caller::Trusted | Caller::User(1000)));
-            kept.push(job.id);
-            Ok(())
+            if kept.contains(&job.id) {
+                done(Err(JobFault::Exists));
+            } else {
+                kept.push(job.id);
+                assert!(done(Ok(7)));
+            }
         }
 
-        fn end(&self, id: &str, end: JobEnd, _caller: Caller) -> Result<(), JobFault> {
+        fn end(&self, id: &str, end: JobEnd, _caller: Caller, done: JobDone) {
             assert!(matches!(end.steps, None | Some(9)));
-            if self.0.lock().unwrap().iter().any(|kept| kept == id) { Ok(()) } else { Err(JobFault::Unknown) }
+            let is_known = self.0.lock().unwrap().iter().any(|kept| kept == id);
+            done(if is_known { Ok(7) } else { Err(JobFault::Unknown) });
         }
     }
 
-    fn status(reply: &Reply) -> u16 {
-        reply.status.as_u16()
+    /// The answer, which these controls give at once.
+    fn settled(reply: Reply) -> Reply {
+        match reply.body {
+            Content::Later(mut answer) => answer.try_recv().unwrap(),
+            _ => reply,
+        }
+    }
+
+    fn status(reply: Reply) -> u16 {
+        settled(reply).status.as_u16()
     }
 
     #[test]
@@ -213,23 +229,23 @@ mod tests {
         let control = Kept::default();
         let own = Rights::Own(1000);
         let body = br#"{"id": "48213", "name": "train", "pid": 4242}"#;
-        assert_eq!(status(&begin(&control, own, body)), 201);
-        assert_eq!(status(&begin(&control, own, body)), 409);
-        assert_eq!(status(&end(&control, own, "48213", b"")), 200);
-        assert_eq!(status(&end(&control, Rights::All, "48213", br#"{"steps": 9}"#)), 200);
-        assert_eq!(status(&end(&control, own, "48214", b"")), 404);
+        assert_eq!(status(begin(&control, own, body)), 201);
+        assert_eq!(status(begin(&control, own, body)), 409);
+        assert_eq!(status(end(&control, own, "48213", b"")), 200);
+        assert_eq!(status(end(&control, Rights::All, "48213", br#"{"steps": 9}"#)), 200);
+        assert_eq!(status(end(&control, own, "48214", b"")), 404);
     }
 
     #[test]
     fn only_known_callers_begin_jobs_and_only_own_ones() {
         let control = Kept::default();
         for rights in [Rights::Coarse, Rights::Nothing] {
-            assert_eq!(status(&begin(&control, rights, br#"{"id": "a"}"#)), 403);
-            assert_eq!(status(&end(&control, rights, "a", b"")), 403);
+            assert_eq!(status(begin(&control, rights, br#"{"id": "a"}"#)), 403);
+            assert_eq!(status(end(&control, rights, "a", b"")), 403);
         }
-        assert_eq!(status(&begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1001}"#)), 403);
-        assert_eq!(status(&begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1000}"#)), 201);
-        assert_eq!(status(&begin(&control, Rights::All, br#"{"id": "b", "uid": 1001}"#)), 201);
+        assert_eq!(status(begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1001}"#)), 403);
+        assert_eq!(status(begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1000}"#)), 201);
+        assert_eq!(status(begin(&control, Rights::All, br#"{"id": "b", "uid": 1001}"#)), 201);
     }
 
     // F42: hostile bodies get a reason and change nothing.
@@ -259,12 +275,12 @@ mod tests {
             &long,
             &name,
         ] {
-            let reply = begin(&control, Rights::All, body.as_bytes());
-            assert_eq!(status(&reply), 400, "{body:.60}");
+            let reply = settled(begin(&control, Rights::All, body.as_bytes()));
+            assert_eq!(reply.status.as_u16(), 400, "{body:.60}");
             let Content::Whole(text) = reply.body else { panic!("a stream") };
             assert!(text.len() < 400 && text.starts_with(b"{\"error\":\""), "{text:?}");
         }
-        assert_eq!(status(&begin(&control, Rights::All, b"\xff\xfe")), 400);
+        assert_eq!(status(begin(&control, Rights::All, b"\xff\xfe")), 400);
         assert!(control.0.lock().unwrap().is_empty());
     }
 }

@@ -235,7 +235,7 @@ pub(super) fn jobs(service: &Service, ask: &Ask<'_>) -> Reply {
 /// `GET /api/v1/jobs/{id}`: the newest job with this id.
 pub(super) fn job(service: &Service, ask: &Ask<'_>) -> Reply {
     let Snapshot { consumers, past, .. } = service.snapshot(ask);
-    let newest = past.iter().chain(&consumers).filter(|job| job.id == ask.id).max_by_key(|job| job.began_wall_ns);
+    let newest = past.iter().chain(&consumers).filter(|job| job.id == ask.id).max_by_key(|job| job.key);
     newest.map_or_else(no_job, Reply::json)
 }
 

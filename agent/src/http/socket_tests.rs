@@ -82,11 +82,11 @@ fn lease_is_granted_to_those_who_may_see_fine_energies() {
     #[derive(Debug, Default)]
     struct Counted(std::sync::atomic::AtomicU32);
     impl JobControl for Counted {
-        fn begin(&self, _: crate::JobRequest, _: crate::Caller) -> Result<(), crate::JobFault> {
-            Ok(())
+        fn begin(&self, _: crate::JobRequest, _: crate::Caller, done: crate::JobDone) {
+            done(Ok(1));
         }
-        fn end(&self, _: &str, _: crate::JobEnd, _: crate::Caller) -> Result<(), crate::JobFault> {
-            Ok(())
+        fn end(&self, _: &str, _: crate::JobEnd, _: crate::Caller, done: crate::JobDone) {
+            done(Ok(1));
         }
         fn lease(&self) {
             self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -30,7 +30,12 @@ impl Node {
         (self.full.shares, self.public.shares) = (journal.full, journal.public);
         (self.jobs, self.next_key) = (journal.jobs, journal.next_key);
         if journal.boot_id != self.identity.boot_id {
+            // The times of another boot cannot be compared with those of this one.
             self.jobs.values_mut().for_each(|state| state.reboot(journal.at_ns));
+            for key in self.jobs.keys().copied().collect::<Vec<_>>() {
+                self.past.extend(self.job_record(key, 0).as_ref().map(past_job));
+                self.forget_job(key);
+            }
         }
         // Of kinds that this version knows.
         let known = |(name, count): (&String, &u64)| Some((EventKind::from_name(name)?.name(), *count));
@@ -48,14 +53,18 @@ impl Node {
                 past.insert((&record.boot_id, record.key), record);
             } else if record.number > kept {
                 self.jobs.insert(record.key, record.state.clone());
+                // Where the journal was lost, this is what is known of the job.
+                for view in [&mut self.full, &mut self.public] {
+                    view.shares.totals.entry(record.key).or_insert(record.total);
+                }
             }
         }
         // Those that the journal of the boot before has are listed already.
-        past.retain(|(_, key), _| !self.jobs.contains_key(key));
+        past.retain(|(_, key), _| !self.past.iter().any(|listed| listed.key == *key));
         let mut past: Vec<&JobRecord> = past.into_values().collect();
         past.sort_by_key(|record| record.wall_ns);
         let newest = past.split_off(past.len().saturating_sub(MOST_PAST));
-        self.past = newest.into_iter().map(past_job).collect();
+        self.past.extend(newest.into_iter().map(past_job));
     }
 
     /// Returns what the next start of the agent goes on from.
@@ -104,10 +113,11 @@ impl Node {
 
 /// Returns a job of an earlier boot, with its last record. One that went on ended with the machine.
 fn past_job(record: &JobRecord) -> Consumer {
-    let JobRecord { state, total, wall_ns, .. } = record;
+    let JobRecord { key, state, total, wall_ns, .. } = record;
     let ended_wall_ns = state.ended.map_or(*wall_ns, |ended| ended.wall_ns);
     let passed_ns = u64::try_from(ended_wall_ns.saturating_sub(state.began.wall_ns)).unwrap_or(0);
     Consumer {
+        key: *key,
         id: state.job.id.clone(),
         kind: state.job.kind.name(),
         name: state.job.name.clone(),

@@ -66,6 +66,7 @@ impl Node {
             let total = view.shares.totals.get(key).copied().unwrap_or_default();
             let end = state.ended.unwrap_or(at);
             Consumer {
+                key: *key,
                 id: state.job.id.clone(),
                 kind: state.job.kind.name(),
                 name: state.job.name.clone(),

@@ -43,6 +43,7 @@ fn job(id: &str) -> Job {
         uid: 1_000,
         processes: JobProcesses::Group(PathBuf::from("x")),
         kind: ConsumerKind::Job,
+        by_operator: true,
         labels: BTreeMap::new(),
     }
 }

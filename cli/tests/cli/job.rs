@@ -109,6 +109,22 @@ fn job_whose_processes_have_ended_ends_by_itself_and_takes_its_steps_later() {
 }
 
 #[test]
+fn job_that_ends_at_once_or_has_the_id_of_an_earlier_one_is_ended_and_not_confused() {
+    let rig = rig();
+    let _agent = serve(&rig);
+    // Ended before the agent has listed it.
+    assert_eq!(job(&rig, "begin a --pid 4242").code, Some(0));
+    let at_once = job(&rig, "end a");
+    assert_eq!(at_once.code, Some(0), "{}", at_once.err);
+    assert!(at_once.out.contains("not known yet") || at_once.out.contains("last second"), "{}", at_once.out);
+    assert_eq!(job(&rig, "begin a --pid 4242").code, Some(0));
+    let second = job(&rig, "end a --steps 7 --wait");
+    assert!(second.code == Some(0) && second.out.contains("7 steps") && !second.out.contains("last"), "{}", second.out);
+    let keys: Vec<u64> = listed(&rig).iter().filter_map(|job| job["key"].as_u64()).collect();
+    assert!(keys.len() == 2 && keys[0] != keys[1], "{keys:?}");
+}
+
+#[test]
 fn f46_agent_that_is_not_there_has_ended_or_is_no_socket_is_named_with_the_remedy() {
     let rig = Rig::bare();
     let absent = job(&rig, "list");

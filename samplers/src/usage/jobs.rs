@@ -395,6 +395,8 @@ mod tests {
             let times = usage.look().unwrap();
             let sum: u64 = times.jobs.values().sum();
             assert_eq!(sum, 300 * usage.tick_ns, "{order:?}: {:?}", times.jobs);
+            let begun = |pid| order.iter().position(|of| *of == pid).map(|at| at as u64 + 1);
+            assert_eq!(usage.owner(30), begun(30).or(begun(20)), "{order:?}: whichever began last");
             // The one in the middle is followed no longer: what it used is the outer one's.
             usage.forget(2);
             [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 200));
