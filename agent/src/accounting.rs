@@ -64,8 +64,8 @@ pub(crate) struct Accounting {
     recorded_ns: u64,
     /// Number of domains in the journal.
     kept_domains: usize,
-    /// The processes that drivers listed last.
-    listed: Vec<u32>,
+    /// The processes that the driver of each source listed last.
+    listed: BTreeMap<usize, Vec<u32>>,
     /// Faults that were reported, so that each is reported once.
     warned: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl Accounting {
     ) -> Self {
         let usage = JobUsage::new(roots);
         let (next_ns, recorded_ns) = (monotonic_ns().saturating_add(SECOND_NS), monotonic_ns());
-        let (listed, warned, roots) = (Vec::new(), Vec::new(), roots.clone());
+        let (listed, warned, roots) = (BTreeMap::new(), Vec::new(), roots.clone());
         Self {
             node,
             usage,
@@ -118,7 +118,7 @@ impl Accounting {
             if is_gone {
                 self.end_as(key, now(), None, EndReason::Gone);
             } else {
-                self.usage.follow(key, processes);
+                self.usage.follow_again(key, processes);
             }
         }
     }
@@ -150,8 +150,9 @@ impl Accounting {
     }
 
     fn take(&mut self, input: Input) {
-        if let Input::Users { uses, .. } = &input {
-            self.listed = uses.iter().flat_map(|used| used.processes.iter().map(|(pid, _)| *pid)).collect();
+        if let Input::Users { source, uses } = &input {
+            let pids = uses.iter().flat_map(|used| used.processes.iter().map(|(pid, _)| *pid)).collect();
+            self.listed.insert(*source, pids);
         }
         let tick = if let Input::Tick { now_ns } = &input { Some(*now_ns) } else { None };
         self.node.take(input);
@@ -173,10 +174,11 @@ impl Accounting {
         // The views change at most once a second, so that an earlier call would end no interval.
         self.next_ns = now.ns.saturating_add(SECOND_NS);
         let usage = &mut self.usage;
-        let (node, listed) = (&mut self.node, &self.listed);
+        let listed: Vec<u32> = self.listed.values().flatten().copied().collect();
+        let node = &mut self.node;
         let views = node.account(now, || {
             let cpu = usage.look();
-            let are_foreign = usage.are_foreign(listed);
+            let are_foreign = usage.are_foreign(&listed);
             let known = listed.iter().filter(|_| !are_foreign);
             let owners = known.filter_map(|pid| Some((*pid, usage.owner(*pid)?))).collect();
             IntervalUse { cpu, owners, are_foreign }

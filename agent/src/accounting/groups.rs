@@ -1,6 +1,6 @@
 //! Follows the control groups of containers, pods and users that there are, where that was switched on.
 
-use eco2_samplers::usage::{GroupKind, KnownGroup, find_groups, group_name};
+use eco2_samplers::usage::{FoundGroups, GroupKind, KnownGroup, find_groups, group_name};
 
 use super::{Accounting, SECOND_NS};
 use crate::jobs::{Job, JobProcesses};
@@ -19,28 +19,38 @@ impl Accounting {
             return;
         }
         self.groups_ns = now.ns.saturating_add(LOOK_NS);
-        let mut groups = find_groups(&self.roots, &self.by, MOST + 1);
-        if groups.len() > MOST {
-            groups.truncate(MOST);
-            self.warn(format!(
-                "there are more than {MOST} containers, pods and users: the energy of the rest is not attributed"
-            ));
+        let FoundGroups { groups, is_whole } = find_groups(&self.roots, &self.by);
+        if !is_whole {
+            self.warn("there are too many control groups to look at all: those not seen go on as they are".to_owned());
         }
         let followed = self.node.jobs().filter(|(_, state)| state.ended.is_none() && state.job.kind.is_of_group());
         let mut followed: Vec<(JobKey, JobProcesses)> =
             followed.map(|(key, state)| (key, state.job.processes.clone())).collect();
+        let count = followed.len();
+        let mut new = Vec::new();
         for group in groups {
             let processes = JobProcesses::Group(group.path.clone());
             let before = followed.len();
             followed.retain(|(_, of)| *of != processes);
             if followed.len() == before {
-                let key = self.node.begin_job(self.consumer(&group, processes), now, None);
-                self.usage.follow(key, JobProcesses::Group(group.path));
+                new.push((group, processes));
             }
         }
-        // These are gone.
-        for (key, _) in followed {
+        // These are gone, if all that there is was seen.
+        let gone = if is_whole { followed.len() } else { 0 };
+        for (key, _) in followed.into_iter().take(gone) {
             self.node.end_job(key, now, None, EndReason::Gone);
+        }
+        // Those that are followed stay: a new one displaces none.
+        let room = MOST.saturating_sub(count - gone);
+        if new.len() > room {
+            self.warn(format!(
+                "there are more than {MOST} containers, pods and users: the energy of the rest is not attributed"
+            ));
+        }
+        for (group, processes) in new.into_iter().take(room) {
+            let key = self.node.begin_job(self.consumer(&group, processes), now, None);
+            self.usage.follow(key, JobProcesses::Group(group.path));
         }
     }
 

@@ -8,6 +8,10 @@
 //! - pods: `podUID` below `kubepods`, and `kubepods-burstable-podUID.slice`, in which `_` is written for `-`;
 //! - users: `user-1000.slice` of systemd and `uid_1000` of SLURM.
 //!
+//! Only folders are looked into whose names are those of systemd, a runtime, Kubernetes or SLURM, and in which root alone makes groups. A
+//! user may make any names below an own slice, and a container within itself: nothing there is looked at, so that no user passes
+//! energy to another, hides another's container, or makes the search long.
+//!
 //! systemd writes other characters of a name as `\x2d`.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,8 +20,6 @@ use std::path::{Path, PathBuf};
 
 use crate::{Roots, sysfs};
 
-/// Deepest folder that is looked into, below the mount point.
-const DEEPEST: usize = 10;
 /// Most folders that are looked into at a time.
 const MOST_FOLDERS: usize = 4_096;
 /// Length of the id of a container, hexadecimal digits.
@@ -61,48 +63,90 @@ impl KnownGroup {
     /// ```
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        let name = unescaped(path.file_name()?.to_str()?);
-        let found = |kind, id: String| {
-            let uid = path.iter().filter_map(|part| user(part.to_str()?)).next_back();
-            Some(Self { kind, id, path: path.to_owned(), uid })
-        };
-        if let Some(uid) = user(&name) {
-            return found(GroupKind::User, uid.to_string());
-        }
-        if let Some(id) = container(&name) {
-            return found(GroupKind::Container, id.chars().take(SHOWN_ID).collect());
-        }
-        let is_kubernetes = path.iter().any(|part| part.to_string_lossy().starts_with("kubepods"));
-        pod(&name).filter(|_| is_kubernetes).and_then(|id| found(GroupKind::Pod, id))
+        let names: Vec<String> = path.iter().map(|part| part.to_str().map(unescaped)).collect::<Option<_>>()?;
+        let (name, parents) = names.split_last()?;
+        let (kind, id, uid) = known(name, parents)?;
+        Some(Self { kind, id, path: path.to_owned(), uid })
     }
 }
 
-/// Returns the control groups of these kinds, at most `most`, and those that were found first.
+/// Returns what a group of this name is, below these parents, from the mount point on.
+fn known(name: &str, parents: &[String]) -> Option<(GroupKind, String, Option<u32>)> {
+    // Every parent has to be one that is looked into: what is below another one is its owner's.
+    if !(0..parents.len()).all(|at| is_searched(&parents[at], &parents[..at])) {
+        return None;
+    }
+    let parent = parents.last().map_or("", String::as_str);
+    let of_user = user(name).filter(|_| parents.len() == 1 && (parent == "user.slice" || is_slurm(parent)));
+    if let Some(uid) = of_user {
+        return Some((GroupKind::User, uid.to_string(), Some(uid)));
+    }
+    if let Some(id) = pod(name).filter(|_| is_kubernetes(parents)) {
+        return Some((GroupKind::Pod, id, None));
+    }
+    let id = container(name).filter(|_| !parents.is_empty() && parent != "user.slice" && !is_slurm(parent))?;
+    Some((GroupKind::Container, id.chars().take(SHOWN_ID).collect(), None))
+}
+
+/// Whether a folder of this name, below these parents, is looked into.
+fn is_searched(name: &str, parents: &[String]) -> bool {
+    const TOP: [&str; 8] =
+        ["user.slice", "system.slice", "machine.slice", "docker", "libpod_parent", "default", "k8s.io", "kubelet"];
+    if is_kubernetes(parents) {
+        return matches!(name, "burstable" | "besteffort" | "guaranteed")
+            || name.starts_with("kubepods")
+            || pod(name).is_some();
+    }
+    name.starts_with("kubepods") && parents.iter().all(|parent| parent.starts_with("kubelet"))
+        || parents.is_empty() && (TOP.contains(&name) || name == "kubelet.slice" || is_slurm(name))
+}
+
+fn is_kubernetes(parents: &[String]) -> bool {
+    parents.iter().any(|parent| parent.starts_with("kubepods"))
+}
+
+/// Whether a folder at the mount point is SLURM's, which may have the node's name: `slurm_n1`.
+fn is_slurm(name: &str) -> bool {
+    name == "slurm" || name.starts_with("slurm_")
+}
+
+/// The control groups that were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundGroups {
+    /// Each group once.
+    pub groups: Vec<KnownGroup>,
+    /// Whether every folder was looked into; else a group that is not found may be there.
+    pub is_whole: bool,
+}
+
+/// Returns the control groups of these kinds.
 #[must_use]
-pub fn find_groups(roots: &Roots, kinds: &[GroupKind], most: usize) -> Vec<KnownGroup> {
+pub fn find_groups(roots: &Roots, kinds: &[GroupKind]) -> FoundGroups {
     let mount = roots.sysfs.join("fs/cgroup");
     // The hierarchy that counts CPU time: the first of these that there is.
     let hierarchies = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"].map(|name| mount.join(name));
     let root = hierarchies.into_iter().find(|folder| folder.is_dir()).unwrap_or(mount);
-    let mut queue = VecDeque::from([(root.clone(), 0)]);
+    let mut queue = VecDeque::from([root.clone()]);
     let mut found: BTreeMap<(GroupKind, String), KnownGroup> = BTreeMap::new();
     for _ in 0..MOST_FOLDERS {
-        let Some((folder, depth)) = queue.pop_front() else { break };
+        let Some(folder) = queue.pop_front() else { break };
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         // Links lead out of the hierarchy, or around in it.
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         for path in folders.map(|entry| entry.path()) {
-            let known = path.strip_prefix(&root).ok().and_then(KnownGroup::of);
-            if let Some(group) = known.filter(|group| kinds.contains(&group.kind) && found.len() < most) {
-                // The outermost group of a name: a container may have groups of its own.
+            let Ok(below) = path.strip_prefix(&root) else { continue };
+            if let Some(group) = KnownGroup::of(below).filter(|group| kinds.contains(&group.kind)) {
                 found.entry((group.kind, group.id.clone())).or_insert(group);
             }
-            if depth < DEEPEST {
-                queue.push_back((path, depth + 1));
+            let names: Option<Vec<String>> = below.iter().map(|part| part.to_str().map(unescaped)).collect();
+            let is_wanted =
+                |names: Vec<String>| names.split_last().is_some_and(|(name, parents)| is_searched(name, parents));
+            if names.is_some_and(is_wanted) {
+                queue.push_back(path);
             }
         }
     }
-    found.into_values().collect()
+    FoundGroups { groups: found.into_values().collect(), is_whole: queue.is_empty() }
 }
 
 /// Returns the name of a pod or a container as its processes have it in their environment: `namespace/pod` by the downward API of
@@ -206,8 +250,24 @@ mod tests {
         ] {
             assert_eq!(known(&path), Some((GroupKind::Container, short.clone(), None)), "{path}");
         }
-        let rootless = format!("user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope");
-        assert_eq!(known(&rootless), Some((GroupKind::Container, short, Some(1000))));
+        // A user may make any of these.
+        for own in [
+            "user.slice/user-1000.slice",
+            "user.slice/user-1000.slice/user@1000.service",
+            "system.slice/a.service",
+            "docker/b",
+        ] {
+            for name in [
+                format!("libpod-{ID}.scope"),
+                format!("docker/{ID}"),
+                "user-1001.slice".into(),
+                "uid_1001".into(),
+                format!("kubepods/pod{UID}"),
+                "user.slice/user-1001.slice".into(),
+            ] {
+                assert_eq!(known(&format!("{own}/{name}")), None, "{own}/{name}");
+            }
+        }
         let escaped = UID.replace('-', "_");
         for path in [
             format!("kubepods/pod{UID}"),
@@ -220,6 +280,7 @@ mod tests {
         }
         assert_eq!(known("user.slice/user-1000.slice"), Some((GroupKind::User, "1000".into(), Some(1000))));
         assert_eq!(known("slurm/uid_1000"), Some((GroupKind::User, "1000".into(), Some(1000))));
+        assert_eq!(known("slurm_n1/uid_1000"), Some((GroupKind::User, "1000".into(), Some(1000))));
         for path in [
             "",
             "system.slice",
@@ -254,12 +315,12 @@ mod tests {
             }
             std::os::unix::fs::symlink(&mount, mount.join("around")).unwrap();
             let all = [GroupKind::Container, GroupKind::Pod, GroupKind::User];
-            let found = find_groups(&roots, &all, 10);
+            let FoundGroups { groups: found, is_whole } = find_groups(&roots, &all);
+            assert!(is_whole);
             let kinds: Vec<GroupKind> = found.iter().map(|group| group.kind).collect();
             assert_eq!(kinds, all, "{hierarchy:?}: {found:?}");
             assert_eq!(found[0].path, Path::new(&format!("{pod}/{ID}")), "the outermost");
-            assert_eq!(find_groups(&roots, &[GroupKind::User], 10).len(), 1);
-            assert_eq!(find_groups(&roots, &all, 2).len(), 2);
+            assert_eq!(find_groups(&roots, &[GroupKind::User]).groups.len(), 1);
             assert_eq!(group_name(&roots, &found[1].path), None);
             write(&mount.join(&pod).join("cgroup.procs"), "");
             write(&mount.join(&pod).join(ID).join("cgroup.procs"), "77\n");
@@ -268,5 +329,22 @@ mod tests {
             write(&dir.path().join("proc/77/environ"), "HOSTNAME=a\u{1b}[2J\0");
             assert_eq!(group_name(&roots, &found[1].path), None, "a name from outside is checked");
         }
+    }
+
+    #[test]
+    fn users_cannot_make_the_search_long_and_an_unfinished_one_is_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots { sysfs: dir.path().join("sys"), ..Roots::default() };
+        let mount = roots.sysfs.join("fs/cgroup");
+        for number in 0..MOST_FOLDERS {
+            fs::create_dir_all(mount.join(format!("user.slice/user-1000.slice/app.slice/{number}"))).unwrap();
+        }
+        fs::create_dir_all(mount.join(format!("system.slice/docker-{ID}.scope"))).unwrap();
+        let found = find_groups(&roots, &[GroupKind::Container, GroupKind::User]);
+        assert!(found.is_whole && found.groups.len() == 2, "{found:?}");
+        for number in 0..MOST_FOLDERS {
+            fs::create_dir_all(mount.join(format!("kubepods/pod{number:032x}"))).unwrap();
+        }
+        assert!(!find_groups(&roots, &[GroupKind::Container]).is_whole);
     }
 }

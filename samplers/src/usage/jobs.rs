@@ -66,6 +66,9 @@ pub struct JobTimes {
     pub jobs: BTreeMap<u64, u64>,
 }
 
+/// Looks at which a group cannot be read, after which it is gone: some seconds, in which a scheduler may make it again.
+const GONE_LOOKS: u32 = 5;
+
 /// Follows jobs, each by a number that the caller gives.
 #[derive(Debug)]
 pub struct JobUsage {
@@ -97,6 +100,8 @@ enum JobClock {
     Group {
         path: PathBuf,
         clock: Option<GroupClock>,
+        /// Looks since it could be read last; `None`: it is not there yet.
+        missed: Option<u32>,
     },
 }
 
@@ -137,7 +142,8 @@ impl JobUsage {
             }
             JobProcesses::Group(path) => {
                 let clock = GroupClock::at(&self.roots, &path);
-                (JobClock::Group { path, clock }, Vec::new())
+                let missed = clock.as_ref().map(|_| 0);
+                (JobClock::Group { path, clock, missed }, Vec::new())
             }
         };
         self.jobs.insert(job, Followed { clock, groups, last_ns: 0, outers: Vec::new() });
@@ -150,6 +156,14 @@ impl JobUsage {
         if let Some(followed) = self.jobs.get_mut(&job) {
             // What it used before is not used now.
             followed.last_ns = followed.total_ns(self.tick_ns);
+        }
+    }
+
+    /// Follows a job that was followed before the caller was started: a group that is not there is not one that will be made.
+    pub fn follow_again(&mut self, job: u64, members: JobProcesses) {
+        self.follow(job, members);
+        if let Some(JobClock::Group { missed, .. }) = self.jobs.get_mut(&job).map(|followed| &mut followed.clock) {
+            missed.get_or_insert(0);
         }
     }
 
@@ -184,7 +198,8 @@ impl JobUsage {
             if is_within {
                 outers.push(other);
             } else if contains {
-                self.jobs.get_mut(&other).into_iter().for_each(|inner| inner.outers.push(new));
+                let inner = self.jobs.get_mut(&other).filter(|inner| !inner.outers.contains(&new));
+                inner.into_iter().for_each(|inner| inner.outers.push(new));
             }
         }
         self.jobs.get_mut(&new).into_iter().for_each(|followed| followed.outers = std::mem::take(&mut outers));
@@ -198,10 +213,16 @@ impl JobUsage {
         let mut whole: BTreeMap<u64, u64> = BTreeMap::new();
         for (job, followed) in &mut self.jobs {
             followed.observe(&processes, &self.roots);
-            let total_ns = followed.total_ns(self.tick_ns).max(followed.last_ns);
-            whole.insert(*job, total_ns - std::mem::replace(&mut followed.last_ns, total_ns));
+            let total_ns = followed.total_ns(self.tick_ns);
+            let before_ns = std::mem::replace(&mut followed.last_ns, total_ns);
+            // A clock that counts from the start again is that of a new group at the same path.
+            whole.insert(*job, total_ns.checked_sub(before_ns).unwrap_or(total_ns));
         }
         self.remember(&processes);
+        self.nest_moved();
+        for (job, elsewhere_ns) in self.elsewhere() {
+            whole.entry(job).and_modify(|ns| *ns = ns.saturating_sub(elsewhere_ns));
+        }
         let is_seen = |job: &u64| self.jobs.get(job).is_some_and(Followed::is_seen);
         let mut jobs: BTreeMap<u64, u64> =
             whole.iter().filter(|(job, _)| is_seen(job)).map(|(job, ns)| (*job, *ns)).collect();
@@ -215,6 +236,51 @@ impl JobUsage {
         let since = self.host.replace(host).map(|before| host.since(before))?;
         let ns = |ticks: u64| ticks.saturating_mul(self.tick_ns);
         Some(JobTimes { busy_ns: ns(since.busy.saturating_add(since.stolen)), idle_ns: ns(since.idle), jobs })
+    }
+
+    /// Nests the trees again whose first process was moved to another control group.
+    fn nest_moved(&mut self) {
+        let mut moved = Vec::new();
+        for (job, followed) in &mut self.jobs {
+            let JobClock::Tree(tree) = &followed.clock else { continue };
+            let groups = cgroup::paths(&self.roots, tree.root());
+            // Of a process that has ended nothing is known any more.
+            if !groups.is_empty() && groups != followed.groups {
+                followed.groups = groups;
+                moved.push(*job);
+            }
+        }
+        moved.into_iter().for_each(|job| self.nest(job));
+    }
+
+    /// Returns what members of trees used in a followed group that does not contain the tree, such as a container that a job's shell
+    /// started: it is the group's. Only processes that used time are looked up.
+    fn elsewhere(&self) -> BTreeMap<u64, u64> {
+        let groups: Vec<(u64, &Path)> = self
+            .jobs
+            .iter()
+            .filter_map(|(job, followed)| match &followed.clock {
+                JobClock::Group { path, clock: Some(_), .. } => Some((*job, path.as_path())),
+                _ => None,
+            })
+            .collect();
+        if groups.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut of_trees = BTreeMap::new();
+        for (job, followed) in &self.jobs {
+            let JobClock::Tree(tree) = &followed.clock else { continue };
+            let others: Vec<&Path> =
+                groups.iter().filter(|(group, _)| !followed.outers.contains(group)).map(|(_, path)| *path).collect();
+            let is_elsewhere = |pid: u32| {
+                let own = cgroup::paths(&self.roots, pid);
+                others.iter().any(|path| is_below(&own, path))
+            };
+            let ticks = tree.grown().iter().filter(|(pid, _)| !others.is_empty() && is_elsewhere(*pid));
+            let sum = ticks.fold(0_u64, |sum, (_, ticks)| sum.saturating_add(*ticks));
+            of_trees.insert(*job, sum.saturating_mul(self.tick_ns));
+        }
+        of_trees
     }
 
     /// Whether any job is followed.
@@ -251,12 +317,12 @@ impl JobUsage {
         !self.first_namespace && pids.iter().any(|pid| !self.roots.procfs.join(pid.to_string()).exists())
     }
 
-    /// Whether a job was a tree of processes all of which have ended.
+    /// Whether a job was a tree of processes all of which have ended, or a group that has not been there for some looks.
     #[must_use]
     pub fn is_gone(&self, job: u64) -> bool {
         self.jobs.get(&job).is_some_and(|followed| match &followed.clock {
             JobClock::Tree(tree) => tree.is_gone(),
-            JobClock::Group { .. } => false,
+            JobClock::Group { missed, .. } => missed.is_some_and(|looks| looks >= GONE_LOOKS),
         })
     }
 
@@ -297,9 +363,14 @@ impl Followed {
     fn observe(&mut self, processes: &[ProcessStat], roots: &Roots) {
         match &mut self.clock {
             JobClock::Tree(tree) => tree.observe(processes),
-            JobClock::Group { path, clock } => {
-                if clock.is_none() {
-                    *clock = GroupClock::at(roots, path);
+            JobClock::Group { path, clock, missed } => {
+                if clock.as_ref().is_none_or(|clock| clock.nanoseconds().is_none()) {
+                    // It may be made again, also in another hierarchy.
+                    let found = GroupClock::at(roots, path);
+                    *missed = if found.is_some() { Some(0) } else { missed.map(|looks| looks.saturating_add(1)) };
+                    *clock = found.or(clock.take());
+                } else {
+                    *missed = Some(0);
                 }
             }
         }
@@ -325,103 +396,5 @@ fn is_below(groups: &[String], path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// Writes files below a folder, and the folders in which they lie.
-    fn write(root: &Path, file: &str, text: &str) {
-        let path = root.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn process(root: &Path, pid: u32, parent: u32, ticks: u64) {
-        let line = format!("{pid} (x) S {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 5 0 0\n");
-        write(root, &format!("proc/{pid}/stat"), &line);
-    }
-
-    fn host(root: &Path, busy: u64, idle: u64) {
-        write(root, "proc/stat", &format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\nprocesses 5\n"));
-    }
-
-    fn roots(root: &Path) -> Roots {
-        Roots { sysfs: root.join("sys"), procfs: root.join("proc"), ..Roots::default() }
-    }
-
-    #[test]
-    fn a_tree_within_a_tree_is_not_counted_twice() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        for (pid, parent) in [(1, 0), (10, 1), (20, 10), (30, 1)] {
-            process(root, pid, parent, 100);
-        }
-        host(root, 1_000, 1_000);
-        let mut usage = JobUsage::new(&roots(root));
-        usage.follow(1, JobProcesses::Tree(10));
-        usage.follow(2, JobProcesses::Tree(20));
-        assert_eq!(usage.look(), None, "the first look begins the first interval");
-        process(root, 10, 1, 130);
-        process(root, 20, 10, 150);
-        process(root, 30, 1, 115);
-        host(root, 1_100, 1_050);
-        let times = usage.look().unwrap();
-        let tick_ns = usage.tick_ns;
-        assert_eq!((times.busy_ns, times.idle_ns), (100 * tick_ns, 50 * tick_ns));
-        assert_eq!(times.jobs, BTreeMap::from([(1, 30 * tick_ns), (2, 50 * tick_ns)]));
-        assert_eq!([10, 20, 30].map(|pid| usage.owner(pid)), [Some(1), Some(2), None]);
-        assert_eq!(usage.pids(), [10, 20, 20], "of each tree");
-    }
-
-    #[test]
-    fn jobs_nest_in_whatever_order_they_begin_and_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        for (pid, parent) in [(1, 0), (10, 1), (20, 10), (30, 20)] {
-            process(root, pid, parent, 0);
-        }
-        for order in [[10, 20, 30], [10, 30, 20], [20, 10, 30], [20, 30, 10], [30, 10, 20], [30, 20, 10], [10, 10, 20]]
-        {
-            host(root, 1_000, 1_000);
-            [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 0));
-            let mut usage = JobUsage::new(&roots(root));
-            for (job, pid) in (1..).zip(order) {
-                usage.follow(job, JobProcesses::Tree(pid));
-            }
-            usage.look();
-            [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 100));
-            host(root, 1_300, 1_000);
-            let times = usage.look().unwrap();
-            let sum: u64 = times.jobs.values().sum();
-            assert_eq!(sum, 300 * usage.tick_ns, "{order:?}: {:?}", times.jobs);
-            let begun = |pid| order.iter().position(|of| *of == pid).map(|at| at as u64 + 1);
-            assert_eq!(usage.owner(30), begun(30).or(begun(20)), "{order:?}: whichever began last");
-            // The one in the middle is followed no longer: what it used is the outer one's.
-            usage.forget(2);
-            [10, 20, 30].into_iter().zip([1, 10, 20]).for_each(|(pid, parent)| process(root, pid, parent, 200));
-            let sum: u64 = usage.look().unwrap().jobs.values().sum();
-            assert!(sum <= 300 * usage.tick_ns, "{order:?}");
-        }
-    }
-
-    #[test]
-    fn a_group_may_be_made_after_its_job_began() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        host(root, 1_000, 1_000);
-        let mut usage = JobUsage::new(&roots(root));
-        usage.follow(7, JobProcesses::Group("slurm/job_3".into()));
-        usage.look();
-        host(root, 1_005, 1_000);
-        assert!(usage.look().unwrap().jobs.is_empty(), "it is not known what it used");
-        write(root, "sys/fs/cgroup/slurm/job_3/cpu.stat", "usage_usec 500\n");
-        write(root, "proc/40/cgroup", "0::/slurm/job_3/step_0\n");
-        host(root, 1_010, 1_000);
-        assert_eq!(usage.look().unwrap().jobs[&7], 500_000);
-        assert_eq!(usage.owner(40), Some(7));
-        fs::remove_dir_all(root.join("sys")).unwrap();
-        host(root, 1_020, 1_000);
-        assert_eq!(usage.look().unwrap().jobs[&7], 0, "a group that is gone uses nothing more");
-    }
-}
+#[path = "jobs_tests.rs"]
+mod tests;

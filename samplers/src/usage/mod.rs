@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use cgroup::GroupClock;
 pub use environ::visible_to;
-pub use groups::{GroupKind, KnownGroup, find_groups, group_name};
+pub use groups::{FoundGroups, GroupKind, KnownGroup, find_groups, group_name};
 pub use jobs::{JobProcesses, JobTimes, JobUsage, ProcessFacts};
 pub(crate) use stat::HostTicks;
 use stat::ProcessKey;

@@ -28,6 +28,8 @@ pub(super) struct ProcessTree {
     reaped: BTreeMap<u32, u64>,
     /// Processes of the tree that were alive at the last look.
     members: BTreeMap<ProcessKey, ProcessStat>,
+    /// What each of them used since the look before, with its waited-for children, clock ticks.
+    grown: Vec<(u32, u64)>,
     /// Time of processes that ended and that no living member's counts include, clock ticks.
     retired: u64,
     /// Highest sum so far, clock ticks.
@@ -69,6 +71,11 @@ impl ProcessTree {
         self.members.keys().map(|key| key.pid)
     }
 
+    /// Returns the members that used time between the last two looks, and how much, clock ticks.
+    pub(super) fn grown(&self) -> &[(u32, u64)] {
+        &self.grown
+    }
+
     /// Whether a process was a member alive at the last look.
     pub(super) fn has(&self, pid: u32) -> bool {
         let key = |started| ProcessKey { pid, started };
@@ -97,6 +104,9 @@ impl ProcessTree {
         }
         let living = self.living(processes);
         self.retire(&living);
+        let before = |key| self.members.get(key).map_or(0, |process| process.used());
+        let grown = living.iter().map(|(key, process)| (key.pid, process.used().saturating_sub(before(key))));
+        self.grown = grown.filter(|(_, ticks)| *ticks > 0).collect();
         self.members = living;
         let seen = self.members.values().fold(self.retired, |sum, p| sum.saturating_add(p.used()));
         self.total = self.total.max(seen);
