@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use eco2::options::opt;
 use eco2_samplers::agent::{SOCKET, folders};
 use eco2_samplers::page::folder_owner;
 use serde_json::Value;
@@ -104,7 +105,7 @@ impl AgentClient {
     }
 
     fn to_socket(folder: Option<&Path>) -> anyhow::Result<Self> {
-        let variable = || std::env::var_os("ECO2_AGENT").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        let variable = || std::env::var_os(opt::AGENT.variable).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let named = folder.map(Path::to_owned).or_else(variable);
         let folders = named.map_or_else(folders, |folder| vec![folder]);
         let sockets: Vec<PathBuf> = folders.iter().map(|folder| folder.join(SOCKET)).collect();
