@@ -15,6 +15,7 @@ mod groups;
 mod history;
 mod hot_calls;
 mod measure;
+mod page;
 mod plans;
 mod preempted;
 mod probes;
@@ -35,7 +36,7 @@ pub use table::{Row, Table, describe_machine, print_line};
 pub type Subject = (&'static str, fn(&Place) -> Result<Vec<Row>, Failure>);
 
 /// Every subject, in the order of the table.
-pub const SUBJECTS: [Subject; 21] = [
+pub const SUBJECTS: [Subject; 22] = [
     ("recording", hot_calls::measure_recording),
     ("instructions", probes::measure_instructions),
     ("immediate", hot_calls::measure_reading),
@@ -43,6 +44,7 @@ pub const SUBJECTS: [Subject; 21] = [
     ("python", bindings_python::measure),
     ("readers", readers::measure),
     ("preempted", preempted::measure),
+    ("page", page::measure),
     ("join", bulk::measure_join),
     ("bulk", bulk::measure),
     ("plans", plans::measure),
