@@ -11,7 +11,7 @@ use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::schedule::Demand;
 use eco2_samplers::{Change, DeviceUse, Learned, Sink, SourceEvent, Watched};
 
-use crate::node::Input;
+use crate::node::{Input, TEMPERATURE, UTILIZATION};
 use crate::requests::Request;
 
 /// Inputs that wait: some seconds at the highest rate, a few hundred kilobytes.
@@ -189,7 +189,13 @@ impl Sink for Feed {
         self.pass(Input::Suspended { from_ns, to_ns });
     }
 
-    fn gauges(&mut self, _at_ns: u64, _gauges: &[Gauge]) {}
+    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
+        let is_shown = |gauge: &&Gauge| matches!(&gauge.name[..], TEMPERATURE | UTILIZATION);
+        let gauges: Vec<Gauge> = gauges.iter().filter(is_shown).cloned().collect();
+        if !gauges.is_empty() {
+            self.pass(Input::Gauges { at_ns, gauges });
+        }
+    }
 
     fn note(&mut self, note: SourceEvent) {
         self.pass(Input::Note(note));

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eco2_core::schema::{SourceStatus, Status};
-use eco2_core::{Component, Quality, RangeKind};
+use eco2_core::{Bounded, Component, Quality, RangeKind};
 
-use crate::{Consumer, Device, EndReason, Latest, NodeIdentity, Resolution, Snapshot, Views};
+use crate::emissions::{Grams, rates};
+use crate::{Consumer, Device, EndReason, Latest, NodeIdentity, Resolution, Snapshot, SourceCounts, Views};
 
 /// Energy of a device after a second, microjoules.
 pub(crate) const SECOND_UJ: u64 = 100_050_001;
@@ -29,12 +30,26 @@ fn device(id: &str, component: Component, is_summed: bool, seconds: u64) -> Devi
         high_uj: Some(energy + energy / 100),
         range_kind: RangeKind::Hard,
         power_w: Some(100.05),
+        temperature_c: (component == Component::Gpu).then_some(61.0),
+        utilization: (component == Component::Gpu).then_some(0.97),
         is_summed,
         counted_uj: None,
         counted_low_uj: 0,
         counted_high_uj: None,
     };
     if is_summed { device.counting_all() } else { device }
+}
+
+/// Returns what happened at a source.
+fn counts(name: &str, at_ns: u64) -> SourceCounts {
+    SourceCounts {
+        read_ns: Some(at_ns),
+        read_wall_ns: Some(1_700_000_000_000_000_000),
+        errors: (name == "nvml").then(|| ("not-available".to_owned(), 3)).into_iter().collect(),
+        wraps: 2,
+        resets: 0,
+        gap_ns: SECOND_NS / 2,
+    }
 }
 
 /// Returns a job of a user.
@@ -48,6 +63,9 @@ pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>
         energy_uj,
         low_uj: energy_uj / 2,
         high_uj: None,
+        grams: Some(energy_uj as f64 / 1e6),
+        grams_low: energy_uj as f64 / 2e6,
+        grams_high: None,
         began_wall_ns: 5,
         ended_wall_ns,
         duration_ns: SECOND_NS,
@@ -115,6 +133,9 @@ pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
         forgotten_uj: 0,
         idle_uj: total - 5_000_000,
         not_attributed_uj: 0,
+        emissions: Some(rates(360.0).emissions(&Bounded::exact(total), Grams::default())),
+        budget: None,
+        counts: ["nvml", "rapl-perf"].map(|name| (name.to_owned(), counts(name, at_ns))).into(),
         events: std::iter::once(("gpu-lost", 2)).collect(),
         readings: 10 * seconds,
         dropped: 0,

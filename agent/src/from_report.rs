@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eco2_core::RangeKind;
 use eco2_core::schema::{Device as ReportDevice, Report};
 use eco2_core::units::watts;
+use eco2_core::{Bounded, RangeKind, Ranged as _};
 
-use crate::latest::{Emissions, Views};
+use crate::emissions::Emissions;
+use crate::latest::Views;
+use crate::node::{TEMPERATURE, UTILIZATION};
 use crate::snapshot::{Consumer, Device, Instant, NodeIdentity, Resolution, Snapshot};
 
 /// Returns the views of a run from its report so far. `before` is what this function returned last: power is computed from it, and
@@ -44,6 +46,9 @@ pub fn run_views(report: &Report, at: Instant, before: Option<&Snapshot>) -> Vie
         forgotten_uj: 0,
         idle_uj,
         not_attributed_uj: total_uj.unwrap_or(0).saturating_sub(used.saturating_add(idle_uj)),
+        emissions: emissions(report),
+        budget: report.budget.clone(),
+        counts: BTreeMap::new(),
         events: events(report),
         readings: report.own.samples,
         dropped: report.own.dropped,
@@ -56,9 +61,6 @@ pub fn run_views(report: &Report, at: Instant, before: Option<&Snapshot>) -> Vie
 #[must_use]
 pub fn run_views_for_all(views: &Views) -> Views {
     let step = Resolution::PUBLIC;
-    let coarse = |uj: Option<u64>| uj.map(|uj| step.floor_uj(uj));
-    // What the steps hide may lie above.
-    let above = |uj: Option<u64>| uj.map(|uj| step.ceil_uj(uj.saturating_add(step.step_uj - 1)));
     let mut public = Snapshot::clone(&views.full);
     public.node = Arc::new(NodeIdentity {
         hostname: "run".to_owned(),
@@ -67,14 +69,17 @@ pub fn run_views_for_all(views: &Views) -> Views {
     });
     public.resolution = step;
     for device in &mut public.devices {
-        (device.energy_uj, device.high_uj) = (coarse(device.energy_uj), above(device.high_uj));
-        (device.counted_uj, device.counted_high_uj) = (coarse(device.counted_uj), above(device.counted_high_uj));
-        (device.low_uj, device.counted_low_uj) = (step.floor_uj(device.low_uj), step.floor_uj(device.counted_low_uj));
-        device.power_w = device.power_w.map(|watts| (watts * 10.0).floor() / 10.0);
+        *device = device.clone().coarse(step);
     }
-    let summed = public.devices.iter().filter_map(|device| device.counted_uj);
-    public.total_uj = public.total_uj.map(|_| summed.fold(0, u64::saturating_add));
-    (public.total_low_uj, public.total_high_uj) = (step.floor_uj(public.total_low_uj), above(public.total_high_uj));
+    let exact_uj = public.total_uj;
+    let total: Bounded<u64> = public.devices.iter().filter_map(Device::counted).sum();
+    let coarse = step.coarse(public.bounded());
+    public.total_uj = public.total_uj.and(total.value);
+    (public.total_low_uj, public.total_high_uj) = (coarse.low, coarse.high);
+    public.budget = None;
+    // As exact as the energy that it is computed from.
+    let part = public.total_uj.zip(exact_uj).map_or(0.0, |(uj, exact)| uj as f64 / exact.max(1) as f64);
+    public.emissions = public.emissions.map(|emissions| emissions.scaled(part));
     (public.consumers, public.idle_uj) = (Vec::new(), 0);
     public.not_attributed_uj = public.total_uj.unwrap_or(0);
     Views { full: Arc::clone(&views.full), public: Arc::new(public) }
@@ -86,6 +91,7 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
     let energy_uj = report.energy_uj.map(|uj| uj.max(earlier_uj.unwrap_or(0)));
     let since_ns = before.map_or(0, |before| at.ns.saturating_sub(before.at_ns));
     let power_w = energy_uj.zip(earlier_uj).and_then(|(now, earlier)| watts(now - earlier, since_ns));
+    let gauge = |name: &str| report.gauges.iter().find(|gauge| gauge.name == name).map(|gauge| gauge.last);
     let device = Device {
         id: report.id.clone(),
         component: report.component,
@@ -100,6 +106,8 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
         high_uj: report.high_uj.map(|high| high.max(energy_uj.unwrap_or(0))),
         range_kind: report.range_kind.unwrap_or(RangeKind::Plausible),
         power_w,
+        temperature_c: gauge(TEMPERATURE),
+        utilization: gauge(UTILIZATION),
         is_summed: report.is_summed(),
         counted_uj: None,
         counted_low_uj: 0,
@@ -109,15 +117,22 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
 }
 
 /// Returns the emissions of a run from its report so far.
-#[must_use]
-pub fn run_emissions(report: &Report) -> Option<Emissions> {
+fn emissions(report: &Report) -> Option<Emissions> {
     let carbon = report.carbon.as_ref()?;
+    let segment = carbon.segments.last();
+    let is_marginal = segment.and_then(|part| part.kind.as_deref()).is_some_and(|kind| kind.contains("marginal"));
+    let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref());
     Some(Emissions {
         grams: carbon.grams,
         low: carbon.low,
         high: carbon.high,
-        g_per_kwh: carbon.segments.last().map(|segment| segment.g_per_kwh),
+        g_per_kwh: segment.map(|segment| segment.g_per_kwh),
         zone: carbon.zone.clone(),
+        zone_source: carbon.zone_source.clone(),
+        signal: if is_marginal { "marginal" } else { "average" }.to_owned(),
+        provider: segment.map(|segment| segment.source.clone()).unwrap_or_default(),
+        cost: carbon.cost,
+        currency: cost.and_then(|cost| cost.currency.clone()),
     })
 }
 
@@ -133,6 +148,9 @@ fn consumers(report: &Report) -> Vec<Consumer> {
         energy_uj,
         low_uj,
         high_uj,
+        grams: None,
+        grams_low: 0.0,
+        grams_high: None,
         began_wall_ns: 0,
         ended_wall_ns: None,
         duration_ns: report.run.duration_ns,
@@ -196,6 +214,7 @@ mod tests {
         for (exact, coarse) in full.devices.iter().zip(&public.devices) {
             let (exact, coarse) = (exact.energy_uj.unwrap(), coarse);
             let shown = coarse.energy_uj.unwrap();
+            assert_eq!(coarse.counted_uj, coarse.is_summed.then_some(shown));
             assert!(shown % 100_000 == 0 && (exact - 99_999..=exact).contains(&shown), "{shown} of {exact}");
             assert!(coarse.low_uj <= exact && coarse.high_uj.unwrap() >= exact);
         }

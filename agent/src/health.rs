@@ -6,15 +6,21 @@ use serde::Serialize;
 
 use crate::snapshot::Snapshot;
 
+/// A source whose devices are in the total, and of which no sensor was read for this long, is stale: sensors are read at least
+/// every second, slow ones at least every ten.
+const STALE_NS: u64 = 30_000_000_000;
+
 /// How well the agent measures. The words are those of HF Eco2AI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// Every source that this machine has is read.
     Healthy,
-    /// A source is lost, hung, or may not be read; others are.
+    /// What is served is true and up to date, and not all that the machine could show: a source may not be read, a sensor is
+    /// left out.
     Degraded,
-    /// No source is read, or no energy is known: what is served is out of date.
+    /// A source whose devices are in the total is lost, hung or stale, no source is read, or no energy is known: what is served is
+    /// out of date.
     Critical,
     /// The agent has no values, or stopped reading.
     Unavailable,
@@ -67,15 +73,27 @@ impl Health {
             }
             Some(_) => {}
         }
+        let is_counted = |name: &str| snapshot.devices.iter().any(|device| device.is_summed && device.source == name);
         for source in &snapshot.sources {
-            let text = match source.status {
-                Status::Lost => "was lost",
-                Status::Hung => "does not answer",
-                Status::Denied => "may not be read",
-                Status::Degraded => "is read in part",
+            let (is_dead, text) = match source.status {
+                Status::Lost => (true, "was lost"),
+                Status::Hung => (true, "does not answer"),
+                Status::Denied => (false, "may not be read"),
+                Status::Degraded => (false, "is read in part"),
                 Status::Ok | Status::Absent | Status::Off => continue,
             };
-            found.push((Level::Degraded, format!("{} {text}", source.name)));
+            // What it counted is still part of the total, which is out of date now.
+            // Also where another sensor counts in its place meanwhile.
+            let has_sensors = is_counted(&source.name) || snapshot.counts.contains_key(&source.name);
+            let is_critical = is_dead && has_sensors;
+            let level = if is_critical { Level::Critical } else { Level::Degraded };
+            found.push((level, format!("{} {text}", source.name)));
+        }
+        for (name, counts) in &snapshot.counts {
+            let since_ns = counts.read_ns.unwrap_or(snapshot.began_ns);
+            if is_counted(name) && age(since_ns) > STALE_NS {
+                found.push((Level::Critical, format!("{name} was not read for {:.0} s", seconds(age(since_ns)))));
+            }
         }
         if snapshot.left_out > 0 {
             found.push((

@@ -20,7 +20,6 @@ pub(crate) struct Held {
     /// What the present bounds promise.
     kind: RangeKind,
     /// Whether the truth is below what is shown.
-    #[serde(skip)]
     is_held: bool,
 }
 
@@ -38,6 +37,15 @@ impl Held {
         self.high_uj = self.high_uj.max(now.high.unwrap_or(uj)).max(self.uj.unwrap_or(uj));
         (self.is_open, self.kind) = (now.high.is_none(), now.kind);
         self.is_held && !was_held
+    }
+
+    /// Adds what another one shows.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        let sum = |a: u64, b: u64| a.saturating_add(b);
+        self.uj = self.uj.map_or(other.uj, |uj| Some(sum(uj, other.uj())));
+        (self.low_uj, self.high_uj) = (sum(self.low_uj, other.low_uj), sum(self.high_uj, other.high_uj));
+        (self.is_open, self.is_held) = (self.is_open || other.is_open, self.is_held || other.is_held);
+        self.kind = self.kind.and(other.kind);
     }
 
     /// Returns the value, and 0 where none is known.
@@ -61,7 +69,9 @@ impl Ranged for Held {
             return Bounded::unknown();
         }
         let high = (!self.is_open).then_some(self.high_uj);
-        Bounded { value: self.uj, low: self.low_uj, high, kind: self.kind }
+        // What was published was wrong, so that its bounds promise nothing certain until the truth has passed it.
+        let kind = if self.is_held { RangeKind::Plausible } else { self.kind };
+        Bounded { value: self.uj, low: self.low_uj, high, kind }
     }
 }
 
@@ -78,7 +88,10 @@ mod tests {
         assert!(!held.update(&Bounded::hard(100, 90, Some(110))));
         assert!(held.update(&Bounded::hard(60, 50, Some(70))));
         assert!(!held.update(&Bounded::hard(80, 70, Some(90))), "the same correction");
-        assert_eq!(held.bounded(), Bounded::hard(100, 90, Some(110)));
+        assert_eq!(held.bounded(), Bounded::plausible(100, 90, Some(110)), "what is known to be wrong is not certain");
+        let text = serde_json::to_string(&held).unwrap();
+        let mut held: Held = serde_json::from_str(&text).unwrap();
+        assert!(!held.update(&Bounded::hard(85, 75, Some(95))), "nor is it a new one after a restart");
         assert!(!held.update(&Bounded::hard(105, 100, None)));
         assert_eq!(held.bounded(), Bounded::hard(105, 100, None), "an open bound is shown as such");
         assert!(!held.update(&Bounded::hard(106, 100, Some(106))), "a narrower range is no correction");

@@ -25,7 +25,7 @@ const MOST_BYTES: u64 = 8 << 20;
 const MOST_READ: u64 = 4 * MOST_BYTES;
 
 /// One job at one instant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobRecord {
     /// Number of the record, from 1.
     pub(crate) number: u64,

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use eco2_core::{Bounded, Domain, Ranged};
 use serde::{Deserialize, Serialize};
 
+use crate::emissions::Grams;
 use crate::jobs::JobState;
 use crate::shares::{JobKey, Shares};
+use crate::source_counts::SourceCounts;
 use crate::view::Shown;
 
 /// Version of the format.
@@ -27,6 +29,9 @@ pub(crate) struct Journal {
     pub(crate) devices: BTreeMap<String, KeptDevice>,
     pub(crate) jobs: BTreeMap<JobKey, JobState>,
     pub(crate) next_key: JobKey,
+    /// What the energy emitted, in full and in public.
+    pub(crate) grams: (Grams, Grams),
+    pub(crate) counts: BTreeMap<String, SourceCounts>,
     pub(crate) full: Shares,
     pub(crate) public: Shares,
     pub(crate) events: BTreeMap<String, u64>,
@@ -42,6 +47,8 @@ pub(crate) struct KeptDevice {
     pub(crate) base: Base,
     pub(crate) full: Shown,
     pub(crate) public: Shown,
+    /// Whether it did not appear while the agent ran that wrote this.
+    pub(crate) is_absent: bool,
     /// The last reading of its counter; `None` for a power or an estimate, and where there was none.
     pub(crate) last: Option<KeptReading>,
 }

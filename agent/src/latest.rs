@@ -3,8 +3,6 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::Snapshot;
 
 /// The two views of the node at one instant.
@@ -16,21 +14,6 @@ pub struct Views {
     pub public: Arc<Snapshot>,
 }
 
-/// What the energy emits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Emissions {
-    /// Grams CO2e; `None`: not known.
-    pub grams: Option<f64>,
-    /// Lower bound, grams.
-    pub low: f64,
-    /// Upper bound, grams; `None`: unbounded.
-    pub high: Option<f64>,
-    /// Carbon intensity now, grams per kilowatt-hour; `None`: not known.
-    pub g_per_kwh: Option<f64>,
-    /// The grid zone.
-    pub zone: String,
-}
-
 /// The newest views. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Latest(Arc<Shared>);
@@ -38,7 +21,6 @@ pub struct Latest(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     views: Mutex<Views>,
-    emissions: Mutex<Option<Emissions>>,
     changed: Condvar,
 }
 
@@ -46,7 +28,7 @@ impl Latest {
     /// Returns a place that shows `views`.
     #[must_use]
     pub fn new(views: Views) -> Self {
-        Self(Arc::new(Shared { views: Mutex::new(views), emissions: Mutex::default(), changed: Condvar::new() }))
+        Self(Arc::new(Shared { views: Mutex::new(views), changed: Condvar::new() }))
     }
 
     /// Returns the newest views. The lock is held for the time of copying two pointers.
@@ -59,17 +41,6 @@ impl Latest {
     pub fn publish(&self, views: Views) {
         *self.0.views.lock().unwrap_or_else(PoisonError::into_inner) = views;
         self.0.changed.notify_all();
-    }
-
-    /// Sets what the energy emits.
-    pub fn set_emissions(&self, emissions: Option<Emissions>) {
-        *self.0.emissions.lock().unwrap_or_else(PoisonError::into_inner) = emissions;
-    }
-
-    /// Returns what the energy emits; `None`: not known.
-    #[must_use]
-    pub fn emissions(&self) -> Option<Emissions> {
-        self.0.emissions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits at most `patience` for views after the snapshot number `seen`; returns the newest, whichever they are.

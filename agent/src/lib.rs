@@ -24,6 +24,7 @@
 mod accounting;
 mod as_report;
 mod control;
+mod emissions;
 mod feed;
 #[cfg(test)]
 mod fixture;
@@ -44,6 +45,7 @@ mod requests;
 mod service;
 mod shares;
 mod snapshot;
+mod source_counts;
 mod store;
 mod systemd;
 mod view;
@@ -51,8 +53,9 @@ mod view;
 pub use eco2_net::Secret;
 pub use eco2_samplers::agent::SOCKET;
 pub use eco2_samplers::usage::JobTimes;
+pub use emissions::{Emissions, Rates};
 pub use folder::{FolderFault, RunFolder};
-pub use from_report::{run_emissions, run_views, run_views_for_all};
+pub use from_report::{run_views, run_views_for_all};
 pub use group::group_id;
 pub use health::{Health, Level, SourceHealth};
 pub use http::{
@@ -60,10 +63,11 @@ pub use http::{
     JobRequest, TlsFiles, new_token,
 };
 pub use jobs::{Job, JobError, JobProcesses};
-pub use latest::{Emissions, Latest, Views};
+pub use latest::{Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};
 pub use node::{Input, IntervalUse, Node};
 pub use requests::Peer;
 pub use service::{Jobs, Service, ServiceError, Settings};
 pub use snapshot::{Consumer, ConsumerKind, Device, EndReason, Instant, NodeIdentity, Resolution, Snapshot};
+pub use source_counts::SourceCounts;
 pub use systemd::{Notifier, inherited_sockets};

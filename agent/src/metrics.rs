@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use eco2_core::schema::{EventKind, Status};
-use eco2_core::units::joules;
+use eco2_core::units::{UJ_PER_KWH, joules};
 use eco2_report::{Exposition, Family, Labels, MetricNames, MetricsFormat, openmetrics};
 
 use crate::as_report::as_report;
 use crate::snapshot::{Consumer, Device, Snapshot};
 
 /// Largest number of jobs with series of their own: those that go on first, then those that ended last.
-const MOST_JOBS: usize = 200;
+const MOST_JOBS: usize = 180;
 /// Longest value of a label, characters.
 const LONGEST_LABEL: usize = 128;
 
@@ -46,9 +46,32 @@ const RUN_LOW: Family = Family::gauge("eco2_run_energy_low_joules", "Lower bound
 const RUN_HIGH: Family =
     Family::gauge("eco2_run_energy_high_joules", "Upper bound of the job's energy; absent where there is none.")
         .unit("joules");
+const RUN_CO2E: Family =
+    Family::counter("eco2_run_co2e_grams", "CO2e of the job's energy with the facility's overhead.").unit("grams");
 const RUN_DURATION: Family = Family::counter("eco2_run_duration_seconds", "Duration of the job.").unit("seconds");
 const RUN_STEPS: Family = Family::counter("eco2_run_steps", "Steps that the job reported.");
 const RUN_INFO: Family = Family::info("eco2_run", "Name, kind and user of a job, to be joined by the label run.");
+const CO2E: Family = Family::counter(
+    "eco2_co2e_grams",
+    "CO2e of eco2_energy_joules_total with the facility's overhead, each part with the intensity that was set at its time.",
+)
+.unit("grams");
+const INTENSITY: Family = Family::gauge(
+    "eco2_grid_intensity_grams_per_joule",
+    "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it. Grid WORLD: no zone was set.",
+);
+const COST: Family = Family::gauge("eco2_cost", "Cost of eco2_energy_joules_total at the present price.");
+const READ: Family = Family::gauge(
+    "eco2_source_last_success_timestamp_seconds",
+    "When a sensor of the source was read last, seconds since 1970.",
+)
+.unit("seconds");
+const ERRORS: Family = Family::counter("eco2_source_errors", "Reads of a sensor that failed.");
+const WRAPS: Family = Family::counter("eco2_source_wraps", "Wraps of counters, which were continued.");
+const RESETS: Family = Family::counter("eco2_source_resets", "Resets of counters.");
+const GAPS: Family =
+    Family::counter("eco2_gap_seconds", "Time in which a sensor could not be read, added over sensors.")
+        .unit("seconds");
 const UP: Family = Family::gauge("eco2_source_up", "Whether a source that was looked for reads.");
 const SAMPLED: Family =
     Family::gauge("eco2_last_reading_age_seconds", "Time since the last reading of any sensor.").unit("seconds");
@@ -65,7 +88,9 @@ pub fn node_metrics(snapshot: &Snapshot, format: MetricsFormat) -> String {
     let mut page = Exposition::new(format);
     devices(snapshot, &mut page);
     uses(snapshot, &mut page);
+    emissions(snapshot, &mut page);
     jobs(snapshot, &mut page);
+    sources(snapshot, &mut page);
     health(snapshot, &mut page);
     page.finish()
 }
@@ -100,6 +125,20 @@ fn uses(snapshot: &Snapshot, page: &mut Exposition) {
     page.family(CONSUMED, kinds.into_iter().map(|(kind, uj)| (vec![("kind", kind.to_owned())], joules(uj))));
 }
 
+/// Adds what the energy emits and costs.
+fn emissions(snapshot: &Snapshot, page: &mut Exposition) {
+    let Some(emissions) = &snapshot.emissions else { return };
+    page.one(CO2E, &Labels::new(), emissions.grams);
+    let grid = vec![
+        ("grid", label(&emissions.zone)),
+        ("signal", label(&emissions.signal)),
+        ("provider", label(&emissions.provider)),
+    ];
+    page.one(INTENSITY, &grid, emissions.g_per_kwh.map(|g_per_kwh| g_per_kwh * 1e6 / UJ_PER_KWH));
+    let currency = emissions.currency.as_deref().unwrap_or("unknown");
+    page.one(COST, &vec![("currency", label(currency))], emissions.cost);
+}
+
 fn jobs(snapshot: &Snapshot, page: &mut Exposition) {
     let mut jobs: Vec<&Consumer> = snapshot.consumers.iter().collect();
     jobs.sort_by_key(|job| std::cmp::Reverse((job.ended_wall_ns.is_none(), job.ended_wall_ns, job.began_wall_ns)));
@@ -109,6 +148,7 @@ fn jobs(snapshot: &Snapshot, page: &mut Exposition) {
     page.family(RUN, all().map(|job| (run(job), joules(job.energy_uj))));
     page.family(RUN_LOW, all().map(|job| (run(job), joules(job.low_uj))));
     page.family(RUN_HIGH, all().filter_map(|job| Some((run(job), joules(job.high_uj?)))));
+    page.family(RUN_CO2E, all().filter_map(|job| Some((run(job), job.grams?))));
     page.family(RUN_DURATION, all().map(|job| (run(job), job.duration_ns as f64 / 1e9)));
     page.family(RUN_STEPS, all().filter_map(|job| Some((run(job), job.steps? as f64))));
     let info = |job: &Consumer| {
@@ -124,14 +164,31 @@ fn jobs(snapshot: &Snapshot, page: &mut Exposition) {
     page.family(RUN_INFO, all().map(|job| (info(job), 1.0)));
 }
 
-/// Adds whether the agent itself works.
-fn health(snapshot: &Snapshot, page: &mut Exposition) {
+/// Adds what happened at each source.
+fn sources(snapshot: &Snapshot, page: &mut Exposition) {
     let up = |status| matches!(status, Status::Ok | Status::Degraded);
     let sources = snapshot.sources.iter();
     page.family(
         UP,
         sources.map(|source| (vec![("source", source_name(&source.name))], f64::from(u8::from(up(source.status))))),
     );
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    let all = || snapshot.counts.iter().map(|(name, counts)| (vec![("source", source_name(name))], counts));
+    page.family(READ, all().filter_map(|(source, counts)| Some((source, counts.read_wall_ns? as f64 / 1e9))));
+    let errors = all().flat_map(|(source, counts)| {
+        let one = move |(reason, count): (&String, &u64)| {
+            ([source.clone(), vec![("reason", reason.replace('-', "_"))]].concat(), *count as f64)
+        };
+        counts.errors.iter().map(one)
+    });
+    page.family(ERRORS, errors);
+    page.family(WRAPS, all().map(|(source, counts)| (source, counts.wraps as f64)));
+    page.family(RESETS, all().map(|(source, counts)| (source, counts.resets as f64)));
+    page.family(GAPS, all().map(|(source, counts)| (source, seconds(counts.gap_ns))));
+}
+
+/// Adds whether the agent itself works.
+fn health(snapshot: &Snapshot, page: &mut Exposition) {
     let none = Labels::new();
     let seconds = |ns: u64| ns as f64 / 1e9;
     page.one(SAMPLED, &none, snapshot.sampled_ns.map(|at| seconds(snapshot.at_ns.saturating_sub(at))));

@@ -3,11 +3,13 @@
 //! A *domain* is one sensor or counter, numbered by its source; the ledger numbers the domains of all sources in the order in
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
+mod gauges;
 mod input;
 mod job;
 mod page;
 mod restart;
 mod show;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,21 +17,27 @@ use std::sync::Arc;
 use eco2_core::attribution::Use;
 use eco2_core::schema::{EventKind, SourceStatus};
 use eco2_core::{
-    Bounded, Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Quality, RangeKind, Ranged as _,
-    Reading,
+    Bounded, Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Outcome, Quality, RangeKind,
+    Ranged as _, Reading,
 };
 use eco2_samplers::usage::JobTimes;
 use eco2_samplers::{DeviceUse, SourceStates};
 
+use gauges::Gauges;
+pub(crate) use gauges::{TEMPERATURE, UTILIZATION};
 pub use input::{Input, IntervalUse};
 
+use crate::emissions::Rates;
 use crate::jobs::JobState;
 use crate::journal::{Base, KeptDevice, KeptReading};
 use crate::latest::Views;
 use crate::shares::{JobKey, Present};
 use crate::snapshot::{Consumer, Instant, NodeIdentity, Resolution};
+use crate::source_counts::SourceCounts;
 use crate::view::{DeviceNow, View};
 
+/// A reading that is older than the beginning of an interval by more than this leaves a time before it whose users are not known.
+const LATE_NS: u64 = 2_000_000_000;
 /// The use of a device by processes is carried on for this long: drivers are asked at least every ten seconds.
 const USE_HOLDS_NS: u64 = 11_000_000_000;
 
@@ -96,12 +104,21 @@ pub struct Node {
     /// Jobs of an earlier boot.
     past: Vec<Consumer>,
     events: BTreeMap<&'static str, u64>,
+    /// What happened at each source, by its name.
+    counts: BTreeMap<String, SourceCounts>,
+    /// For each domain until when its reads have failed since the last good one.
+    failing_since: Vec<Option<u64>>,
+    gauges: Gauges,
+    /// What the energy emits and costs; `None`: not known.
+    rates: Option<Rates>,
     readings: u64,
     dropped: u64,
     sampled_ns: Option<u64>,
     /// When the last interval ended, and the views that were made then.
     last_ns: Option<u64>,
     views: Option<Views>,
+    /// For each domain when it was read last before the present interval, monotonic nanoseconds.
+    read_before_ns: Vec<Option<u64>>,
     sequence: u64,
 }
 
@@ -133,13 +150,24 @@ impl Node {
             unread: BTreeSet::new(),
             past: Vec::new(),
             events: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            failing_since: Vec::new(),
+            gauges: Gauges::default(),
+            rates: None,
             readings: 0,
             dropped: 0,
             sampled_ns: None,
             last_ns: None,
             views: None,
+            read_before_ns: Vec::new(),
             sequence: 0,
         }
+    }
+
+    /// Returns the account with what its energy emits and costs.
+    #[must_use]
+    pub fn priced(self, rates: Option<Rates>) -> Self {
+        Self { rates, ..self }
     }
 
     /// Takes one input of the sampling thread.
@@ -153,6 +181,7 @@ impl Node {
                 self.ledger.break_segment(None, GapReason::Suspend);
                 self.count(EventKind::Suspend);
             }
+            Input::Gauges { at_ns, gauges } => self.gauges.take(at_ns, gauges),
             Input::Note(note) => self.count(note.kind),
             Input::Changed(change) => self.states.change(change),
             Input::Users { source, uses } => self.users(source, uses),
@@ -194,9 +223,16 @@ impl Node {
         let (last, began_ns) = (&self.last, self.began_ns);
         self.unread.retain(|index| last[*index].is_none_or(|last| last.after_ns < began_ns));
         self.sequence += 1;
-        let interval_ns = self.last_ns.replace(now.ns).map(|last_ns| now.ns.saturating_sub(last_ns));
-        let of = |view: &View| Arc::new(self.snapshot(view, now, interval_ns));
-        let views = Views { full: of(&self.full), public: of(&self.public) };
+        self.last_ns = Some(now.ns);
+        self.read_before_ns = self.ledger.tracks().iter().map(|track| track.last_good_ns().map(|(_, ns)| ns)).collect();
+        let totals = [self.total(&self.full), self.total(&self.public)];
+        if let Some(rates) = &self.rates {
+            self.full.emit(&totals[0], rates, self.sequence == 1);
+            self.public.emit(&totals[1], rates, self.sequence == 1);
+        }
+        let [full, public] = totals;
+        let of = |view: &View, total| Arc::new(self.snapshot(view, &total, now));
+        let views = Views { full: of(&self.full, full), public: of(&self.public, public) };
         self.views.insert(views).clone()
     }
 
@@ -231,14 +267,14 @@ impl Node {
     fn reading(&mut self, source: usize, domain: usize, reading: &Reading) {
         let Some(index) = self.index(source, domain) else { return };
         self.readings += 1;
-        if let Ok(raw) = reading.value {
+        let outcome = self.count_reading(index, reading);
+        // What the ledger refused is no value to go on from after a restart.
+        let is_accepted = !matches!(outcome, Some(Outcome::Implausible | Outcome::Glitch | Outcome::Failed(_)) | None);
+        if let Some(raw) = reading.value.ok().filter(|_| is_accepted) {
             self.last[index] = Some(KeptReading { before_ns: reading.before_ns, after_ns: reading.after_ns, raw });
         }
-        if self.ledger.reading(index, reading).is_some() {
-            let kinds: Vec<EventKind> =
-                self.ledger.take_notices(index).iter().map(|notice| notice.kind.event_kind()).collect();
-            kinds.into_iter().for_each(|kind| self.count(kind));
-        }
+        let notices = self.ledger.take_notices(index);
+        notices.iter().for_each(|notice| self.count(notice.kind.event_kind()));
     }
 
     fn users(&mut self, source: usize, uses: Vec<DeviceUse>) {
@@ -277,12 +313,22 @@ impl Node {
     /// Returns what is known of a device at `now_ns`.
     fn device(&self, index: usize, now_ns: u64, cpu_use: Option<&Use>, present: &[Present]) -> DeviceNow {
         let of = match self.ledger.tracks()[index].domain().component {
-            _ if self.unread.contains(&index) => None,
+            _ if self.unread.contains(&index) || self.was_late(index) => None,
             Component::Cpu | Component::Memory => cpu_use.cloned(),
             _ => self.listed_use(index, now_ns, present),
         };
         let is_summed = self.live.summed().get(index).copied().unwrap_or(false);
-        DeviceNow { energy: self.energy(index), is_summed, of }
+        let source = self.live.source(index);
+        let changed_ns = self.ledger.last_knot(source).map(|last| last.at_ns);
+        let is_silent = self.ledger.tracks()[self.shown_by(index)].is_silent();
+        DeviceNow { energy: self.energy(index), changed_ns, is_silent, is_summed, of }
+    }
+
+    /// Whether the readings before those of the present interval are older than it, so that a part of its energy is of a time whose
+    /// users are not known.
+    fn was_late(&self, index: usize) -> bool {
+        let read_ns = self.read_before_ns.get(self.shown_by(index)).copied().flatten();
+        self.last_ns.zip(read_ns).is_some_and(|(begun_ns, read_ns)| begun_ns.saturating_sub(read_ns) > LATE_NS)
     }
 
     /// Returns the energy of a device since the agent first ran, as of its last counter change.
@@ -336,5 +382,7 @@ fn cpu_use(cpu: &JobTimes, present: &[Present]) -> Use {
     Use { consumers, others: cpu.busy_ns.saturating_sub(used_ns), idle: cpu.idle_ns, ..Use::default() }
 }
 
+#[cfg(test)]
+mod random_tests;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use eco2_samplers::usage::GroupKind;
 use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
+use crate::emissions::Rates;
 use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
 use crate::job_log::JobLog;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub state: Option<RunFolder>,
     /// Consumers that are found by their control groups.
     pub by: Vec<GroupKind>,
+    /// What the energy emits and costs; `None`: not known.
+    pub rates: Option<Rates>,
     /// Version that is shown.
     pub version: String,
 }
@@ -87,12 +90,12 @@ impl Service {
     /// # Errors
     /// Where the system refuses a thread.
     pub fn start(found: Discovery, settings: Settings) -> Result<Self, ServiceError> {
-        let Settings { folder, roots, pace, group, state, by, version } = settings;
+        let Settings { folder, roots, pace, group, state, by, rates, version } = settings;
         let host = host::read(&roots);
         let identity = NodeIdentity { boot_id: host.boot_id, hostname: host.hostname, kernel: host.kernel, version };
         let began_ns = monotonic_ns();
         let place = Place { folder: folder.path().to_owned(), group, boot_id: identity.boot_id.clone(), began_ns };
-        let mut node = Node::new(identity, began_ns, found.statuses);
+        let mut node = Node::new(identity, began_ns, found.statuses).priced(rates);
         let store = Store::new(folder.path());
         let (journal, warning) = store.read().map_or_else(|error| (None, Some(error.to_string())), |kept| (kept, None));
         let kept_records = journal.as_ref().map_or(0, |journal| journal.records);

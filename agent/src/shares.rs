@@ -9,15 +9,19 @@ use std::collections::BTreeMap;
 use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
 use serde::{Deserialize, Serialize};
 
+use crate::emissions::Grams;
+
 /// Number by which the node knows a job. It is never used again, unlike the job's id.
 pub(crate) type JobKey = u64;
 
 /// Energy of one job with its range, microjoules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ShareSum {
     pub(crate) energy_uj: u64,
     pub(crate) low_uj: u64,
     pub(crate) high_uj: Option<u64>,
+    /// What its energy emitted.
+    pub(crate) grams: Grams,
 }
 
 impl ShareSum {
@@ -27,13 +31,14 @@ impl ShareSum {
             energy_uj: self.energy_uj.saturating_add(other.energy_uj),
             low_uj: self.low_uj.saturating_add(other.low_uj),
             high_uj: self.high_uj.zip(other.high_uj).map(|(own, other)| own.saturating_add(other)),
+            grams: self.grams.plus(other.grams),
         }
     }
 }
 
 impl Default for ShareSum {
     fn default() -> Self {
-        Self { energy_uj: 0, low_uj: 0, high_uj: Some(0) }
+        Self { energy_uj: 0, low_uj: 0, high_uj: Some(0), grams: Grams::default() }
     }
 }
 
@@ -53,7 +58,7 @@ pub(crate) struct Present {
 pub(crate) type Interval = (u64, Option<Use>);
 
 /// The sums so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Shares {
     pub(crate) jobs: BTreeMap<JobKey, ShareSum>,
     /// Energy of each job with that of the jobs that were within it at the time.
@@ -79,7 +84,7 @@ impl Shares {
             let sum = self.jobs.entry(job.key).or_default();
             given_uj = given_uj.saturating_add(part.energy_uj);
             let (low_uj, high_uj) = if job.throughout { (part.low_uj, part.high_uj) } else { (0, Some(whole_uj)) };
-            let part = ShareSum { energy_uj: part.energy_uj, low_uj, high_uj };
+            let part = ShareSum { energy_uj: part.energy_uj, low_uj, high_uj, grams: Grams::default() };
             *sum = sum.plus(part);
             let mut within = Some(job.key);
             // A chain is no longer than the list.
@@ -130,7 +135,10 @@ mod tests {
         let mut shares = Shares::default();
         let of = Use { consumers: vec![25], others: 60, idle: 15, ..Use::default() };
         shares.add(&[present(7)], &[(1_000, Some(of))]);
-        assert_eq!(shares.jobs[&7], ShareSum { energy_uj: 250, low_uj: 250, high_uj: Some(295) });
+        assert_eq!(
+            shares.jobs[&7],
+            ShareSum { energy_uj: 250, low_uj: 250, high_uj: Some(295), ..ShareSum::default() }
+        );
         assert_eq!((shares.idle_uj, shares.not_attributed_uj), (150, 600));
     }
 
@@ -154,7 +162,10 @@ mod tests {
         let mut shares = Shares::default();
         let of = Use { consumers: vec![50], idle: 50, ..Use::default() };
         shares.add(&[Present { throughout: false, ..present(1) }], &[(1_000, Some(of))]);
-        assert_eq!(shares.jobs[&1], ShareSum { energy_uj: 500, low_uj: 0, high_uj: Some(1_000) });
+        assert_eq!(
+            shares.jobs[&1],
+            ShareSum { energy_uj: 500, low_uj: 0, high_uj: Some(1_000), ..ShareSum::default() }
+        );
     }
 
     #[test]

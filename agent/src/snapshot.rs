@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eco2_core::schema::SourceStatus;
+use eco2_core::schema::{BudgetRecord, SourceStatus};
+use eco2_core::units::joules;
 use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
 use serde::{Deserialize, Serialize};
+
+use crate::emissions::Emissions;
+use crate::source_counts::SourceCounts;
 
 /// One instant by two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -110,6 +114,10 @@ pub struct Device {
     pub range_kind: RangeKind,
     /// Mean power since the snapshot before, watts; `None`: not known.
     pub power_w: Option<f64>,
+    /// Temperature, degrees Celsius; `None`: not known.
+    pub temperature_c: Option<f64>,
+    /// Share of the time in which it was busy, 0 to 1; `None`: not known.
+    pub utilization: Option<f64>,
     /// Whether it is part of the node's total now. Domains that overlap with others are not, such as the cores of a package.
     pub is_summed: bool,
     /// What of its energy is in the node's total, microjoules: what it used while it was summed. Never falls. `None`: it was
@@ -127,6 +135,22 @@ impl Device {
     pub fn counted(&self) -> Option<Bounded<u64>> {
         let (low, high, kind) = (self.counted_low_uj, self.counted_high_uj, self.range_kind);
         self.counted_uj.map(|uj| Bounded { value: Some(uj), low, high, kind })
+    }
+
+    /// Returns the device in a coarser resolution.
+    pub(crate) fn coarse(self, to: Resolution) -> Self {
+        let energy = to.coarse(self.bounded());
+        let counted = self.counted().map(|counted| to.coarse(counted));
+        Self {
+            energy_uj: energy.value,
+            low_uj: energy.low,
+            high_uj: energy.high,
+            power_w: self.power_w.map(|watts| (watts * 10.0).floor() / 10.0),
+            counted_uj: counted.and_then(|counted| counted.value),
+            counted_low_uj: counted.map_or(0, |counted| counted.low),
+            counted_high_uj: counted.and_then(|counted| counted.high),
+            ..self
+        }
     }
 
     /// Returns its energy with that part as what it counts, for a device that was summed all the time.
@@ -211,6 +235,12 @@ pub struct Consumer {
     pub low_uj: u64,
     /// Upper bound, microjoules; `None`: unbounded.
     pub high_uj: Option<u64>,
+    /// What its energy emitted, grams CO2e: never falls. `None`: not known.
+    pub grams: Option<f64>,
+    /// Lower bound, grams.
+    pub grams_low: f64,
+    /// Upper bound, grams; `None`: unbounded.
+    pub grams_high: Option<f64>,
     /// When it began, nanoseconds since 1970.
     pub began_wall_ns: i64,
     /// When it ended, nanoseconds since 1970; `None`: it goes on.
@@ -231,6 +261,22 @@ pub struct Consumer {
     pub total_low_uj: u64,
     /// Upper bound of it, microjoules; `None`: unbounded.
     pub total_high_uj: Option<u64>,
+}
+
+impl Consumer {
+    /// Returns its energy per step, joules; unknown where no steps were counted.
+    #[must_use]
+    pub fn per_step(&self) -> Bounded<f64> {
+        let steps = self.steps.filter(|steps| *steps > 0);
+        steps.map_or_else(Bounded::unknown, |steps| self.bounded().map(|uj| joules(uj) / steps as f64))
+    }
+
+    /// Returns what its energy emitted, grams CO2e.
+    #[must_use]
+    pub fn emitted(&self) -> Bounded<f64> {
+        let (low, high) = (self.grams_low, self.grams_high);
+        Bounded { value: self.grams, low, high, kind: RangeKind::Plausible }
+    }
 }
 
 impl Ranged for Consumer {
@@ -288,6 +334,12 @@ pub struct Snapshot {
     pub idle_uj: u64,
     /// Energy whose user is not known, or is no job, microjoules.
     pub not_attributed_uj: u64,
+    /// What the energy emits and costs; `None`: not known.
+    pub emissions: Option<Emissions>,
+    /// Limits of a run with what was used of them; `None`: none are set, or it is a node.
+    pub budget: Option<BudgetRecord>,
+    /// What happened at each source that has sensors, by its name.
+    pub counts: BTreeMap<String, SourceCounts>,
     /// Number of events by kind.
     pub events: BTreeMap<&'static str, u64>,
     /// Readings that were taken.

@@ -1,18 +1,27 @@
 //! Keeps the energies of the node in one resolution ([`View`]): of every device, and of every job.
 
 use eco2_core::attribution::Use;
+use eco2_core::units::watts;
 use eco2_core::{Bounded, Ranged as _};
 use serde::{Deserialize, Serialize};
 
 use crate::Resolution;
+use crate::emissions::{Grams, Rates};
 use crate::held::Held;
 use crate::shares::{Interval, Present, Shares};
+
+/// How much later than expected a change may come while the power is taken as that before: a round of accounts, and as much again.
+const LATE_NS: u64 = 2_000_000_000;
 
 /// What is known of one device at the end of an interval.
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceNow {
     /// Its energy since the agent first ran, microjoules. It may fall, where it was corrected.
     pub(crate) energy: Bounded<u64>,
+    /// When that was its energy, monotonic nanoseconds: its last counter change. `None`: not known.
+    pub(crate) changed_ns: Option<u64>,
+    /// Whether no change is to be expected, because its sensor fails or does not move.
+    pub(crate) is_silent: bool,
     /// Whether it is part of the total now.
     pub(crate) is_summed: bool,
     /// Who used it in the interval; `None`: not known.
@@ -20,7 +29,7 @@ pub(crate) struct DeviceNow {
 }
 
 /// The energy of one device as it is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Shown {
     /// Its own energy since the agent first ran.
     pub(crate) own: Held,
@@ -28,7 +37,21 @@ pub(crate) struct Shown {
     pub(crate) counted: Option<Counted>,
     /// Growth of its own energy in the last interval.
     #[serde(skip)]
-    pub(crate) grown_uj: u64,
+    grown_uj: u64,
+    /// When its energy changed last, monotonic nanoseconds.
+    #[serde(skip)]
+    changed_ns: Option<u64>,
+    /// Its power between the last two changes; `None`: not known.
+    #[serde(skip)]
+    power: Option<MeanPower>,
+}
+
+/// A mean power between two instants, monotonic nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct MeanPower {
+    watts: f64,
+    from_ns: u64,
+    to_ns: u64,
 }
 
 /// The energy of a device while it was summed. Two devices of which one takes the other's place are never summed at one time.
@@ -50,11 +73,38 @@ impl Default for Counted {
 }
 
 impl Shown {
+    /// Adds what another device shows, of which nothing is read any more.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.own.absorb(&other.own);
+        if let Some(other) = &other.counted {
+            let counted = self.counted.get_or_insert_default();
+            counted.shown.absorb(&other.shown);
+            (counted.uj, counted.is_summed) = (counted.uj.saturating_add(other.uj), false);
+        }
+    }
+
+    /// Returns its power at `now_ns`, watts: the mean between the last two changes that were seen. `None`: it is not known, or the
+    /// next change is overdue.
+    pub(crate) fn power_w(&self, now_ns: u64) -> Option<f64> {
+        let power = self.power?;
+        let due_ns = power.to_ns.saturating_add(2 * (power.to_ns - power.from_ns)).saturating_add(LATE_NS);
+        (now_ns <= due_ns).then_some(power.watts)
+    }
+
     /// Takes the energy at the end of an interval. Returns the number of corrections that are held from now on.
     fn advance(&mut self, device: &DeviceNow, resolution: Resolution) -> usize {
         let (slack_before, uj_before) = (self.own.slack_uj(), self.own.uj());
         let mut held = usize::from(self.own.update(&resolution.coarse(device.energy)));
         self.grown_uj = self.own.uj() - uj_before;
+        if device.changed_ns > self.changed_ns {
+            let between = self.changed_ns.zip(device.changed_ns);
+            self.power = between.and_then(|(from_ns, to_ns)| {
+                let watts = watts(self.grown_uj, to_ns - from_ns)?;
+                Some(MeanPower { watts, from_ns, to_ns })
+            });
+            self.changed_ns = device.changed_ns;
+        }
+        self.power = self.power.filter(|_| !device.is_silent);
         if self.counted.is_none() && !device.is_summed {
             return held;
         }
@@ -95,11 +145,13 @@ pub(crate) struct View {
     pub(crate) resolution: Resolution,
     pub(crate) devices: Vec<Shown>,
     pub(crate) shares: Shares,
+    /// What the total emitted.
+    pub(crate) grams: Grams,
 }
 
 impl View {
     pub(crate) fn new(resolution: Resolution) -> Self {
-        Self { resolution, devices: Vec::new(), shares: Shares::default() }
+        Self { resolution, devices: Vec::new(), shares: Shares::default(), grams: Grams::default() }
     }
 
     /// Adds an interval, at whose end the devices are `now` and in which these jobs were present. Returns the number of
@@ -116,6 +168,16 @@ impl View {
         }
         self.shares.add(present, &intervals);
         held
+    }
+
+    /// Adds the emissions of what the total and the jobs used since the last call. `is_first`: since the start of the agent.
+    pub(crate) fn emit(&mut self, total: &Bounded<u64>, rates: &Rates, is_first: bool) {
+        if is_first {
+            self.grams.begin(total.value.unwrap_or(0));
+            self.shares.jobs.values_mut().for_each(|job| job.grams.begin(job.energy_uj));
+        }
+        self.grams.grow(total.value.unwrap_or(0), rates);
+        self.shares.jobs.values_mut().for_each(|job| job.grams.grow(job.energy_uj, rates));
     }
 }
 

@@ -57,6 +57,7 @@ fn serve(dir: &Path, roots: &Roots) -> Service {
             group: None,
             state: None,
             by: vec![GroupKind::Pod, GroupKind::Container],
+            rates: None,
             version: "test".into(),
         },
     )

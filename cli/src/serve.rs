@@ -9,10 +9,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
 use anyhow::Context as _;
-use eco2::NodeSources;
 use eco2::options::Layer;
+use eco2::{NodeRates, NodeSources};
 use eco2_agent::{
-    HttpOptions, HttpServer, Latest, Notifier, RunFolder, SOCKET, Service, Settings, group_id, inherited_sockets,
+    HttpOptions, HttpServer, Latest, Notifier, Rates, RunFolder, SOCKET, Service, Settings, group_id, inherited_sockets,
 };
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -33,6 +33,7 @@ const GROUP: &str = "eco2";
 pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let args = &file::with_file(&flags.0)?;
     let mut layer = Layer::default();
+    args.price.copy_to(&mut layer)?;
     args.hardware.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
     let path = args.dir.clone().or_else(folder);
@@ -44,12 +45,13 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let state = state_folder(args)?;
     // Before the first thread, so that no signal is missed.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals cannot be received")?;
-    let NodeSources { found, roots, pace } = eco2::node_sources(&options)?;
+    let NodeSources { found, roots, pace, rates } = eco2::node_sources(&options)?;
     let sensors = found.sources.iter().map(|source| source.domains().len()).sum::<usize>();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let by = args.by.iter().map(|by| (*by).into()).collect();
     let group = group_id(GROUP);
-    let service = Service::start(found, Settings { folder, roots, pace, group, state, by, version })?;
+    let rates = Some(priced(rates));
+    let service = Service::start(found, Settings { folder, roots, pace, group, state, by, rates, version })?;
     let socket = Some(service.folder().join(SOCKET));
     let inherited =
         inherited_sockets().context("the sockets that systemd opened cannot be taken: disable eco2.socket")?;
@@ -118,4 +120,19 @@ fn folder() -> Option<PathBuf> {
     }
     let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| Path::new(folder).is_absolute())?;
     Some(Path::new(&own).join("eco2"))
+}
+
+/// Returns what the agent's energy emits and costs.
+fn priced(NodeRates { intensity, pue, price_per_kwh, currency }: NodeRates) -> Rates {
+    let is_marginal = intensity.kind.is_some_and(|kind| kind.as_str().contains("marginal"));
+    Rates {
+        g_per_kwh: intensity.g_per_kwh,
+        zone: intensity.zone,
+        zone_source: intensity.zone_source.as_str().to_owned(),
+        signal: if is_marginal { "marginal" } else { "average" }.to_owned(),
+        provider: intensity.source,
+        pue: pue.get(),
+        price_per_kwh,
+        currency,
+    }
 }

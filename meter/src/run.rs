@@ -37,7 +37,7 @@ pub use closing::Patience;
 pub use intensity::intensities;
 pub use machine::{StoredCalibration, calibration_of, remember_notices, shown_notices, stored_calibration};
 pub use meter::Meter;
-pub use node_sources::{NodeSources, node_sources};
+pub use node_sources::{NodeRates, NodeSources, node_sources};
 pub use record::{LateSpan, Span, Step};
 pub use recover::{Records, Unrelated, merge_read, read_records, read_run, read_whole, record_hash};
 pub use replay::replay;

@@ -22,7 +22,7 @@ const TCP: Channel = Channel::Tcp { tls: false };
 
 fn service(anonymous: Anonymous) -> Service {
     let stream = Arc::new(Stream::new(0xab));
-    stream.record(views(1), None);
+    stream.record(views(1));
     let access = Access::new(Secret::new(TOKEN), anonymous, &[], false);
     Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS)
 }
@@ -226,7 +226,18 @@ fn health_fails_truthfully() {
     use eco2_core::schema::Status;
     assert_eq!(level(&|_| {}, 11), ("HEALTHY".to_owned(), true, vec![]));
     let (status, ready, reasons) = level(&|snapshot| snapshot.sources[0].status = Status::Hung, 11);
-    assert_eq!((&status[..], ready, &reasons[..]), ("DEGRADED", true, &["nvml does not answer".to_owned()][..]));
+    let text = "nvml does not answer".to_owned();
+    assert_eq!((&status[..], ready, &reasons[..]), ("CRITICAL", false, &[text][..]), "the boards are in the total");
+    let (status, ready, reasons) = level(&|snapshot| snapshot.sources[2].status = Status::Lost, 11);
+    assert_eq!((&status[..], ready, &reasons[..]), ("DEGRADED", true, &["hwmon was lost".to_owned()][..]));
+    let stale = |snapshot: &mut crate::Snapshot| {
+        snapshot.counts.get_mut("rapl-perf").unwrap().read_ns = Some(snapshot.at_ns - 31 * SECOND_NS);
+    };
+    let (status, ready, reasons) = level(&stale, 10);
+    assert_eq!(
+        (&status[..], ready, &reasons[..]),
+        ("CRITICAL", false, &["rapl-perf was not read for 31 s".to_owned()][..])
+    );
     let all_lost =
         |snapshot: &mut crate::Snapshot| snapshot.sources.iter_mut().for_each(|source| source.status = Status::Lost);
     assert_eq!(level(&all_lost, 11).0, "CRITICAL");

@@ -10,7 +10,7 @@ use crate::fixture::{SECOND_NS, latest, views};
 /// A server on a thread of its own, whose stream the test feeds. The thread ends with the test's process.
 fn fed() -> (Arc<Service>, SocketAddr) {
     let stream = Arc::new(Stream::new(0xab));
-    stream.record(views(1), None);
+    stream.record(views(1));
     let access = Access::new(None, Anonymous::Coarse, &[], false);
     let service = Arc::new(Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS));
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -92,7 +92,7 @@ proptest::proptest! {
         runtime.block_on(async {
             use tokio::io::AsyncWriteExt as _;
             let stream = Arc::new(Stream::new(0xab));
-            stream.record(views(1), None);
+            stream.record(views(1));
             let access = Access::new(None, Anonymous::Coarse, &[], false);
             let service = Arc::new(Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS));
             let (mut client, server) = tokio::io::duplex(1 << 16);
@@ -211,7 +211,7 @@ fn stream_that_is_cut_a_thousand_times_gives_the_energy_that_was_used() {
     while cuts < 1_000 || seen.len() < usize::try_from(seconds).unwrap() {
         if cuts < 1_000 {
             seconds += 1;
-            service.stream.record(views(seconds), None);
+            service.stream.record(views(seconds));
         }
         // A fixed sequence of places, from within the first line to some messages.
         let bytes = 20 + (cuts.wrapping_mul(6_364_136_223_846_793_005) >> 33) as usize % 900;

@@ -1,12 +1,12 @@
 //! The node as one document for the live page and `eco2 top` (schema `eco2.live/1`): units are joules, watts and seconds.
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::{BudgetRecord, SourceStatus, Status};
 use eco2_core::units::joules;
 use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
 use serde::Serialize;
 
 use super::history::{Cumulative, PowerColumns, Row, Triple};
-use crate::latest::Emissions;
+use crate::emissions::Emissions;
 use crate::snapshot::{Consumer, Device, Snapshot};
 
 /// Name of the document's schema.
@@ -24,6 +24,8 @@ pub(crate) struct Live {
     pub(crate) cumulative: Option<Cumulative>,
     pub(crate) consumers: Vec<ConsumerText>,
     pub(crate) sources: Vec<SourceText>,
+    /// Limits of a run with what was used of them; `None`: none are set.
+    pub(crate) budget: Option<BudgetRecord>,
     pub(crate) gaps: Vec<(f64, f64, String)>,
     pub(crate) events: Vec<EventText>,
     /// Whether jobs are left out, because the caller may not see them.
@@ -37,6 +39,8 @@ pub(crate) struct NodeText {
     devices: String,
     /// The grid zone; empty if none is set.
     zone: String,
+    /// How the zone was chosen; `default-world` if none was named.
+    zone_source: String,
     started_at: f64,
     tool: String,
     /// Whether it is one run, not a node.
@@ -76,6 +80,8 @@ pub(crate) struct DeviceText {
     is_summed: bool,
     pub(crate) energy_j: Triple,
     pub(crate) power_w: Option<f64>,
+    temperature_c: Option<f64>,
+    utilization: Option<f64>,
 }
 
 /// A job, the idle devices, or what is not attributed.
@@ -93,6 +99,10 @@ pub(crate) struct ConsumerText {
     pub(crate) share: Option<f64>,
     pub(crate) power_w: Option<f64>,
     pub(crate) steps: Option<u64>,
+    /// Energy per step, joules.
+    pub(crate) step_j: Triple,
+    /// Emissions, grams CO2e.
+    pub(crate) grams: Triple,
     pub(crate) is_running: bool,
 }
 
@@ -151,7 +161,8 @@ fn power(device: &Device, snapshot: &Snapshot, before: Option<&Snapshot>) -> Bou
     let seconds = snapshot.at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
     let is_hard = device.range_kind == RangeKind::Hard && earlier.range_kind == RangeKind::Hard;
     let (Some(high), Some(earlier_high)) = (device.high_uj, earlier.high_uj) else { return open };
-    if !is_hard || seconds <= 0.0 {
+    // Without a change nothing is known of the energy since the last one.
+    if !is_hard || seconds <= 0.0 || device.energy_uj == earlier.energy_uj {
         return open;
     }
     let low = joules(device.low_uj.saturating_sub(earlier_high)) / seconds;
@@ -172,10 +183,14 @@ pub(crate) fn energy(energy: &Bounded<u64>) -> Triple {
     [energy.value.map(joules), low, energy.high.map(joules)]
 }
 
+/// Returns an amount with its bounds.
+fn bounds(amount: &Bounded<f64>) -> Triple {
+    [amount.value, amount.value.map(|_| amount.low), amount.high.filter(|_| amount.value.is_some())]
+}
+
 /// Returns emissions in grams with their bounds.
 pub(crate) fn grams(emissions: Option<&Emissions>) -> Triple {
-    let low = emissions.and_then(|emissions| emissions.grams.map(|_| emissions.low));
-    [emissions.and_then(|emissions| emissions.grams), low, emissions.and_then(|emissions| emissions.high)]
+    emissions.map_or([None; 3], |emissions| bounds(&emissions.bounded()))
 }
 
 fn tenths(value: f64) -> f64 {
@@ -183,7 +198,8 @@ fn tenths(value: f64) -> f64 {
 }
 
 /// Returns what the page's head shows of the node.
-pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emissions>) -> NodeText {
+pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64) -> NodeText {
+    let emissions = snapshot.emissions.as_ref();
     let mut models: Vec<(&str, usize)> = Vec::new();
     for device in snapshot.devices.iter().filter(|device| device.is_summed) {
         let name = device.model.as_deref().unwrap_or(&device.name);
@@ -199,6 +215,7 @@ pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emiss
         hostname: snapshot.node.hostname.clone(),
         devices: models.iter().map(one).collect::<Vec<_>>().join(", "),
         zone: emissions.map_or_else(String::new, |emissions| emissions.zone.clone()),
+        zone_source: emissions.map_or_else(String::new, |emissions| emissions.zone_source.clone()),
         started_at: tenths(began as f64 / 1e9),
         tool: snapshot.node.version.clone(),
         is_run: snapshot.node.boot_id.is_empty(),
@@ -206,7 +223,8 @@ pub(crate) fn node(snapshot: &Snapshot, anchor_ns: i64, emissions: Option<&Emiss
 }
 
 /// Returns the newest values.
-pub(crate) fn now(snapshot: &Snapshot, total_w: Triple, anchor_ns: i64, emissions: Option<&Emissions>) -> Now {
+pub(crate) fn now(snapshot: &Snapshot, total_w: Triple, anchor_ns: i64) -> Now {
+    let emissions = snapshot.emissions.as_ref();
     let part = |quality: Quality| {
         let devices = snapshot.devices.iter().filter(|device| device.quality == quality);
         (quality, devices.filter_map(|device| device.counted_uj).fold(0, u64::saturating_add))
@@ -236,6 +254,8 @@ pub(crate) fn devices(snapshot: &Snapshot) -> Vec<DeviceText> {
         is_summed: device.is_summed,
         energy_j: energy(&device.bounded()),
         power_w: device.power_w,
+        temperature_c: device.temperature_c,
+        utilization: device.utilization,
     };
     snapshot.devices.iter().map(text).collect()
 }
@@ -258,6 +278,8 @@ pub(crate) fn consumers(snapshot: &Snapshot, before: Option<&Snapshot>) -> Vec<C
         share: share(job.energy_uj),
         power_w: watts(job.energy_uj, before.and_then(|before| same(before, job)).map(|before| before.energy_uj)),
         steps: job.steps,
+        step_j: bounds(&job.per_step()),
+        grams: bounds(&job.emitted()),
         is_running: job.ended_wall_ns.is_none(),
     };
     let rest = |kind, name: &str, uj: u64, earlier: Option<u64>| ConsumerText {
@@ -271,6 +293,8 @@ pub(crate) fn consumers(snapshot: &Snapshot, before: Option<&Snapshot>) -> Vec<C
         share: share(uj),
         power_w: watts(uj, earlier),
         steps: None,
+        step_j: [None; 3],
+        grams: [None; 3],
         is_running: true,
     };
     let mut all: Vec<ConsumerText> = snapshot.consumers.iter().map(job).collect();

@@ -33,7 +33,7 @@ pub(crate) fn stored_run(folder: &Path, name: &str, project: Option<&str>) -> Re
 
 pub(crate) fn service(folder: &Path) -> Service {
     let stream = Arc::new(Stream::new(0xab));
-    (1..=12).for_each(|second| stream.record(views(second), None));
+    (1..=12).for_each(|second| stream.record(views(second)));
     let access = Access::new(Secret::new("not-a-secret-0123456789"), Anonymous::Coarse, &[], false);
     let mut service = Service::new(latest(12), stream, access, || 1_000_000_000_000 + 12 * SECOND_NS);
     let options = Options { log: Log::Folder(folder.to_owned()), ..Options::default() };

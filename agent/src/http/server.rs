@@ -197,7 +197,7 @@ async fn record(service: Arc<Service>) {
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
-        service.stream.record(service.latest.views(), service.latest.emissions());
+        service.stream.record(service.latest.views());
     }
 }
 

@@ -11,7 +11,7 @@ use crate::fixture::{SECOND_NS, latest, views};
 
 fn service() -> Arc<Service> {
     let stream = Arc::new(Stream::new(0xab));
-    stream.record(views(1), None);
+    stream.record(views(1));
     let access = Access::new(None, Anonymous::Coarse, &[], false);
     Arc::new(Service::new(latest(1), stream, access, || 1_000_000_000_000 + SECOND_NS))
 }
@@ -143,7 +143,7 @@ fn slow_reader_of_the_stream_loses_its_place_and_no_memory() {
         client.write_all(b"GET /events?after=ab-0 HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         until(&mut client, "event: ").await;
         assert!(service.clients.enter(Rights::Coarse).is_some());
-        (2..40).for_each(|second| service.stream.record(views(second), None));
+        (2..40).for_each(|second| service.stream.record(views(second)));
         tokio::time::sleep(WRITE_PATIENCE * 2).await;
         let places: Vec<_> = std::iter::from_fn(|| service.clients.enter(Rights::All)).collect();
         assert_eq!(places.len(), super::super::subscribe::MOST_CLIENTS, "its place is free again");

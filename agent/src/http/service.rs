@@ -8,7 +8,6 @@ use eco2_report::MetricsFormat;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode, header::HeaderName};
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::access::{Access, Channel, Refusal, Rights};
@@ -22,7 +21,7 @@ use super::ring::number_of;
 use super::stream::{Stream, visible};
 use super::subscribe::{Clients, Start, send};
 use crate::health::Health;
-use crate::latest::{Emissions, Latest};
+use crate::latest::Latest;
 use crate::metrics::{legacy_metrics, node_metrics};
 use crate::snapshot::Snapshot;
 
@@ -200,13 +199,7 @@ pub(super) fn state(service: &Service, ask: &Ask<'_>) -> Reply {
 
 /// `GET /api/v1/node`: the newest snapshot, with integer microjoules, and what its energy emits.
 pub(super) fn node(service: &Service, ask: &Ask<'_>) -> Reply {
-    #[derive(Serialize)]
-    struct Node {
-        #[serde(flatten)]
-        snapshot: Snapshot,
-        emissions: Option<Emissions>,
-    }
-    Reply::json(&Node { snapshot: service.snapshot(ask), emissions: service.latest.emissions() })
+    Reply::json(&service.snapshot(ask))
 }
 
 /// `GET /api/v1/devices`.

@@ -18,8 +18,8 @@ use super::live::{self, EventText, Live};
 use super::power::PowerTracks;
 use super::ring::{Message, Next, Ring};
 use super::samples::{JobSamples, Point};
-use crate::latest::{Emissions, Views};
-use crate::snapshot::Snapshot;
+use crate::latest::Views;
+use crate::snapshot::{Device, Snapshot};
 
 /// Name of the message with who used the energy.
 pub(crate) const CONSUMERS: &str = "consumers";
@@ -50,7 +50,6 @@ struct State {
     /// Wall clock less monotonic clock when the stream began, nanoseconds.
     anchor_ns: Option<i64>,
     last: Option<Views>,
-    emissions: Option<Emissions>,
     /// Power of the node in the last second.
     total_w: Triple,
     /// The views from which the power of consumers is computed, and the second of the stream at which they were taken.
@@ -71,9 +70,9 @@ impl Stream {
     }
 
     /// Adds the messages of a second. Views that are not newer than the last add none.
-    pub(crate) fn record(&self, views: Views, emissions: Option<Emissions>) {
+    pub(crate) fn record(&self, views: Views) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.record(views, emissions) {
+        if state.record(views) {
             self.changed.send_replace(());
         }
     }
@@ -135,17 +134,18 @@ impl Stream {
         let before = state.before.as_ref().map(|before| visible(before, rights));
         Some(Live {
             schema: live::SCHEMA,
-            node: live::node(&snapshot, anchor, state.emissions.as_ref()),
+            node: live::node(&snapshot, anchor),
             stream: live::StreamPlace {
                 url: format!("/events?after={:x}-{}", self.epoch, state.ring.next_number().wrapping_sub(1)),
                 every_s: 1,
             },
-            now: live::now(&snapshot, state.total_w, anchor, state.emissions.as_ref()),
+            now: live::now(&snapshot, state.total_w, anchor),
             devices: live::devices(&snapshot),
             history: state.history.columns(live::gpus(&snapshot).count()),
             cumulative: state.history.cumulative(),
             consumers: live::consumers(&snapshot, before.as_ref()),
             sources: live::sources(&snapshot.sources),
+            budget: snapshot.budget.clone(),
             gaps: state.gaps.iter().cloned().chain(state.open_gap(anchor)).collect(),
             events: state.events.iter().rev().cloned().collect(),
             is_restricted: rights != Rights::All,
@@ -169,8 +169,7 @@ pub(crate) fn visible(views: &Views, rights: Rights) -> Snapshot {
 
 impl State {
     /// Adds the messages of a second; `false` if the views are not newer than the last.
-    fn record(&mut self, views: Views, emissions: Option<Emissions>) -> bool {
-        self.emissions = emissions;
+    fn record(&mut self, views: Views) -> bool {
         let last = self.last.replace(views.clone());
         if last.as_ref().is_some_and(|last| last.public.sequence >= views.public.sequence) {
             return false;
@@ -233,16 +232,18 @@ impl State {
         let row = live::row(&views.public, before, anchor);
         self.total_w = row.total;
         let energy = |snapshot: &Snapshot| live::energy(&snapshot.bounded());
-        let text = |energy_j: Triple| {
+        let gauges = |of: fn(&Device) -> Option<f64>| live::gpus(&views.public).map(of).collect::<Vec<_>>();
+        let text = |snapshot: &Snapshot| {
             json!({
-                "t": row.t, "total": row.total, "cpu": row.cpu, "memory": row.memory, "gpu": row.gpu, "energy_j": energy_j,
-                "grams": live::grams(self.emissions.as_ref()),
-                "g_per_kwh": self.emissions.as_ref().and_then(|emissions| emissions.g_per_kwh),
+                "t": row.t, "total": row.total, "cpu": row.cpu, "memory": row.memory, "gpu": row.gpu,
+                "energy_j": energy(snapshot), "temp_c": gauges(|gpu| gpu.temperature_c), "util": gauges(|gpu| gpu.utilization),
+                "grams": live::grams(snapshot.emissions.as_ref()),
+                "g_per_kwh": snapshot.emissions.as_ref().and_then(|emissions| emissions.g_per_kwh),
             })
             .to_string()
         };
         let coarse = energy(&views.public);
-        self.ring.push(Message { name: "sample", exact: text(energy(&views.full)), coarse: text(coarse) });
+        self.ring.push(Message { name: "sample", exact: text(&views.full), coarse: text(&views.public) });
         // The first point is the first energy that is known.
         if coarse[0].is_some() && self.history.energy(row.t, coarse) {
             self.send("minute", &json!({"t": row.t, "energy_j": coarse}));

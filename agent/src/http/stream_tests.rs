@@ -15,7 +15,7 @@ fn recorded(seconds: u64, change: impl Fn(u64, &mut Device)) -> Stream {
         let mut one = snapshot(second, Resolution::PUBLIC);
         one.devices.iter_mut().for_each(|device| change(second, device));
         let one = Arc::new(one);
-        stream.record(Views { full: Arc::clone(&one), public: one }, None);
+        stream.record(Views { full: Arc::clone(&one), public: one });
     }
     stream
 }
@@ -78,7 +78,7 @@ fn bounds_of_power_are_those_of_the_difference_and_plausible_ranges_give_none() 
 #[test]
 fn user_gets_own_jobs_from_the_stream_and_others_none() {
     let stream = Stream::new(1);
-    (1..8).for_each(|second| stream.record(views(second), None));
+    (1..8).for_each(|second| stream.record(views(second)));
     let (all, own, none) =
         (stream.consumers(Rights::All), stream.consumers(Rights::Own(1000)), stream.consumers(Rights::Coarse));
     assert!(all.contains("48213") && all.contains("48214"));
@@ -108,7 +108,7 @@ fn clock_that_is_set_moves_the_times_before_and_sleep_leaves_a_hole() {
             let mut one = snapshot(second, Resolution::PUBLIC);
             one.wall_ns = wall(i64::try_from(second).unwrap()) * second_ns;
             let one = Arc::new(one);
-            stream.record(Views { full: Arc::clone(&one), public: one }, None);
+            stream.record(Views { full: Arc::clone(&one), public: one });
         }
         times(until)
     };

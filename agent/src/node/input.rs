@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::{Domain, Reading};
+use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::usage::JobTimes;
 use eco2_samplers::{Change, DeviceUse, SourceEvent};
 
@@ -32,6 +32,13 @@ pub enum Input {
         /// And after.
         to_ns: u64,
     },
+    /// Temperatures and utilizations were read.
+    Gauges {
+        /// Monotonic nanoseconds.
+        at_ns: u64,
+        /// What was read.
+        gauges: Vec<Gauge>,
+    },
     /// Something happened in a source.
     Note(SourceEvent),
     /// The status of a source changed.
@@ -58,7 +65,10 @@ impl Input {
 
     /// Whether only a reading is lost with it, and no later input depends on it.
     pub(crate) fn may_be_dropped(&self) -> bool {
-        matches!(self, Self::Readings { .. } | Self::Users { .. } | Self::Tick { .. } | Self::Note(_))
+        matches!(
+            self,
+            Self::Readings { .. } | Self::Users { .. } | Self::Gauges { .. } | Self::Tick { .. } | Self::Note(_)
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use crate::job_log::JobRecord;
 use crate::journal::{Base, Journal, KeptDevice, KeptReading, VERSION};
 use crate::shares::JobKey;
 use crate::snapshot::{Consumer, EndReason};
-use crate::view::View;
+use crate::view::{Shown, View};
 
 /// Most jobs of an earlier boot that are listed.
 const MOST_PAST: usize = 100;
@@ -27,7 +27,12 @@ impl Node {
             self.ledger = Ledger::new(journal.at_ns, 1);
         }
         self.kept = journal.devices;
+        if journal.boot_id != self.identity.boot_id {
+            self.fold_absent();
+        }
         (self.full.shares, self.public.shares) = (journal.full, journal.public);
+        (self.full.grams, self.public.grams) = journal.grams;
+        self.counts = journal.counts;
         (self.jobs, self.next_key) = (journal.jobs, journal.next_key);
         if journal.boot_id != self.identity.boot_id {
             // The times of another boot cannot be compared with those of this one.
@@ -70,6 +75,7 @@ impl Node {
     /// Returns what the next start of the agent goes on from.
     pub(crate) fn journal(&self, now_ns: u64) -> Journal {
         let mut devices = self.kept.clone();
+        devices.values_mut().for_each(|kept| kept.is_absent = true);
         let shown = |view: &View, index: usize| view.devices.get(index).copied().unwrap_or_default();
         for index in 0..self.bases.len() {
             let energy = self.energy(index);
@@ -79,7 +85,10 @@ impl Node {
             let domain = self.ledger.tracks()[index].domain();
             let last = self.last[index].filter(|_| is_counter(domain));
             let (full, public) = (shown(&self.full, index), shown(&self.public, index));
-            devices.insert(domain.id.clone(), KeptDevice { domain: domain.clone(), base, full, public, last });
+            devices.insert(
+                domain.id.clone(),
+                KeptDevice { domain: domain.clone(), base, full, public, is_absent: false, last },
+            );
         }
         Journal {
             version: VERSION,
@@ -88,10 +97,37 @@ impl Node {
             devices,
             jobs: self.jobs.clone(),
             next_key: self.next_key,
+            grams: (self.full.grams, self.public.grams),
+            counts: self.counts.clone(),
             full: self.full.shares.clone(),
             public: self.public.shares.clone(),
             events: self.events.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
             records: 0,
+        }
+    }
+
+    /// Adds up the devices that did not appear since an earlier boot, by component: hardware that is replaced, or divided again, does
+    /// not make the list longer without end.
+    fn fold_absent(&mut self) {
+        let (absent, kept): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut self.kept).into_iter().partition(|(_, kept)| kept.is_absent);
+        self.kept = kept;
+        for kept in absent.into_values() {
+            let component = kept.domain.component;
+            let id = format!("past-{}", component.name());
+            let past = self.kept.entry(id.clone()).or_insert_with(|| KeptDevice {
+                domain: Domain {
+                    name: "Devices of the past".to_owned(),
+                    ..Domain::counter(&id, component, "past", "agent")
+                },
+                base: Base::default(),
+                full: Shown::default(),
+                public: Shown::default(),
+                is_absent: true,
+                last: None,
+            });
+            past.full.absorb(&kept.full);
+            past.public.absorb(&kept.public);
         }
     }
 
@@ -100,6 +136,7 @@ impl Node {
         let kept = self.kept.remove(&domain.id);
         self.bases.push(kept.as_ref().map_or(Base::default(), |kept| kept.base));
         self.last.push(None);
+        self.failing_since.push(None);
         self.full.devices.push(kept.as_ref().map_or_else(Default::default, |kept| kept.full));
         self.public.devices.push(kept.as_ref().map_or_else(Default::default, |kept| kept.public));
         if let Some(last) = kept.and_then(|kept| kept.last).filter(|_| self.is_same_boot && is_counter(domain)) {
@@ -125,6 +162,9 @@ fn past_job(record: &JobRecord) -> Consumer {
         energy_uj: total.energy_uj,
         low_uj: total.low_uj,
         high_uj: total.high_uj,
+        grams: None,
+        grams_low: 0.0,
+        grams_high: None,
         began_wall_ns: state.began.wall_ns,
         ended_wall_ns: Some(ended_wall_ns),
         duration_ns: passed_ns,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eco2_core::{Bounded, Domain, MAX_DOMAINS, Quality, Ranged as _};
 
-use super::Node;
+use super::{Node, TEMPERATURE, UTILIZATION};
 use crate::jobs::JobState;
 use crate::journal::KeptDevice;
 use crate::shares::{JobKey, ShareSum};
@@ -12,21 +12,29 @@ use crate::snapshot::{Consumer, Device, Instant, Resolution, Snapshot};
 use crate::view::{Shown, View, total};
 
 impl Node {
-    /// Returns the snapshot of one view; `interval_ns` is the time since the one before.
-    pub(super) fn snapshot(&self, view: &View, at: Instant, interval_ns: Option<u64>) -> Snapshot {
-        let absent = || self.kept.values().map(move |kept| (kept, shown_of(kept, view.resolution)));
-        let mut total: Bounded<u64> = total(view.devices.iter().chain(absent().map(|(_, shown)| shown)));
-        if self.live.overflows() {
-            total.high = None;
-        }
+    /// Returns the energy of the node: at least the value, where a sensor that would be summed is left out.
+    pub(super) fn total(&self, view: &View) -> Bounded<u64> {
+        let absent = self.kept.values().map(|kept| shown_of(kept, view.resolution));
+        let total = total(view.devices.iter().chain(absent));
+        Bounded { high: total.high.filter(|_| !self.live.overflows()), ..total }
+    }
+
+    /// Returns the snapshot of one view.
+    pub(super) fn snapshot(&self, view: &View, total: &Bounded<u64>, at: Instant) -> Snapshot {
+        let absent = self.kept.values().map(|kept| (kept, shown_of(kept, view.resolution)));
         let present = view.devices.iter().enumerate().take(self.ledger.tracks().len().min(MAX_DOMAINS));
         let present = present.map(|(index, shown)| {
             let domain = |index: usize| self.ledger.tracks()[index].domain();
-            device(domain(index), domain(self.shown_by(index)), shown, interval_ns)
+            let id = &domain(index).id;
+            Device {
+                temperature_c: self.gauges.of(id, TEMPERATURE, at.ns),
+                utilization: self.gauges.of(id, UTILIZATION, at.ns),
+                ..device(domain(index), domain(self.shown_by(index)), shown, at.ns)
+            }
         });
         // What an earlier agent published, and has not appeared since this one started: its energy stays.
-        let absent = absent()
-            .map(|(kept, shown)| Device { is_summed: false, ..device(&kept.domain, &kept.domain, shown, None) });
+        let absent =
+            absent.map(|(kept, shown)| Device { is_summed: false, ..device(&kept.domain, &kept.domain, shown, at.ns) });
         Snapshot {
             node: Arc::clone(&self.identity),
             resolution: view.resolution,
@@ -38,7 +46,7 @@ impl Node {
             devices: present.chain(absent).collect(),
             left_out: self.left_out(),
             sources: self.states.now(&self.found),
-            consumers: self.consumers(view, &total, at),
+            consumers: self.consumers(view, total, at),
             past: self.past.clone(),
             total_uj: total.value,
             total_low_uj: total.low,
@@ -47,7 +55,10 @@ impl Node {
             forgotten_uj: view.shares.forgotten_uj,
             idle_uj: view.shares.idle_uj,
             not_attributed_uj: view.shares.not_attributed_uj,
+            emissions: self.rates.as_ref().map(|rates| rates.emissions(total, view.grams)),
+            budget: None,
             events: self.events.clone(),
+            counts: self.counts_at(at),
             readings: self.readings,
             dropped: self.dropped,
         }
@@ -65,6 +76,8 @@ impl Node {
             let sum = view.shares.jobs.get(key).copied().unwrap_or_default();
             let total = view.shares.totals.get(key).copied().unwrap_or_default();
             let end = state.ended.unwrap_or(at);
+            let energy = Bounded::plausible(sum.energy_uj, low(sum), high(sum));
+            let grams = self.rates.as_ref().map(|_| sum.grams.bounded(&energy));
             Consumer {
                 key: *key,
                 id: state.job.id.clone(),
@@ -72,8 +85,11 @@ impl Node {
                 name: state.job.name.clone(),
                 uid: state.job.uid,
                 energy_uj: sum.energy_uj,
-                low_uj: low(sum),
-                high_uj: high(sum),
+                low_uj: energy.low,
+                high_uj: energy.high,
+                grams: grams.and_then(|grams| grams.value),
+                grams_low: grams.map_or(0.0, |grams| grams.low),
+                grams_high: grams.and_then(|grams| grams.high),
                 began_wall_ns: state.began.wall_ns,
                 ended_wall_ns: state.ended.map(|ended| ended.wall_ns),
                 duration_ns: end.ns.saturating_sub(state.began.ns),
@@ -95,12 +111,11 @@ fn shown_of(kept: &KeptDevice, resolution: Resolution) -> &Shown {
     if resolution == Resolution::FULL { &kept.full } else { &kept.public }
 }
 
-/// Returns a device as it is shown. `by` is the domain whose readings give its energy at present; `interval_ns` is the time in
-/// which it grew, `None` where it has no power.
-fn device(domain: &Domain, by: &Domain, shown: &Shown, interval_ns: Option<u64>) -> Device {
+/// Returns a device as it is shown. `by` is the domain whose readings give its energy at present; `now_ns`: monotonic
+/// nanoseconds.
+fn device(domain: &Domain, by: &Domain, shown: &Shown, now_ns: u64) -> Device {
     let own = shown.own.bounded();
     let counted = shown.counted.as_ref().map(|counted| counted.shown.bounded());
-    let since_ns = interval_ns.filter(|ns| *ns > 0 && own.is_known());
     Device {
         id: domain.id.clone(),
         component: domain.component,
@@ -114,7 +129,9 @@ fn device(domain: &Domain, by: &Domain, shown: &Shown, interval_ns: Option<u64>)
         low_uj: own.low,
         high_uj: own.high,
         range_kind: own.kind,
-        power_w: since_ns.map(|ns| shown.grown_uj as f64 * 1e3 / ns as f64),
+        power_w: shown.power_w(now_ns),
+        temperature_c: None,
+        utilization: None,
         is_summed: shown.counted.is_some_and(|counted| counted.is_summed),
         counted_uj: counted.and_then(|counted| counted.value),
         counted_low_uj: counted.map_or(0, |counted| counted.low),

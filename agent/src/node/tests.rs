@@ -11,7 +11,7 @@ use crate::journal::{Journal, VERSION};
 use crate::snapshot::Snapshot;
 use crate::snapshot::{ConsumerKind, EndReason};
 
-const S: u64 = 1_000_000_000;
+pub(super) const S: u64 = 1_000_000_000;
 
 fn identity(boot: &str) -> NodeIdentity {
     NodeIdentity { boot_id: boot.to_owned(), ..NodeIdentity::default() }
@@ -26,7 +26,7 @@ fn package() -> Domain {
     }
 }
 
-fn at(ns: u64) -> Instant {
+pub(super) fn at(ns: u64) -> Instant {
     Instant { ns, wall_ns: 1_800_000_000 * S as i64 + ns as i64 }
 }
 
@@ -36,7 +36,7 @@ fn read(node: &mut Node, source: usize, at_ns: u64, value: u64) {
     node.take(Input::Tick { now_ns: at_ns });
 }
 
-fn job(id: &str) -> Job {
+pub(super) fn job(id: &str) -> Job {
     Job {
         id: id.into(),
         name: id.into(),
@@ -49,7 +49,7 @@ fn job(id: &str) -> Job {
 }
 
 /// Whether the parts of a snapshot are its devices and its total.
-fn assert_whole(snapshot: &Snapshot) {
+pub(super) fn assert_whole(snapshot: &Snapshot) {
     let jobs: u64 = snapshot.consumers.iter().map(|consumer| consumer.energy_uj).sum();
     let parts = jobs + snapshot.forgotten_uj + snapshot.idle_uj + snapshot.not_attributed_uj;
     let devices: u64 = snapshot.devices.iter().filter_map(|device| device.counted_uj).sum();
@@ -65,7 +65,7 @@ fn account(node: &mut Node, ns: u64, cpu: Option<JobTimes>) -> Views {
     node.account(at(ns), || IntervalUse { cpu, ..IntervalUse::default() })
 }
 
-fn node(boot: &str, began_ns: u64) -> Node {
+pub(super) fn node(boot: &str, began_ns: u64) -> Node {
     Node::new(identity(boot), began_ns, Vec::new())
 }
 
@@ -224,7 +224,7 @@ fn estimate() -> Domain {
 }
 
 /// Whether nothing that counters show is less than before.
-fn assert_not_fallen(before: &Snapshot, now: &Snapshot) {
+pub(super) fn assert_not_fallen(before: &Snapshot, now: &Snapshot) {
     let is_at_least = |now: Option<u64>, before: Option<u64>| now.or(before) >= before;
     assert!(
         is_at_least(now.total_uj, before.total_uj) && now.total_low_uj >= before.total_low_uj,
@@ -364,4 +364,72 @@ fn views_change_at_most_once_a_second_however_often_they_are_made() {
         assert!(Arc::ptr_eq(&views.full, &before.full) && Arc::ptr_eq(&views.public, &before.public));
     }
     assert_eq!(account(&mut node, 3 * S, None).public.sequence, before.public.sequence + 1);
+}
+
+#[test]
+fn power_is_that_between_two_changes_and_not_known_where_the_next_is_overdue() {
+    let mut node = node("a", 0);
+    node.take(Input::Domains { source: 0, domains: vec![package()] });
+    let mut powers = Vec::new();
+    for second in 0..30 {
+        // Read every four seconds at 50 W, until it hangs.
+        if second % 4 == 0 && second < 16 {
+            read(&mut node, 0, second * S, second * 50_000_000);
+        }
+        powers.push(account(&mut node, second * S, None).full.devices[0].power_w);
+    }
+    assert_eq!(powers[..4], [None; 4], "one reading");
+    assert_eq!(powers[4..22], [Some(50.0); 18], "neither zero nor a multiple");
+    assert_eq!(powers[23..], [None; 7], "not zero: it is not read");
+}
+
+#[test]
+fn energy_of_a_gap_is_not_of_the_job_that_comes_after_it() {
+    let mut node = node("a", 0);
+    node.take(Input::Domains { source: 0, domains: vec![Domain { range: None, ..package() }] });
+    let used = |key: JobKey| Some(JobTimes { busy_ns: S, idle_ns: 0, jobs: [(key, S)].into() });
+    for second in 0..3 {
+        read(&mut node, 0, second * S, second * 50_000_000);
+        account(&mut node, second * S, None);
+    }
+    (3..300).for_each(|second| drop(account(&mut node, second * S, None)));
+    let key = node.begin_job(job("later"), at(300 * S), None);
+    for second in 300..303 {
+        read(&mut node, 0, second * S, second * 50_000_000);
+        let full = account(&mut node, second * S, used(key)).full;
+        assert_whole(&full);
+        let own = full.consumers[0].energy_uj;
+        assert_eq!(own, (second - 300) * 50_000_000, "the energy of the gap is not attributed");
+    }
+}
+
+#[test]
+fn reading_that_was_refused_is_no_value_to_go_on_from() {
+    let (mut node, _, before) = two_seconds();
+    read(&mut node, 0, 3 * S, 4_000_000_000);
+    account(&mut node, 3 * S, None);
+    let mut next = super::tests::node("a", 4 * S);
+    assert!(next.resume(node.journal(3 * S)));
+    next.take(Input::Domains { source: 0, domains: vec![package()] });
+    read(&mut next, 0, 4 * S, (4_294_900_000 + 4 * 50_000_000) % (1 << 32));
+    let full = account(&mut next, 4 * S, None).full;
+    assert_eq!(full.total_uj, before.full.total_uj.map(|uj| uj + 100_000_000));
+}
+
+#[test]
+fn devices_that_are_gone_for_a_boot_are_one_and_the_total_does_not_fall() {
+    let (node, _, before) = two_seconds();
+    let mut journal = node.journal(2 * S);
+    for boot in 0..5_u64 {
+        let mut next = super::tests::node(&format!("boot-{boot}"), 0);
+        assert!(next.resume(journal));
+        let board = Domain::counter(&format!("MIG-{boot}"), Component::Gpu, "board", "nvml");
+        next.take(Input::Domains { source: 0, domains: vec![board] });
+        (0..3).for_each(|second| read(&mut next, 0, second * S, second * 10_000_000));
+        let full = account(&mut next, 3 * S, None).full;
+        assert_whole(&full);
+        assert_eq!(full.total_uj, before.full.total_uj.map(|uj| uj + (boot + 1) * 20_000_000), "boot {boot}");
+        assert!(full.devices.len() <= 4, "{:?}", full.devices);
+        journal = next.journal(3 * S);
+    }
 }

@@ -64,6 +64,15 @@ impl OptionFlags for PriceFlags {
     ];
 }
 
+/// What the energy of a node emits and costs.
+#[derive(Debug, Clone)]
+pub(crate) struct NodePriceFlags;
+
+impl OptionFlags for NodePriceFlags {
+    const ROWS: &'static [&'static Row] =
+        &[&opt::ZONE, &opt::INTENSITY, &opt::PUE, &opt::PRICE_PER_KWH, &opt::CURRENCY];
+}
+
 /// Carbon intensity for a report that already has emissions: zone and PUE default to those of the report.
 #[derive(Debug, Clone)]
 pub(crate) struct NewPriceFlags;

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches, ValueEnum};
 use eco2_agent::DEFAULT_LISTEN;
 use eco2_samplers::usage::GroupKind;
 
-use super::flags::{FlagValues, SensorFlags};
+use super::flags::{FlagValues, NodePriceFlags, SensorFlags};
 
 const SERVE: &str = "\
 Programs read the pages in the folder, people the live page at the address, monitoring its /metrics.
@@ -91,6 +91,8 @@ pub(crate) struct ServeArgs {
     /// Requests per minute that each kind of caller may make [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) price: FlagValues<NodePriceFlags>,
     #[command(flatten)]
     pub(crate) hardware: FlagValues<SensorFlags>,
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use eco2::Meter;
 use eco2_agent::{
-    Anonymous, HttpOptions, HttpServer, Instant, Latest, Secret, Views, new_token, run_emissions, run_views,
-    run_views_for_all,
+    Anonymous, HttpOptions, HttpServer, Instant, Latest, Secret, Views, new_token, run_views, run_views_for_all,
 };
 use eco2_core::schema::Report;
 
@@ -39,7 +38,6 @@ impl<'a> Ui<'a> {
         let token = new_token().context("the system has no random numbers")?;
         let report = meter.snapshot();
         let latest = Latest::new(run_views_for_all(&views(&report, None)));
-        latest.set_emissions(run_emissions(&report));
         let options = HttpOptions {
             listen: Some(shown.listen.unwrap_or(([127, 0, 0, 1], 0).into())),
             once: Secret::new(&token).filter(|_| shown.page),
@@ -61,7 +59,6 @@ impl<'a> Ui<'a> {
             let started = thread::Builder::new().name("eco2-ui".to_owned()).spawn_scoped(scope, move || {
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                     let report = self.meter.snapshot();
-                    self.latest.set_emissions(run_emissions(&report));
                     self.latest.publish(run_views_for_all(&views(&report, Some(&self.latest.views()))));
                 }
             });

@@ -61,6 +61,12 @@ impl Pricing {
         Ok(Self { request, intensity, sources, pue, supplementary, unlocated })
     }
 
+    /// Returns the intensity of the request: that of its zone, or the one that it states.
+    #[must_use]
+    pub fn intensity(&self) -> &Intensity {
+        &self.intensity
+    }
+
     /// Returns the times at which the price changes during a run, nanoseconds since its start.
     #[must_use]
     pub fn price_borders(&self, when: &When) -> Vec<u64> {
