@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -297,12 +298,20 @@ fn pods_and_containers_are_found_and_hold_what_runs_in_them() {
     let inner_id = "container:0123456789ab";
     let parent = |snapshot: &Snapshot, id: &str| find(snapshot, id).and_then(|one| one.parent).unwrap_or_default();
     until(&service, |now| parent(now, "train") == inner_id && parent(now, inner_id) == pod_id);
-    // Of 10 s of CPU time 4 s are the job's, and 1 s more the pod's own.
-    used(&container, 4_000_000);
-    used(&pod, 5_000_000);
-    write(&dir.path().join("proc/stat"), "cpu  2000 0 0 1000 0 0 0 0 0 0\nprocesses 5\n");
-    count(dir.path(), 11_000_000);
-    let snapshot = until(&service, |snapshot| find(snapshot, &pod_id).is_some_and(|pod| pod.total_uj > 0));
+    // Of each 10 s of CPU time 4 s are the job's, and 1 s more the pod's own. Several times, as the account may end an interval
+    // between the writes.
+    let rounds = Cell::new(0);
+    let snapshot = until(&service, |snapshot| {
+        let round = rounds.replace(rounds.get() + 1) + 1;
+        used(&container, 4_000_000 * round);
+        used(&pod, 5_000_000 * round);
+        write(
+            &dir.path().join("proc/stat"),
+            &format!("cpu  {} 0 0 1000 0 0 0 0 0 0\nprocesses 5\n", 1000 * (1 + round)),
+        );
+        count(dir.path(), 1_000_000 + 10_000_000 * round);
+        find(snapshot, &pod_id).is_some_and(|pod| pod.total_uj > 0)
+    });
     let [pod, inner, job] = [pod_id.as_str(), inner_id, "train"].map(|id| find(&snapshot, id).unwrap());
     assert_eq!((pod.kind, inner.kind, job.kind), ("pod", "container", "job"));
     assert_eq!(pod.total_uj, pod.energy_uj + inner.energy_uj + job.energy_uj);
