@@ -25,6 +25,7 @@ _NAMES = {
     "callback": ("Eco2AICallback", "MetricCollector"),
     "cloud": ("CloudProviderIntegration",),
     "config": ("CarbonConfig",),
+    "consumers": ("Monitored", "MonitoredEnergy"),
     "dashboard": ("RealTimeCarbonDashboard", "generate_live_summary"),
     "diagnostics": ("run_hardware_check",),
     "equivalents": ("calculate_carbon_equivalents",),

@@ -16,19 +16,25 @@ PATIENCE_S = 30.0
 
 
 class RealTimeCarbonDashboard:
-    """The live view of a node: of the agent in a folder, at an address, or of the one that is found.
+    """The live view of a node: of the agent in a folder, at an address (`token_file` has its token), or of the one that is found.
 
         dashboard = RealTimeCarbonDashboard()
         print(dashboard.generate_live_summary())
     """
 
-    def __init__(self, update_interval: float = 1.0, *, folder: Optional[str] = None, url: Optional[str] = None) -> None:
+    def __init__(self, update_interval: float = 1.0, *, folder: Optional[str] = None, url: Optional[str] = None,
+                 token_file: Optional[str] = None) -> None:
         if not 1.0 <= update_interval <= 3600.0:
             raise ValueError(f"update_interval: 1 to 3600 seconds; got {update_interval}")
         if folder and url:
             raise ValueError("folder and url: give one of them")
         self.update_interval = update_interval
-        self._place: List[str] = ["--dir", folder] if folder else ["--url", url] if url else []
+        if token_file and not url:
+            raise ValueError("token_file: it needs url")
+        self.place: List[str] = ["--dir", folder] if folder else ["--url", url] if url else []
+        """Flags of `eco2` that name the agent."""
+        if token_file:
+            self.place += ["--token-file", token_file]
 
     def get_live_metrics(self) -> Dict[str, Any]:
         """The agent's document of the node (`/api/v1/node`): energies in microjoules; None is not known."""
@@ -48,10 +54,15 @@ class RealTimeCarbonDashboard:
             done += 1
 
     def _top(self, *flags: str) -> str:
-        ended = eco2.run_cli(["top", *self._place, *flags], capture_output=True, text=True, timeout=PATIENCE_S)
-        if ended.returncode:
-            raise CarbonTrackingError(ended.stderr.strip().replace("eco2: ", "", 1) or "eco2 top failed")
-        return ended.stdout
+        return answer(["top", *self.place, *flags])
+
+
+def answer(words: List[str]) -> str:
+    """What `eco2` with these words prints. Raises CarbonTrackingError with the command's reason where it fails."""
+    ended = eco2.run_cli(words, capture_output=True, text=True, timeout=PATIENCE_S)
+    if ended.returncode:
+        raise CarbonTrackingError(ended.stderr.strip().replace("eco2: ", "", 1) or f"eco2 {words[0]} failed")
+    return str(ended.stdout)
 
 
 def generate_live_summary(*, folder: Optional[str] = None, url: Optional[str] = None) -> str:
