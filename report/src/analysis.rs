@@ -27,7 +27,7 @@ pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};
 pub(crate) use layers::{declared_pue, is_mean_pue, layers, pue_words};
 pub(crate) use merge::{measured_once, whole_runs};
-pub use merge::{merge, merge_without};
+pub use merge::{merge, merge_owned, merge_without};
 pub use periods::{Period, PeriodSum, by_period};
 pub(crate) use scope::scope_of;
 pub use scope::{Scope, has_one_energy, in_scope};

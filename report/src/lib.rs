@@ -22,7 +22,8 @@ pub use analysis::{
     BudgetCheck, Compared, Comparison, Difference, Figure, Footprint, Grouping, Increase, IncreaseCheck,
     IncreaseVerdict, LeftOut, Objective, Overlap, Period, PeriodSum, RunEnergy, RunGroup, Scope, Spread, Verdict,
     advice, by_period, check_increase, compare, compare_by, comparison_json, comparison_text, condensed,
-    has_one_energy, in_scope, increase, merge, merge_without, read_hf_footprint, read_summaries, read_summary_group,
+    has_one_energy, in_scope, increase, merge, merge_owned, merge_without, read_hf_footprint, read_summaries,
+    read_summary_group,
 };
 pub use error::Error;
 pub use history::{

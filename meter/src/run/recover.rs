@@ -141,13 +141,19 @@ impl Records {
     pub fn several_runs(&self) -> Option<RunNames> {
         let mut groups: Vec<(BTreeSet<&str>, &Run)> = Vec::new();
         for report in &self.reports {
-            let mut marks = marks(report);
-            let (joined, apart): (Vec<_>, Vec<_>) =
+            let marks = marks(report);
+            let (mut joined, apart): (Vec<_>, Vec<_>) =
                 groups.into_iter().partition(|(others, _)| !others.is_disjoint(&marks));
             let first = joined.first().map_or(&report.run, |(_, run)| *run);
-            joined.into_iter().for_each(|(others, _)| marks.extend(others));
+            joined.push((marks, first));
+            // Into the largest set, so that thousands of records take time in proportion to their number.
+            joined.sort_by_key(|(marks, _)| std::cmp::Reverse(marks.len()));
+            let all = joined.into_iter().map(|(marks, _)| marks).reduce(|mut all, marks| {
+                all.extend(marks);
+                all
+            });
             groups = apart;
-            groups.push((marks, first));
+            groups.extend(all.map(|all| (all, first)));
         }
         let names = |run: &Run| (run.id.clone(), run.name.clone());
         (groups.len() > 1).then(|| RunNames(groups.iter().map(|(_, run)| names(run)).collect()))
@@ -190,7 +196,7 @@ pub fn merge_read(records: Records) -> Result<Report, Error> {
         return Err(unreadable.swap_remove(0));
     }
     let left_out: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
-    Ok(eco2_report::merge_without(&reports, &left_out)?)
+    Ok(eco2_report::merge_owned(reports, &left_out)?)
 }
 
 fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {

@@ -50,10 +50,19 @@ pub fn merge(reports: &[Report]) -> Result<Report, Error> {
 /// # Errors
 /// As [`merge`].
 pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report, Error> {
+    merge_owned(reports.to_vec(), unreadable)
+}
+
+/// Merges reports as [`merge_without`] does, without a copy of them.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_owned(reports: Vec<Report>, unreadable: &[String]) -> Result<Report, Error> {
     let is_condensed = |report: &&Report| report.merge.as_ref().is_some_and(|merge| merge.records.is_some());
     if let Some(condensed) = reports.iter().find(is_condensed) {
         return Err(Error::Condensed { run: condensed.run.id.clone() });
     }
+    let left_out = left_out(&reports, unreadable);
     let parts = Parts::gather(reports);
     if parts.list.is_empty() {
         return Err(Error::NothingToMerge);
@@ -72,9 +81,9 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         overhead_uj: measured.overhead.and_then(|overhead| overhead.energy.value),
         overhead_ns: measured.overhead_ns(),
         replayed,
-        parts: parts.list.clone(),
+        parts: Vec::new(),
         records: None,
-        left_out: left_out(reports, unreadable),
+        left_out,
     };
     let mut merged = Report {
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
@@ -93,6 +102,9 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         ..Report::empty(identity)
     };
     carbon::add_supplements(&mut merged, &parts.list, &attempts, &measured);
+    if let Some(merge) = &mut merged.merge {
+        merge.parts = parts.list;
+    }
     Ok(merged)
 }
 

@@ -11,6 +11,8 @@ use super::parts::{Parts, length_ns};
 
 /// Largest number of points of a curve, over all attempts together; a report keeps no more.
 const MAX_INSTANTS: usize = 512;
+/// Largest number of points of all curves together, as far as each has its ends: those of thousands of devices are only summed.
+const MAX_POINTS: usize = 1 << 17;
 
 /// Returns the curves of all merged devices.
 pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -> Vec<CurveRecord> {
@@ -20,9 +22,10 @@ pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -
         begins_ns.push(end_ns);
         end_ns = end_ns.saturating_add(duration_ns(attempt));
     }
+    let most = (MAX_POINTS / measured.devices.len().max(1)).clamp(2, MAX_INSTANTS);
     let curve = |measured: &MeasuredDevice| {
         measured.device.energy_uj?;
-        Some(Curve::new(points(parts, attempts, measured, &begins_ns), end_ns, measured.device.bounded()))
+        Some(Curve::new(points(parts, attempts, measured, (&begins_ns, most)), end_ns, measured.device.bounded()))
     };
     let curves: Vec<Option<Curve>> = measured.devices.iter().map(curve).collect();
     let devices: Vec<Device> = measured.devices.iter().map(|measured| measured.device.clone()).collect();
@@ -37,10 +40,15 @@ pub(super) fn duration_ns(attempt: &AttemptParts) -> u64 {
 /// Returns the points of a device's curve: the energy of the union of its records up to each instant, through the
 /// windows of all attempts.
 ///
-/// `begins_ns` has the start of each attempt on the time of the merged run.
-fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns: &[u64]) -> Vec<CurvePoint> {
+/// `begins_ns` has the start of each attempt on the time of the merged run. At most `most` points are returned.
+fn points(
+    parts: &Parts,
+    attempts: &Attempts,
+    device: &MeasuredDevice,
+    (begins_ns, most): (&[u64], usize),
+) -> Vec<CurvePoint> {
     let MeasuredDevice { key, counted, .. } = device;
-    let instants = instants(parts, device);
+    let instants = instants(parts, device, most);
     let (mut points, mut before) = (Vec::new(), Merged::default());
     for (place, counted) in counted.iter().enumerate() {
         let Some(whole) = attempts.list.get(counted.attempt).and_then(|attempt| attempt.windows.get(&key.boot_id))
@@ -73,8 +81,8 @@ fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns
 /// nanoseconds.
 type Instant = (usize, u64);
 
-/// Returns at most [`MAX_INSTANTS`] instants in order: starts and ends of a device's windows, and readings within them.
-fn instants(parts: &Parts, device: &MeasuredDevice) -> Vec<Instant> {
+/// Returns at most `most` instants in order: starts and ends of a device's windows, and readings within them.
+fn instants(parts: &Parts, device: &MeasuredDevice, most: usize) -> Vec<Instant> {
     let MeasuredDevice { key, counted, .. } = device;
     let stretches = parts.union.stretches(key);
     let mut read: Vec<u64> = stretches.iter().flat_map(|stretch| stretch.at_ns.iter().copied()).collect();
@@ -88,8 +96,8 @@ fn instants(parts: &Parts, device: &MeasuredDevice) -> Vec<Instant> {
             inside.extend(read.get(own).unwrap_or_default().iter().map(|at_ns| (place, *at_ns)));
         }
     }
-    let mut instants = thinned(ends, MAX_INSTANTS);
-    instants.extend(thinned(inside, MAX_INSTANTS - instants.len().min(MAX_INSTANTS)));
+    let mut instants = thinned(ends, most);
+    instants.extend(thinned(inside, most - instants.len().min(most)));
     instants.sort_unstable();
     instants.dedup();
     instants

@@ -1,6 +1,7 @@
 //! Collects the parts of a merge (one report per process, each once) and the union of their counter records (in which
 //! readings of one counter by several processes count once), and computes with windows (a start and an end time).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use eco2_core::schema::{CounterRecord, Device, GapRecord, Report, State};
@@ -19,14 +20,14 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Collects the parts of reports; a merged report contributes the parts it was made from.
-    pub(super) fn gather(reports: &[Report]) -> Self {
+    pub(super) fn gather(reports: Vec<Report>) -> Self {
         let mut parts = BTreeMap::new();
         let mut union = Union::default();
-        for report in reports {
+        for mut report in reports {
             let records = if report.merge.is_none() && report.counters.is_empty() {
-                records_of_devices(report)
+                records_of_devices(&report)
             } else {
-                report.counters.clone()
+                std::mem::take(&mut report.counters)
             };
             for record in records {
                 let key = CounterKey { boot_id: record.boot_id, device: record.device };
@@ -34,8 +35,8 @@ impl Parts {
                     union.insert(key.clone(), stretch);
                 }
             }
-            match &report.merge {
-                Some(merge) => merge.parts.iter().for_each(|part| keep(&mut parts, part)),
+            match report.merge.take() {
+                Some(merge) => merge.parts.into_iter().for_each(|part| keep(&mut parts, part)),
                 None => keep(&mut parts, report),
             }
         }
@@ -54,16 +55,20 @@ impl Parts {
 }
 
 /// Keeps the last version of a part: the final one, else the longest. The order of the reports does not matter.
-fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
+fn keep(parts: &mut BTreeMap<(String, String), Report>, report: Report) {
     let bare = Report {
         counters: Vec::new(),
         curves: Vec::new(),
         step_curve: None,
         span_times: Vec::new(),
         merge: None,
-        ..report.clone()
+        ..report
     };
-    let part = finite(&bare).into_owned();
+    let part = match finite(&bare) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(part) => Some(part),
+    };
+    let part = part.unwrap_or(bare);
     let key = (part.run.part.clone(), if part.run.part.is_empty() { unnamed(&part) } else { String::new() });
     match parts.get_mut(&key) {
         Some(kept) if version(kept) >= version(&part) => {}
