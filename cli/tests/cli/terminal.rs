@@ -23,9 +23,13 @@ fn on_a_terminal(rig: &Rig, line: &str, keys: &[u8]) -> Option<Ran> {
     if !Path::new("/usr/bin/script").exists() {
         return None;
     }
-    let mut command = Command::new("/usr/bin/script");
+    // A shell starts what runs in the background with interrupts ignored, and everything that this starts inherits it.
+    let mut command = Command::new("/usr/bin/env");
     rig.dress(&mut command);
-    command.args(["-qec", line, "/dev/null"]).env_remove("NO_COLOR").env("SHELL", "/bin/sh");
+    command
+        .args(["--default-signal=INT", "/usr/bin/script", "-qec", line, "/dev/null"])
+        .env_remove("NO_COLOR")
+        .env("SHELL", "/bin/sh");
     command.env("ECO2_NVML", rig.path("none")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut script = command.spawn().unwrap();
     let mut input = script.stdin.take().unwrap();
