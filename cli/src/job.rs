@@ -174,9 +174,9 @@ mod tests {
 
     #[test]
     fn result_has_energy_range_duration_and_energy_per_step() {
-        let job = json!({"total_uj": 12_000_000, "total_low_uj": 10_000_000, "total_high_uj": 15_000_000,
+        let job = json!({"total_uj": 12_000_000_000u64, "total_low_uj": 10_000_000_000u64, "total_high_uj": 15_000_000_000u64,
             "duration_ns": 8_040_000_000_000u64, "steps": 4_000});
-        assert_eq!(result_line(&job), "eco2: 12.0 J  [10.0 - 15.0], 2 h 14 min 00 s, 4000 steps, 3.00 mJ/step");
+        assert_eq!(result_line(&job), "eco2: 3.33 Wh  [2.77 - 4.17], 2 h 14 min 00 s, 4000 steps, 3 J/step");
         let open = json!({"total_uj": 12_000_000, "total_low_uj": 0, "total_high_uj": null, "duration_ns": 0});
         assert_eq!(result_line(&open), "eco2: at least 0.0 J (estimate 12.0 J), 0 s");
     }
