@@ -131,12 +131,12 @@ impl<O: Orderings, M: AsRef<[Line]>> Ring<O, M> {
         self.control(HEAD).store(index, O::HEAD_STORE);
     }
 
-    /// Returns the number of the newest snapshot; 0 before the first.
+    /// Returns the number of the newest snapshot; 0 before the first. One more is a number too, whatever a damaged file has there.
     #[inline]
     #[must_use]
     pub(crate) fn head(&self) -> u64 {
         // Relaxed: `read` puts the acquire fence after it.
-        self.control(HEAD).load(Ordering::Relaxed)
+        self.control(HEAD).load(Ordering::Relaxed).min(u64::MAX - 1)
     }
 
     /// Returns the number of the oldest snapshot that the writer's next write does not overwrite; `head` is the newest.
@@ -247,6 +247,14 @@ mod tests {
         assert_eq!((lapped, tries), (None, 3));
         let nearly = reader.read_latest(|_| (0..3).for_each(|_| number(&mut writer)));
         assert_eq!(nearly, Some(13), "three writes leave the fourth slot alone");
+    }
+
+    #[test]
+    fn a_damaged_newest_number_is_read_without_an_overflow() {
+        let ring = Ring::<Sound>::new(4, 1);
+        ring.control(HEAD).store(u64::MAX, Ordering::Relaxed);
+        let head = ring.head();
+        assert_eq!((head + 1, ring.oldest(head)), (u64::MAX, u64::MAX - 3));
     }
 
     #[test]
