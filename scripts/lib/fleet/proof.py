@@ -78,8 +78,10 @@ class Route:
         assert faults(samples[key], wrong, relative, EARLY_S), f"{self.name}: the comparison compares nothing"
         total, off = self.totals(truth, began, ended)
         count = sum(map(len, samples.values()))
+        falls = sum(later < uj for series in samples.values() for (_, uj), (_, later) in zip(series, series[1:]))
         print(f"{self.name}: {count} samples of {len(truth)} series {'equal' if self.store.is_exact else 'are within 1e-14 of'} the truth; "
-              f"between two instants {total / 1e6:.6f} J, off by {off} uJ")
+              f"between two instants {total / 1e6:.6f} J, off by {off} uJ"
+              + (f"; {falls} values fell by a last digit" if falls else ""))
         return samples
 
     def totals(self, truth, began, ended):
@@ -231,6 +233,7 @@ class Fleet:
 
 def main(eco2, prometheus_file, victoria_file, is_lean):
     """Runs the proof."""
+    Program.end_on_signal()
     agents, generated, quiet_s, down_s = (4, 12, 8, 4) if is_lean else (8, 56, 30, 30)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

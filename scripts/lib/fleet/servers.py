@@ -18,7 +18,7 @@ METRIC = "eco2_energy_joules_total"
 
 def get(address, **query):
     """Returns what an address answers; decimal numbers keep their digits."""
-    with urllib.request.urlopen(f"{address}?{urllib.parse.urlencode(query)}", timeout=60) as answer:
+    with urllib.request.urlopen(f"{address}?{urllib.parse.urlencode(query)}", timeout=300) as answer:
         return answer.read().decode()
 
 

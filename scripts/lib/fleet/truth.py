@@ -143,6 +143,11 @@ class Program:
             self.process.send_signal(how)
             self.process.wait(30)
 
+    @staticmethod
+    def end_on_signal():
+        """Lets SIGTERM end the script as an error does, so that its programs are ended."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+
     @classmethod
     def end_all(cls):
         """Ends every program."""
@@ -168,7 +173,7 @@ def microjoules(text):
 def faults(samples, truth, relative=0.0, early_s=0.0):
     """Returns what is wrong with the samples of a counter: a value that it never had, had too early or too late, or that fell.
 
-    `relative` is the error that the store of the samples makes, as part of the value. `early_s`: a scrape has the time at which it began, and
+    `relative` is the error that the store of the samples makes, as part of the value; by it, equal values may seem to fall. `early_s`: a scrape has the time at which it began, and
     the value may be as much newer.
     """
     energies = [used_uj for _, used_uj in truth]
@@ -182,7 +187,7 @@ def faults(samples, truth, relative=0.0, early_s=0.0):
             found.append(f"{uj} uJ was never the energy; {used_uj} uJ was")
         elif not since - early_s <= at <= ended + LATE_S:
             found.append(f"{uj} uJ at {at:.3f} was the energy from {since:.3f} to {ended:.3f}")
-        if uj < before_uj:
+        if uj < before_uj and before_uj - uj > relative * used_uj:
             found.append(f"{uj} uJ after {before_uj}")
         before_uj = uj
     return found
