@@ -6,6 +6,8 @@
 mod compare;
 mod completions;
 mod config;
+#[cfg(feature = "parquet")]
+mod export;
 mod flags;
 mod groups;
 #[cfg(feature = "serve")]
@@ -31,6 +33,8 @@ use eco2::options::{Row, opt};
 pub(crate) use compare::{CompareArgs, CompareFormat};
 pub(crate) use completions::{CompletionsArgs, Shell};
 pub(crate) use config::{ConfigAction, ConfigArgs, ShowConfigArgs};
+#[cfg(feature = "parquet")]
+pub(crate) use export::ExportArgs;
 use flags::OptionFlags;
 pub(crate) use flags::{
     FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, ScopeFlags, SensorFlags, SummaryFlags,
@@ -145,6 +149,9 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Merge the records of ranks and restarts into one report
     Merge(MergeArgs),
+    /// Write stored runs as Parquet tables for databases
+    #[cfg(feature = "parquet")]
+    Export(ExportArgs),
     /// Compare a run's emissions with a limit, for scripts
     CheckBudget(CheckBudgetArgs),
     /// Show the carbon intensity of electricity in a grid zone

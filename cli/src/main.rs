@@ -15,6 +15,8 @@ mod compare;
 mod config;
 mod demo;
 mod doctor;
+#[cfg(feature = "parquet")]
+mod export;
 mod failure;
 mod grid;
 #[cfg(feature = "serve")]
@@ -67,6 +69,8 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Report(report) => report::report(report),
         Command::Compare(compare) => compare::compare(compare),
         Command::Merge(merge) => merge::merge(merge),
+        #[cfg(feature = "parquet")]
+        Command::Export(export) => export::export(export),
         Command::CheckBudget(budget) => check_budget::check_budget(budget),
         Command::Grid(grid) => grid::grid(grid),
         Command::Plan(plan) => plan::plan(plan),

@@ -28,6 +28,8 @@ pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increa
 pub(crate) use layers::{declared_pue, is_mean_pue, layers, pue_words};
 pub(crate) use merge::{measured_once, whole_runs};
 pub use merge::{merge, merge_owned, merge_without};
+#[cfg(feature = "parquet")]
+pub(crate) use merge::{record_identity, record_stretches};
 pub use periods::{Period, PeriodSum, by_period};
 pub(crate) use scope::scope_of;
 pub use scope::{Scope, has_one_energy, in_scope};

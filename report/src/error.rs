@@ -37,6 +37,12 @@ pub enum Error {
         /// Its id.
         run: String,
     },
+    /// Tables for databases have the records of a run, and this report is a sum of records.
+    #[error("run {run} is a merged report: export the logs or reports it was merged from, or the run by its id")]
+    MergedExport {
+        /// Its id.
+        run: String,
+    },
     /// A format requires power over time, and the run has none.
     #[error(
         "run {run} has no power over time: it is still going, was written by an older version, or nothing was read; \

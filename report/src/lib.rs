@@ -3,6 +3,7 @@
 //! - `store`: the files of runs: run logs, traces, reports, and the folder they are in.
 //! - `analysis`: merging and comparing reports, advice, and the emissions of a run against a budget.
 //! - `history`: the stored runs as a list, with filters and sums, and the search for a run by name.
+//! - `lake`: tables of many runs in Parquet files, for databases (feature `parquet`).
 //! - `render`: a report as text, JSON, CSV, OpenMetrics and in the formats of other tools.
 //!
 //! The crate takes data from `eco2-core` and returns files or text. It reads no hardware and prints nothing. An [`Error`]
@@ -14,6 +15,8 @@ mod analysis;
 pub mod clean;
 mod error;
 mod history;
+#[cfg(feature = "parquet")]
+mod lake;
 mod render;
 mod store;
 mod wall;
@@ -32,6 +35,8 @@ pub use history::{
 };
 #[cfg(feature = "history")]
 pub use history::{IndexFault, Reindexed, reindex, update_index};
+#[cfg(feature = "parquet")]
+pub use lake::{Exported, INTERVAL_SECONDS, Lake};
 pub use render::{
     AbsentSource, Exporter, Exposition, Family, Group, Labels, LiveValues, MetricNames, MetricsFormat, Notice,
     SUMMARY_SCHEMA_JSON, ShortStyle, ShortText, TextStyle, TopDevice, TopFrame, TopOrder, TopUse, TopView, ai_act_json,

@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, snapshots};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "run",
     "demo",
     "doctor",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 18] = [
     "report",
     "compare",
     "merge",
+    "export",
     "check-budget",
     "grid",
     "plan",

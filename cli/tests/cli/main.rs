@@ -10,6 +10,8 @@ mod config;
 mod crash;
 mod doctor;
 mod errors;
+#[cfg(feature = "parquet")]
+mod export;
 mod files;
 mod help;
 mod identity;

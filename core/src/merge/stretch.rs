@@ -86,6 +86,29 @@ impl Stretch {
         !self.at_ns.is_empty() && self.at_ns.len() == self.uj.len() && self.uj.first() == Some(&0) && rises && grows
     }
 
+    /// Returns the energy from its first point until an instant, microjoules, as merging computes it: a straight line between points; 0
+    /// before the stretch, and that of the last point after it.
+    ///
+    /// ```
+    /// use eco2_core::{Quality, Stretch};
+    ///
+    /// let seen = Stretch {
+    ///     quality: Quality::Measured,
+    ///     at_ns: vec![1_000, 2_000],
+    ///     uj: vec![0, 50],
+    ///     slack_ns: 0,
+    ///     below_uj: 0,
+    ///     above_uj: Some(0),
+    ///     free_below_uj: 0,
+    ///     free_above_uj: Some(0),
+    /// };
+    /// assert_eq!([500, 1_500, 3_000].map(|at_ns| seen.energy_at(at_ns)), [0, 25, 50]);
+    /// ```
+    #[must_use]
+    pub fn energy_at(&self, at_ns: u64) -> u64 {
+        self.cumulative(at_ns).uj
+    }
+
     /// Returns its first instant, nanoseconds of boot time.
     pub(super) fn begin_ns(&self) -> u64 {
         self.at_ns.first().copied().unwrap_or(0)

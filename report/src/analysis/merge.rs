@@ -25,6 +25,8 @@ mod energy;
 mod identity;
 mod once;
 mod parts;
+#[cfg(feature = "parquet")]
+mod record;
 mod warnings;
 
 use std::collections::BTreeSet;
@@ -36,6 +38,8 @@ use attempts::Attempts;
 pub(crate) use once::{measured_once, whole_runs};
 use parts::Parts;
 pub(super) use parts::{hull, joined, length_ns, machine, window};
+#[cfg(feature = "parquet")]
+pub(crate) use record::{record_identity, record_stretches};
 
 /// Merges reports of one run; merged reports may be among them.
 ///

@@ -13,6 +13,8 @@ mod attempts;
 mod curves;
 mod groups;
 mod host_totals;
+#[cfg(feature = "parquet")]
+mod lake;
 mod oracle;
 mod priced;
 mod supplements;

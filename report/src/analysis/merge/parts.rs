@@ -24,10 +24,9 @@ impl Parts {
         let mut parts = BTreeMap::new();
         let mut union = Union::default();
         for mut report in reports {
-            let records = if report.merge.is_none() && report.counters.is_empty() {
-                records_of_devices(&report)
-            } else {
-                std::mem::take(&mut report.counters)
+            let records = match records_of(&report) {
+                Cow::Owned(records) => records,
+                Cow::Borrowed(_) => std::mem::take(&mut report.counters),
             };
             for record in records {
                 let key = CounterKey { boot_id: record.boot_id, device: record.device };
@@ -111,6 +110,15 @@ pub(super) fn wall(part: &Report) -> Window {
     let started: Option<Timestamp> = part.run.started_at.parse().ok();
     let from_ns = started.and_then(|at| u64::try_from(at.as_nanosecond()).ok()).unwrap_or(0);
     Window { from_ns, to_ns: from_ns.saturating_add(part.run.duration_ns) }
+}
+
+/// Returns the counter records of a report: its own; of a record without any those of its devices.
+pub(super) fn records_of(report: &Report) -> Cow<'_, [CounterRecord]> {
+    if report.merge.is_none() && report.counters.is_empty() {
+        Cow::Owned(records_of_devices(report))
+    } else {
+        Cow::Borrowed(&report.counters)
+    }
 }
 
 /// Makes counter records for a report without any: the totals of its devices, spread evenly over the run except for
