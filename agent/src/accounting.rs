@@ -2,6 +2,7 @@
 //! the node, publishes and keeps it.
 
 mod groups;
+mod mapped;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use eco2_samplers::usage::{GroupKind, JobUsage, ProcessFacts};
 use eco2_samplers::{Roots, SourceEvent};
 
 use crate::feed::{Empty, Message, Received};
+use crate::job_files::JobFiles;
 use crate::job_log::JobLog;
-use crate::jobs::{Job, JobError, JobProcesses, JobState};
+use crate::jobs::{Job, JobError, JobProcesses, JobState, JobTerms};
 use crate::journal::Journal;
 use crate::latest::Latest;
 use crate::node::{Input, IntervalUse, Node};
@@ -39,6 +41,9 @@ const MAX_ENDED: usize = 500;
 const LISTED_NS: u64 = 3_600 * SECOND_NS;
 /// How long containers, pods and users are listed after their end: there may be thousands a day.
 const GROUP_LISTED_NS: u64 = 60 * SECOND_NS;
+
+/// Different faults that are reported.
+const MOST_WARNINGS: usize = 200;
 
 /// Returns the present instant.
 pub(crate) fn now() -> Instant {
@@ -68,6 +73,12 @@ pub(crate) struct Accounting {
     listed: BTreeMap<usize, Vec<u32>>,
     /// Faults that were reported, so that each is reported once.
     warned: Vec<String>,
+    /// Gets the text of each.
+    pub(crate) on_warning: Option<fn(&str)>,
+    /// The files by which another program knows the jobs of each GPU.
+    pub(crate) files: Option<JobFiles>,
+    /// For each job that left these files in how many looks it was not there.
+    unmapped: BTreeMap<JobKey, u32>,
 }
 
 impl Accounting {
@@ -99,6 +110,9 @@ impl Accounting {
             recorded_ns,
             listed,
             warned,
+            on_warning: None,
+            files: None,
+            unmapped: BTreeMap::new(),
         }
     }
 
@@ -125,7 +139,8 @@ impl Accounting {
 
     /// Counts a fault of the agent itself as an event, once.
     pub(crate) fn warn(&mut self, text: String) {
-        if !self.warned.contains(&text) {
+        if self.warned.len() < MOST_WARNINGS && !self.warned.contains(&text) {
+            self.on_warning.iter().for_each(|tell| tell(&text));
             let (at_ns, kind, device) = (monotonic_ns(), EventKind::SourceNote, "agent".to_owned());
             self.node.take(Input::Note(SourceEvent { at_ns, kind, device, text: text.clone() }));
             self.warned.push(text);
@@ -185,6 +200,7 @@ impl Accounting {
         });
         self.end_gone(now);
         self.look_for_groups(now);
+        self.look_at_job_files(now);
         self.node.nest_jobs(&self.usage.parents());
         self.forget(now);
         self.record_open(now.ns);
@@ -218,7 +234,9 @@ impl Accounting {
 
     /// Ends the jobs whose processes have all ended.
     fn end_gone(&mut self, now: Instant) {
-        let open = self.node.jobs().filter(|(_, state)| state.ended.is_none()).map(|(key, _)| key);
+        // A job of a file may have no process that is known.
+        let open = self.node.jobs().filter(|(_, state)| state.ended.is_none() && !state.terms.is_mapped);
+        let open = open.map(|(key, _)| key);
         let gone: Vec<JobKey> = open.filter(|key| self.usage.is_gone(*key)).collect();
         gone.into_iter().for_each(|key| self.end_as(key, now, None, EndReason::Gone));
     }
@@ -226,6 +244,7 @@ impl Accounting {
     /// Ends a job and records it.
     fn end_as(&mut self, key: JobKey, now: Instant, steps: Option<u64>, reason: EndReason) {
         self.node.end_job(key, now, steps, reason);
+        self.write_job_files(key);
         self.record(key);
     }
 
@@ -263,8 +282,8 @@ impl Accounting {
 
     fn answer(&mut self, request: Request) {
         match request {
-            Request::Begin { job, by, reply } => {
-                let begun = self.begin(job, by);
+            Request::Begin { job, terms, by, reply } => {
+                let begun = self.begin(job, terms, by);
                 let key = begun.as_ref().ok().copied();
                 if let (false, Some(key)) = (reply(begun), key) {
                     // Its caller has given up, and may begin it again.
@@ -280,8 +299,11 @@ impl Accounting {
         }
     }
 
-    fn begin(&mut self, job: Job, by: Peer) -> Result<JobKey, JobError> {
+    fn begin(&mut self, job: Job, terms: JobTerms, by: Peer) -> Result<JobKey, JobError> {
         job.check()?;
+        if !by.is_operator && !terms.gpus.is_empty() {
+            return Err(JobError::GpusOfOthers);
+        }
         let is_open = |state: &JobState| state.ended.is_none() && state.job.kind == ConsumerKind::Job;
         let open = || self.node.jobs().filter(|(_, state)| is_open(state));
         // No user can take an id from another, or from a scheduler, which begins jobs for users.
@@ -310,8 +332,10 @@ impl Accounting {
         };
         let processes = job.processes.clone();
         let key = self.node.begin_job(job, now(), started);
+        self.node.set_terms(key, terms);
         self.usage.follow(key, processes);
         self.node.nest_jobs(&self.usage.parents());
+        self.write_job_files(key);
         self.record(key);
         Ok(key)
     }

@@ -1,7 +1,7 @@
 //! Passes requests for jobs that came over HTTP to the accounting thread.
 
 use crate::http::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};
-use crate::jobs::{Job, JobError, JobProcesses};
+use crate::jobs::{Job, JobError, JobProcesses, JobTerms};
 use crate::requests::Peer;
 use crate::service::Jobs;
 use crate::snapshot::ConsumerKind;
@@ -26,6 +26,7 @@ impl JobControl for Jobs {
         let kind = ConsumerKind::Job;
         self.pass_begin(
             Job { id: job.id, name, uid, processes, kind, by_operator: by.is_operator, labels: job.labels },
+            JobTerms { gpus: job.gpus, ..JobTerms::default() },
             by,
             Box::new(|begun| done(begun.map_err(fault))),
         );

@@ -33,6 +33,7 @@ fn device(id: &str, component: Component, is_summed: bool, seconds: u64) -> Devi
         temperature_c: (component == Component::Gpu).then_some(61.0),
         utilization: (component == Component::Gpu).then_some(0.97),
         is_summed,
+        is_shared: false,
         counted_uj: None,
         counted_low_uj: 0,
         counted_high_uj: None,

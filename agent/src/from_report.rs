@@ -109,6 +109,7 @@ fn device(report: &ReportDevice, at: Instant, before: Option<&Snapshot>) -> Devi
         temperature_c: gauge(TEMPERATURE),
         utilization: gauge(UTILIZATION),
         is_summed: report.is_summed(),
+        is_shared: false,
         counted_uj: None,
         counted_low_uj: 0,
         counted_high_uj: None,

@@ -1,6 +1,6 @@
 //! Defines a job of the node ([`Job`]) and its times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Component;
 
 pub use eco2_samplers::usage::JobProcesses;
@@ -52,6 +52,9 @@ pub enum JobError {
     /// Only operators may name a control group.
     #[error("only root and the group eco2 may name a control group: name a process instead")]
     GroupOfOthers,
+    /// Only operators may name GPUs.
+    #[error("only root and the group eco2 may name the GPUs of a job")]
+    GpusOfOthers,
     /// There are too many jobs.
     #[error("{0} jobs go on, which is the most that the agent follows")]
     TooMany(usize),
@@ -90,12 +93,8 @@ impl Job {
 
     /// Checks its texts, which come from outside.
     pub(crate) fn check(&self) -> Result<(), JobError> {
-        let is_plain = |text: &str, most: usize| {
-            let all = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+=".contains(c));
-            (1..=most).contains(&text.len()) && all
-        };
         let is_text = |text: &str, most: usize| text.chars().count() <= most && !text.chars().any(char::is_control);
-        if !is_plain(&self.id, MAX_ID) {
+        if !is_id(&self.id) {
             return Err(JobError::BadId);
         }
         if !is_text(&self.name, MAX_NAME) {
@@ -119,10 +118,33 @@ impl Job {
     }
 }
 
+/// Whether a text is the id of a job.
+pub(crate) fn is_id(text: &str) -> bool {
+    is_plain(text, MAX_ID)
+}
+
+fn is_plain(text: &str, most: usize) -> bool {
+    let all = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+=".contains(c));
+    (1..=most).contains(&text.len()) && all
+}
+
+/// What was agreed for a job besides what it is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobTerms {
+    /// The GPUs that it may use, by their numbers in the order of their driver. What processes of no job use of them, or
+    /// unknown ones, is attributed to the jobs that may use them.
+    pub gpus: BTreeSet<u32>,
+    /// Whether a file of DCGM's exporter began it: it ends when it is in no file any more.
+    pub is_mapped: bool,
+}
+
 /// A job and its times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobState {
     pub(crate) job: Job,
+    #[serde(default)]
+    pub(crate) terms: JobTerms,
     pub(crate) began: Instant,
     pub(crate) ended: Option<Instant>,
     #[serde(default)]
@@ -143,7 +165,8 @@ impl JobState {
     /// Returns a job that begins within the current interval.
     pub(crate) fn new(job: Job, began: Instant, root_started: Option<u64>) -> Self {
         let (ended, end_reason, parent, steps) = (None, None, None, None);
-        Self { job, began, ended, end_reason, parent, steps, root_started, is_old: false, is_over: false }
+        let terms = JobTerms::default();
+        Self { job, terms, began, ended, end_reason, parent, steps, root_started, is_old: false, is_over: false }
     }
 
     /// Ends the job; `false` where it has ended before. One whose processes were gone already only gets its steps.

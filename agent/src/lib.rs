@@ -34,6 +34,7 @@ mod group;
 mod health;
 mod held;
 mod http;
+mod job_files;
 mod job_log;
 mod jobs;
 mod journal;
@@ -62,12 +63,12 @@ pub use http::{
     Anonymous, Caller, DEFAULT_LISTEN, HttpFault, HttpOptions, HttpServer, JobControl, JobDone, JobEnd, JobFault,
     JobRequest, TlsFiles, new_token,
 };
-pub use jobs::{Job, JobError, JobProcesses};
+pub use jobs::{Job, JobError, JobProcesses, JobTerms};
 pub use latest::{Latest, Views};
 pub use metrics::{legacy_metrics, node_metrics};
 pub use node::{Input, IntervalUse, Node};
 pub use requests::Peer;
-pub use service::{Jobs, Service, ServiceError, Settings};
+pub use service::{Jobs, Service, ServiceError, Settings, SiteSettings};
 pub use snapshot::{Consumer, ConsumerKind, Device, EndReason, Instant, NodeIdentity, Resolution, Snapshot};
 pub use source_counts::SourceCounts;
 pub use systemd::{Notifier, inherited_sockets};

@@ -7,9 +7,11 @@ mod gauges;
 mod input;
 mod job;
 mod page;
+mod past_use;
 mod restart;
 mod show;
 mod sources;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use eco2_samplers::{DeviceUse, SourceStates};
 use gauges::Gauges;
 pub(crate) use gauges::{TEMPERATURE, UTILIZATION};
 pub use input::{Input, IntervalUse};
+use past_use::PastUse;
 
 use crate::emissions::Rates;
 use crate::jobs::JobState;
@@ -36,10 +39,10 @@ use crate::snapshot::{Consumer, Instant, NodeIdentity, Resolution};
 use crate::source_counts::SourceCounts;
 use crate::view::{DeviceNow, View};
 
-/// A reading that is older than the beginning of an interval by more than this leaves a time before it whose users are not known.
+/// A reading that is older than the beginning of an interval by more than this is of a time in which the use may have been another.
 const LATE_NS: u64 = 2_000_000_000;
-/// The use of a device by processes is carried on for this long: drivers are asked at least every ten seconds.
-const USE_HOLDS_NS: u64 = 11_000_000_000;
+/// Longest period of a sensor for which a driver's list of processes is used: half of the time for which a list is carried on.
+const LONGEST_PERIOD_NS: u64 = 5_500_000_000;
 
 /// Use of a device by processes, as its driver listed it last.
 #[derive(Debug, Clone)]
@@ -47,6 +50,7 @@ struct Listed {
     at_ns: u64,
     processes: Vec<(u32, f64)>,
     unknown: f64,
+    is_assumed: bool,
 }
 
 /// The account of the node.
@@ -119,6 +123,7 @@ pub struct Node {
     views: Option<Views>,
     /// For each domain when it was read last before the present interval, monotonic nanoseconds.
     read_before_ns: Vec<Option<u64>>,
+    past_use: PastUse,
     sequence: u64,
 }
 
@@ -160,6 +165,7 @@ impl Node {
             last_ns: None,
             views: None,
             read_before_ns: Vec::new(),
+            past_use: PastUse::default(),
             sequence: 0,
         }
     }
@@ -213,6 +219,7 @@ impl Node {
             present.iter_mut().for_each(|job| job.throughout &= cpu.jobs.contains_key(&job.key));
         }
         let cpu_use = cpu.as_ref().map(|cpu| cpu_use(cpu, &present));
+        self.past_use.add(self.last_ns.unwrap_or(now.ns), cpu);
         let count = self.ledger.tracks().len().min(MAX_DOMAINS);
         let devices: Vec<DeviceNow> =
             (0..count).map(|index| self.device(index, now.ns, cpu_use.as_ref(), &present)).collect();
@@ -281,7 +288,10 @@ impl Node {
         let at_ns = self.sampled_ns.unwrap_or(self.began_ns);
         for used in uses {
             if let Some(index) = self.index(source, used.domain) {
-                self.listed.insert(index, Listed { at_ns, processes: used.processes, unknown: used.unknown });
+                self.listed.insert(
+                    index,
+                    Listed { at_ns, processes: used.processes, unknown: used.unknown, is_assumed: used.is_assumed },
+                );
             }
         }
     }
@@ -313,8 +323,12 @@ impl Node {
     /// Returns what is known of a device at `now_ns`.
     fn device(&self, index: usize, now_ns: u64, cpu_use: Option<&Use>, present: &[Present]) -> DeviceNow {
         let of = match self.ledger.tracks()[index].domain().component {
-            _ if self.unread.contains(&index) || self.was_late(index) => None,
-            Component::Cpu | Component::Memory => cpu_use.cloned(),
+            _ if self.unread.contains(&index) => None,
+            Component::Cpu | Component::Memory => match self.late_since(index) {
+                Some(read_ns) => self.use_since(read_ns, present),
+                None => cpu_use.cloned(),
+            },
+            _ if self.late_since(index).is_some_and(|read_ns| !self.is_due_so_seldom(index, read_ns)) => None,
             _ => self.listed_use(index, now_ns, present),
         };
         let is_summed = self.live.summed().get(index).copied().unwrap_or(false);
@@ -324,11 +338,25 @@ impl Node {
         DeviceNow { energy: self.energy(index), changed_ns, is_silent, is_summed, of }
     }
 
-    /// Whether the readings before those of the present interval are older than it, so that a part of its energy is of a time whose
-    /// users are not known.
-    fn was_late(&self, index: usize) -> bool {
-        let read_ns = self.read_before_ns.get(self.shown_by(index)).copied().flatten();
-        self.last_ns.zip(read_ns).is_some_and(|(begun_ns, read_ns)| begun_ns.saturating_sub(read_ns) > LATE_NS)
+    /// Returns when a device was read before the present interval, if that is more than [`LATE_NS`] before its beginning: the use in
+    /// the interval is then not that of the energy which is read in it.
+    fn late_since(&self, index: usize) -> Option<u64> {
+        let read_ns = self.read_before_ns.get(self.shown_by(index)).copied().flatten()?;
+        (self.last_ns?.saturating_sub(read_ns) > LATE_NS).then_some(read_ns)
+    }
+
+    /// Whether a device that was read at `read_ns` last changes so seldom that it was not read later than usual.
+    fn is_due_so_seldom(&self, index: usize, read_ns: u64) -> bool {
+        let period_ns = self.ledger.tracks()[self.shown_by(index)].period_ns().unwrap_or(0);
+        self.last_ns.is_some_and(|last_ns| last_ns.saturating_sub(read_ns) <= 2 * period_ns.min(LONGEST_PERIOD_NS))
+    }
+
+    /// Returns how the present jobs used the CPUs since `read_ns`.
+    fn use_since(&self, read_ns: u64, present: &[Present]) -> Option<Use> {
+        let used = cpu_use(&self.past_use.since(read_ns, LATE_NS)?, present);
+        let has_begun_since = |job: &Present| self.jobs.get(&job.key).is_some_and(|state| state.began.ns > read_ns);
+        // How the energy of the time before compares with that of the rest is not known.
+        Some(Use { is_assumed: present.iter().any(has_begun_since), ..used })
     }
 
     /// Returns the energy of a device since the agent first ran, as of its last counter change.
@@ -352,21 +380,6 @@ impl Node {
     /// Returns the domain whose readings give the energy that a device shows at present.
     fn shown_by(&self, index: usize) -> usize {
         self.ledger.read_by(self.live.source(index))
-    }
-
-    /// Returns the use of a device by the present jobs, as its driver listed it last; `None` where that is too long ago.
-    fn listed_use(&self, index: usize, now_ns: u64, present: &[Present]) -> Option<Use> {
-        let listed = self.listed.get(&index).filter(|listed| now_ns.saturating_sub(listed.at_ns) < USE_HOLDS_NS)?;
-        let of_job = |job: &Present| {
-            let own = listed.processes.iter().filter(|(pid, _)| self.owners.get(pid) == Some(&job.key));
-            own.map(|(_, fraction)| fraction).sum::<f64>()
-        };
-        let consumers: Vec<f64> = present.iter().map(of_job).collect();
-        let known: f64 = listed.processes.iter().map(|(_, fraction)| fraction).sum();
-        let others = (known - consumers.iter().sum::<f64>()).max(0.0);
-        let (others, unknown) =
-            if self.are_foreign { (0.0, listed.unknown + others) } else { (others, listed.unknown) };
-        Use::from_fractions(&consumers, others, unknown)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the agent is asked for ([`Request`]), and by whom ([`Peer`]).
 
-use crate::jobs::{Job, JobError};
+use crate::jobs::{Job, JobError, JobTerms};
 use crate::shares::JobKey;
 
 /// Takes the answer to a request: the key of the job. Returns whether the caller was still there.
@@ -26,7 +26,7 @@ impl Peer {
 /// A request to the accounting thread, which answers it at once.
 pub(crate) enum Request {
     /// Begins a job.
-    Begin { job: Job, by: Peer, reply: Reply },
+    Begin { job: Job, terms: JobTerms, by: Peer, reply: Reply },
     /// Ends a job.
     End { id: String, by: Peer, steps: Option<u64>, reply: Reply },
     /// Ends the thread.

@@ -1,6 +1,6 @@
 //! Runs the agent ([`Service`]): the sampling thread, and the accounting thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,8 +15,9 @@ use crate::accounting::{Accounting, now};
 use crate::emissions::Rates;
 use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
+use crate::job_files::JobFiles;
 use crate::job_log::JobLog;
-use crate::jobs::{Job, JobError};
+use crate::jobs::{Job, JobError, JobTerms};
 use crate::latest::{Latest, Views};
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::{Pages, Place};
@@ -50,6 +51,15 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// Version that is shown.
     pub version: String,
+}
+
+/// What depends on the site; nothing of it is needed.
+#[derive(Debug, Clone, Default)]
+pub struct SiteSettings {
+    /// Folder of the files by which DCGM's exporter knows the jobs of each GPU: read and written.
+    pub job_files: Option<PathBuf>,
+    /// Gets each warning once, as one line of text.
+    pub on_warning: Option<fn(&str)>,
 }
 
 /// Why the agent did not start.
@@ -90,6 +100,14 @@ impl Service {
     /// # Errors
     /// Where the system refuses a thread.
     pub fn start(found: Discovery, settings: Settings) -> Result<Self, ServiceError> {
+        Self::start_at(found, settings, SiteSettings::default())
+    }
+
+    /// As [`Self::start`], with what depends on the site.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_at(found: Discovery, settings: Settings, site: SiteSettings) -> Result<Self, ServiceError> {
         let Settings { folder, roots, pace, group, state, by, rates, version } = settings;
         let host = host::read(&roots);
         let identity = NodeIdentity { boot_id: host.boot_id, hostname: host.hostname, kernel: host.kernel, version };
@@ -112,6 +130,8 @@ impl Service {
         let (feed, received) = Feed::new();
         let requests = feed.requests();
         let mut accounting = Accounting::new(node, &roots, Pages::new(place), store, log, received, latest.clone());
+        accounting.files = site.job_files.as_deref().map(JobFiles::new);
+        accounting.on_warning = site.on_warning;
         warning.into_iter().for_each(|text| accounting.warn(format!("the journal is not used: {text}")));
         accounting.by = by;
         if skipped > 0 {
@@ -187,7 +207,15 @@ impl Jobs {
     /// # Errors
     /// [`JobError`] with the reason. A job whose caller has given up waiting is ended.
     pub fn begin_job(&self, job: Job, by: Peer) -> Result<u64, JobError> {
-        wait(|reply| self.pass_begin(job, by, reply))
+        self.begin_job_with(job, JobTerms::default(), by)
+    }
+
+    /// As [`Self::begin_job`], with what was agreed for the job.
+    ///
+    /// # Errors
+    /// As [`Self::begin_job`].
+    pub fn begin_job_with(&self, job: Job, terms: JobTerms, by: Peer) -> Result<u64, JobError> {
+        wait(|reply| self.pass_begin(job, terms, by, reply))
     }
 
     /// Ends the job of that id, if `by` may, and returns its key; `steps`: how many steps it took, if it counted them.
@@ -199,8 +227,8 @@ impl Jobs {
     }
 
     /// As [`Self::begin_job`], without waiting. `false`: the agent is behind, and the request was not taken.
-    pub(crate) fn pass_begin(&self, job: Job, by: Peer, reply: Reply) -> bool {
-        self.requests.pass(Request::Begin { job, by, reply })
+    pub(crate) fn pass_begin(&self, job: Job, terms: JobTerms, by: Peer, reply: Reply) -> bool {
+        self.requests.pass(Request::Begin { job, terms, by, reply })
     }
 
     /// As [`Self::end_job`], without waiting. `false`: the agent is behind, and the request was not taken.

@@ -158,6 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn m26_of_a_gpu_that_is_divided_by_assumption_a_job_used_nothing_or_all() {
+        let mut shares = Shares::default();
+        let of = Use { consumers: vec![3, 0], idle: 4, is_assumed: true, ..Use::default() };
+        shares.add(&[present(1), present(2)], &[(700, Some(of))]);
+        let range = |key| (shares.jobs[&key].energy_uj, shares.jobs[&key].low_uj, shares.jobs[&key].high_uj);
+        assert_eq!((range(1), range(2)), ((300, 0, Some(700)), (0, 0, Some(0))));
+        assert_eq!((shares.idle_uj, shares.sum_uj()), (400, 700));
+    }
+
+    #[test]
     fn a_job_that_began_within_the_interval_may_have_used_all_of_it_or_nothing() {
         let mut shares = Shares::default();
         let of = Use { consumers: vec![50], idle: 50, ..Use::default() };
@@ -203,7 +213,7 @@ mod tests {
                     .map(|_| {
                         let mut weight = || next() % [1, 7, 1_000_000_007][next() as usize % 3];
                         let consumers = (0..present.len()).map(|_| weight()).collect();
-                        let of = Use { consumers, others: weight(), idle: weight(), unknown: weight(), out_of_reach: false };
+                        let of = Use { consumers, others: weight(), idle: weight(), unknown: weight(), ..Use::default() };
                         (next() % 1_000_000_000, (next() % 5 > 0).then_some(of))
                     })
                     .collect();

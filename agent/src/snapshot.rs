@@ -120,6 +120,9 @@ pub struct Device {
     pub utilization: Option<f64>,
     /// Whether it is part of the node's total now. Domains that overlap with others are not, such as the cores of a package.
     pub is_summed: bool,
+    /// Whether its energy is divided among its users by assumption at present, because its driver does not measure who uses it: by the
+    /// slices of MIG, or in equal parts. A job may then have used nothing or all of it.
+    pub is_shared: bool,
     /// What of its energy is in the node's total, microjoules: what it used while it was summed. Never falls. `None`: it was
     /// never summed, or is not known.
     pub counted_uj: Option<u64>,

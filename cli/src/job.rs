@@ -52,6 +52,9 @@ fn begin(args: &BeginJobArgs) -> anyhow::Result<u8> {
     let labels: serde_json::Map<String, Value> =
         args.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     put("labels", labels.into());
+    if !args.gpus.is_empty() {
+        put("gpus", args.gpus.clone().into());
+    }
     let begun = connect(&args.agent)?.ask("POST", "/api/v1/jobs", Some(&request));
     begun.map_err(|error| match error.downcast::<RefusedByAgent>() {
         Ok(refused) if refused.status == EXISTS => {

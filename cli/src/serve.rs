@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use eco2::options::Layer;
 use eco2::{NodeRates, NodeSources};
 use eco2_agent::{
-    HttpOptions, HttpServer, Latest, Notifier, Rates, RunFolder, SOCKET, Service, Settings, group_id, inherited_sockets,
+    HttpOptions, HttpServer, Latest, Notifier, Rates, RunFolder, SOCKET, Service, Settings, SiteSettings, group_id,
+    inherited_sockets,
 };
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -51,7 +52,11 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let by = args.by.iter().map(|by| (*by).into()).collect();
     let group = group_id(GROUP);
     let rates = Some(priced(rates));
-    let service = Service::start(found, Settings { folder, roots, pace, group, state, by, rates, version })?;
+    let site = SiteSettings {
+        job_files: args.hpc_job_mapping_dir.clone(),
+        on_warning: Some(|text| out::talk(&format!("eco2: {text}\n"))),
+    };
+    let service = Service::start_at(found, Settings { folder, roots, pace, group, state, by, rates, version }, site)?;
     let socket = Some(service.folder().join(SOCKET));
     let inherited =
         inherited_sockets().context("the sockets that systemd opened cannot be taken: disable eco2.socket")?;

@@ -12,6 +12,8 @@
 //!   that an idle second costs `q` with `0 ≤ q ≤ p`. Then a consumer's energy lies between `E·c/t`, where idle costs as
 //!   much as work and nothing of `u` is its own, and `E·(c+u)/(t-i)`, where idle costs nothing and all of `u` is its
 //!   own. With the device's own bounds: from `E_low·c/t` to `E_high·(c+u)/(t-i)`.
+//! - **Assumed times.** Where the times are not measured, such as the slices of a divided GPU, each consumer that has any
+//!   may have used nothing or all of the device: `[0, E_high]`.
 //! - **Free bounds.** Without that supposition a consumer may have used nothing or all: `[0, E_high]`.
 //! - **Times unknown.** The whole device is unattributed: `u = t`.
 //!
@@ -74,6 +76,9 @@ pub struct Use {
     pub unknown: u64,
     /// Whether the consumers cannot have used the device, so that no unknown time is theirs.
     pub out_of_reach: bool,
+    /// Whether the times are assumed and not measured, such as equal parts for all processes that are present: a consumer
+    /// that has any may have used nothing or the whole device.
+    pub is_assumed: bool,
 }
 
 impl Use {
@@ -105,7 +110,7 @@ impl Use {
         let consumers = consumers.iter().map(|fraction| parts(*fraction)).collect::<Option<Vec<_>>>()?;
         let (others, unknown) = (parts(others)?, parts(unknown)?);
         let used = consumers.iter().chain([&others, &unknown]).fold(0, |sum: u64, part| sum.saturating_add(*part));
-        Some(Self { consumers, others, idle: WHOLE.saturating_sub(used), unknown, out_of_reach: false })
+        Some(Self { consumers, others, idle: WHOLE.saturating_sub(used), unknown, ..Self::default() })
     }
 
     /// Returns the use of a device of whose time nothing is known.
@@ -139,10 +144,13 @@ impl ConsumerSum {
     fn add_range(&mut self, device: &DeviceEnergy, weight: u128, of: &Use) {
         let (total, unknown) = (of.total(), if of.out_of_reach { 0 } else { u128::from(of.unknown) });
         let used = total - u128::from(of.idle);
-        self.low_uj = self.low_uj.saturating_add(fraction(device.low_uj, weight, total).0);
+        let may_be_any = of.is_assumed && weight > 0;
+        let low_uj = if may_be_any { 0 } else { fraction(device.low_uj, weight, total).0 };
+        self.low_uj = self.low_uj.saturating_add(low_uj);
         // A device that was idle all the time was not used by the consumer, whatever the device's own upper bound is.
         let high_uj = match (used, device.high_uj) {
             (0, _) => Some(0),
+            (_, high_uj) if may_be_any => high_uj,
             (used, high_uj) => high_uj.map(|high_uj| fraction_up(high_uj, weight + unknown, used)),
         };
         self.high_uj = self.high_uj.zip(high_uj).map(|(sum, more)| sum.saturating_add(more));

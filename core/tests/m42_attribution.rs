@@ -21,8 +21,15 @@ fn weight() -> impl Strategy<Value = u64> {
 /// Use of a device: weights for more or fewer consumers than there are.
 fn device_use() -> impl Strategy<Value = Option<Use>> {
     let consumers = proptest::collection::vec(weight(), 0..8);
-    let known = (consumers, weight(), weight(), weight(), any::<bool>()).prop_map(
-        |(consumers, others, idle, unknown, out_of_reach)| Use { consumers, others, idle, unknown, out_of_reach },
+    let known = (consumers, weight(), weight(), weight(), any::<[bool; 2]>()).prop_map(
+        |(consumers, others, idle, unknown, [out_of_reach, is_assumed])| Use {
+            consumers,
+            others,
+            idle,
+            unknown,
+            out_of_reach,
+            is_assumed,
+        },
     );
     proptest::option::weighted(0.8, known)
 }

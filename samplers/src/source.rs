@@ -131,6 +131,9 @@ pub struct DeviceUse {
     pub processes: Vec<(u32, f64)>,
     /// Fraction that was used by processes that are not known; 1 where nothing is known of its use.
     pub unknown: f64,
+    /// Whether the fractions are assumed and not measured: the slices of a divided GPU, or equal parts for all processes that
+    /// are present.
+    pub is_assumed: bool,
 }
 
 /// What became of a source after it was found.

@@ -1,6 +1,6 @@
 //! Begins and ends jobs by request ([`JobControl`]): what a request may contain, and what it gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -38,6 +38,9 @@ pub struct JobRequest {
     /// At most 16 labels by name, such as the account of a scheduler.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The GPUs that it may use, by their numbers in the order of their driver. Only callers that may see everything may name them.
+    #[serde(default)]
+    pub gpus: BTreeSet<u32>,
 }
 
 /// The end of a job.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Node;
 use crate::job_log::JobRecord;
-use crate::jobs::{Job, JobState};
+use crate::jobs::{Job, JobProcesses, JobState, JobTerms};
 use crate::shares::JobKey;
 use crate::snapshot::{EndReason, Instant};
 
@@ -16,6 +16,20 @@ impl Node {
         self.next_key += 1;
         self.jobs.insert(key, JobState::new(job, now, root_started));
         key
+    }
+
+    /// Sets what was agreed for a job.
+    pub(crate) fn set_terms(&mut self, key: JobKey, terms: JobTerms) {
+        if let Some(state) = self.jobs.get_mut(&key) {
+            state.terms = terms;
+        }
+    }
+
+    /// Sets the processes of a job and its user, where they become known after its begin.
+    pub(crate) fn set_processes(&mut self, key: JobKey, processes: JobProcesses, uid: u32) {
+        if let Some(state) = self.jobs.get_mut(&key) {
+            (state.job.processes, state.job.uid) = (processes, uid);
+        }
     }
 
     /// Ends a job at `now`. `false` where no such job goes on.

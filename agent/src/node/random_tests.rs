@@ -103,7 +103,13 @@ fn random_steps_keep_the_parts_the_whole_and_nothing_falls() {
                 account.take(Input::Domains { source: 0, domains: domains[..shown].to_vec() });
             }
             6 => {
-                let used = DeviceUse { domain: 4, reachable: true, processes: vec![(77, 0.5)], unknown: 0.1 };
+                let used = DeviceUse {
+                    domain: 4,
+                    reachable: true,
+                    processes: vec![(77, 0.5)],
+                    unknown: 0.1,
+                    ..DeviceUse::default()
+                };
                 account.take(Input::Users { source: 0, uses: vec![used] });
             }
             _ => {}

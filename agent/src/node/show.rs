@@ -29,6 +29,7 @@ impl Node {
             Device {
                 temperature_c: self.gauges.of(id, TEMPERATURE, at.ns),
                 utilization: self.gauges.of(id, UTILIZATION, at.ns),
+                is_shared: self.is_shared(index, at.ns),
                 ..device(domain(index), domain(self.shown_by(index)), shown, at.ns)
             }
         });
@@ -133,6 +134,7 @@ fn device(domain: &Domain, by: &Domain, shown: &Shown, now_ns: u64) -> Device {
         temperature_c: None,
         utilization: None,
         is_summed: shown.counted.is_some_and(|counted| counted.is_summed),
+        is_shared: false,
         counted_uj: counted.and_then(|counted| counted.value),
         counted_low_uj: counted.map_or(0, |counted| counted.low),
         counted_high_uj: counted.and_then(|counted| counted.high),

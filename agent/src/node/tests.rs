@@ -179,7 +179,7 @@ fn a_device_that_comes_late_or_a_job_that_is_listed_no_longer_leaves_the_sum_who
     let board = Domain::counter("gpu-0", Component::Gpu, "board", "nvml");
     node.take(Input::Domains { source: 1, domains: vec![board] });
     read(&mut node, 1, 2 * S, 1_000);
-    let used = DeviceUse { domain: 0, reachable: true, processes: vec![(77, 0.5)], unknown: 0.0 };
+    let used = DeviceUse { domain: 0, reachable: true, processes: vec![(77, 0.5)], ..DeviceUse::default() };
     node.take(Input::Users { source: 1, uses: vec![used] });
     let used = || {
         let cpu = JobTimes { busy_ns: 0, idle_ns: S, ..JobTimes::default() };

@@ -65,6 +65,9 @@ pub(crate) struct BeginJobArgs {
     /// User id of the job's owner, for root and the group eco2 [default: the caller]
     #[arg(long, value_name = "UID")]
     pub(crate) uid: Option<u32>,
+    /// Numbers of the GPUs that it may use, as the driver orders them; for root and the group eco2
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    pub(crate) gpus: Vec<u32>,
     #[command(flatten)]
     pub(crate) agent: AgentArgs,
 }

@@ -67,6 +67,9 @@ pub(crate) struct ServeArgs {
     /// Also count the energy of these consumers, which are found by their control groups: container, pod, user
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS", hide_possible_values = true)]
     pub(crate) by: Vec<ConsumersBy>,
+    /// Folder of the files by which DCGM's exporter knows the jobs of each GPU: jobs in them are counted, and jobs begun here added
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    pub(crate) hpc_job_mapping_dir: Option<PathBuf>,
     /// Address of the page, the metrics and the REST interface
     #[arg(long, value_name = "ADDR:PORT", default_value_t = DEFAULT_LISTEN)]
     pub(crate) listen: SocketAddr,

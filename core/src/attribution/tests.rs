@@ -88,9 +88,21 @@ fn k08_consumers_nest_and_sums_are_over_leaves() {
 }
 
 #[test]
+fn m26_of_a_device_that_was_divided_by_assumption_a_consumer_used_nothing_or_all() {
+    let specs =
+        [ConsumerSpec::command("a", "a"), ConsumerSpec { is_command: false, ..ConsumerSpec::command("b", "b") }];
+    // A GPU of 7 slices: one job has 3 of them, the other none.
+    let slices = Use { consumers: vec![3, 0], idle: 4, is_assumed: true, ..Use::default() };
+    let split = super::split(&specs, &[(device(700), Some(slices))]);
+    assert_eq!((split.command_uj, split.idle_uj, split.low_uj, split.high_uj), (300, 400, 0, Some(700)));
+    let other = &split.consumers[1];
+    assert_eq!((other.energy_uj, other.high_uj), (0, Some(0)), "one that has no process on it used nothing");
+}
+
+#[test]
 fn fractions_become_weights_and_nonsense_does_not() {
     let of = |consumer, others, idle, unknown| {
-        Some(Use { consumers: vec![consumer], others, idle, unknown, out_of_reach: false })
+        Some(Use { consumers: vec![consumer], others, idle, unknown, ..Use::default() })
     };
     assert_eq!(Use::from_fractions(&[0.25], 0.5, 0.0), of(250_000_000, 500_000_000, 250_000_000, 0));
     assert_eq!(Use::from_fractions(&[0.9], 0.6, 0.1), of(900_000_000, 600_000_000, 0, 100_000_000));

@@ -42,6 +42,8 @@ struct DeviceUseSum {
     unknown_ns: f64,
     /// Whether the command could use the device at any time.
     reachable: bool,
+    /// Whether its use was ever assumed and not measured.
+    is_assumed: bool,
 }
 
 impl Sharing {
@@ -111,6 +113,7 @@ impl Sharing {
         sum.others_ns += shares.others * covered_ns;
         sum.unknown_ns += shares.unknown * covered_ns;
         sum.reachable |= used.reachable;
+        sum.is_assumed |= used.is_assumed;
     }
 
     /// Splits the energy of the summed devices into the command of that name, others, idle and not attributed; `None` where no
@@ -151,6 +154,6 @@ impl DeviceUseSum {
         let part = |ns: f64| ns / self.covered_ns;
         let known = (self.covered_ns > 0.0)
             .then(|| Use::from_fractions(&[part(self.command_ns)], part(self.others_ns), part(self.unknown_ns)));
-        Some(Use { out_of_reach: !self.reachable, ..known.flatten()? })
+        Some(Use { out_of_reach: !self.reachable, is_assumed: self.is_assumed, ..known.flatten()? })
     }
 }

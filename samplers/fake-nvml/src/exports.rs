@@ -3,6 +3,7 @@
 mod device;
 mod events;
 mod power;
+mod processes;
 mod samples;
 mod system;
 

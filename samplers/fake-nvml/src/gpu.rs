@@ -63,6 +63,14 @@ pub struct Gpu {
     pub processes: Vec<(String, u32)>,
     /// UUIDs of MIG devices; MIG is on when there are any.
     pub mig: Vec<String>,
+    /// Slices of each MIG device; 1 where there is none.
+    pub mig_slices: Vec<u32>,
+    /// Processes of MIG devices, each with the index of its device.
+    pub mig_present: Vec<(String, u32)>,
+    /// Processes that are listed as running, without a statement of their use.
+    pub present: Vec<String>,
+    /// Processes that are listed as clients of MPS.
+    pub mps: Vec<String>,
     /// Quantities that answer with an error code.
     pub fail: Vec<(String, u32, Window)>,
     /// Quantities that answer "not available" (all bits set).
@@ -106,6 +114,10 @@ impl Gpu {
             xids: Vec::new(),
             processes: Vec::new(),
             mig: Vec::new(),
+            mig_slices: Vec::new(),
+            mig_present: Vec::new(),
+            present: Vec::new(),
+            mps: Vec::new(),
             fail: Vec::new(),
             not_available: Vec::new(),
             lost: None,
@@ -189,6 +201,10 @@ impl Gpu {
             "throttle" => self.throttle = number(value)?,
             "xid" => self.xids = list(value, |code, when| Ok((number(code)?, when)))?,
             "process" => self.processes = value.split(',').map(pair).collect::<Result<_, _>>()?,
+            "mig_slices" => self.mig_slices = value.split(',').map(number).collect::<Result<_, _>>()?,
+            "mig_present" => self.mig_present = value.split(',').map(pair).collect::<Result<_, _>>()?,
+            "present" => self.present = value.split(',').map(str::to_owned).collect(),
+            "mps" => self.mps = value.split(',').map(str::to_owned).collect(),
             "mig" => self.mig = value.split(',').map(str::to_owned).collect(),
             "fail" => self.fail.extend(list(value, |item, when| pair(item).map(|(what, code)| (what, code, when)))?),
             "na" => self.not_available = list(value, |what, when| Ok((what.to_owned(), when)))?,

@@ -36,7 +36,9 @@
 //! | `utilization` (%), `memory_used`, `memory_total`, `temperature`, `temperature_max`, `sm_clock` (MHz), `limit`, `limit_min`, `limit_max` (W), `throttle` | gauges |
 //! | `limit_deaf` (W) | a limit that is answered with success and not taken |
 //! | `xid=79@ms`, `process=self:60,1234:20`, `mig=MIG-…` | events, processes (`self`, `parent`, `child` or a pid), MIG devices |
-//! | `fail=WHAT:code@window`, `na=WHAT@window` | errors and sentinels for `handle`, `uuid`, `name`, `energy`, `power`, `instant`, `module`, `samples`, `utilization`, `memory`, `temperature`, `temperature_max`, `clock`, `limit`, `set_limit`, `throttle`, `events`, `processes` |
+//! | `mig_slices=3,4`, `mig_present=self:0,1234:1` | slices of the MIG devices (of 7), and processes with the index of theirs |
+//! | `present=self,1234`, `mps=1234` | processes that are listed as running, and as clients of MPS, without their use |
+//! | `fail=WHAT:code@window`, `na=WHAT@window` | errors and sentinels for `handle`, `uuid`, `name`, `energy`, `power`, `instant`, `module`, `samples`, `utilization`, `memory`, `temperature`, `temperature_max`, `clock`, `limit`, `set_limit`, `throttle`, `events`, `processes`, `present`, `mig`, `mig_present` |
 //! | `lost_ms`, `gone_ms` | windows in which the GPU is lost, or not enumerated |
 
 mod code;

@@ -204,6 +204,22 @@ impl Fake {
     }
 }
 
+/// A scripted process: a pid, this process, its parent or its first child.
+pub(crate) fn pid(who: &str) -> Option<u32> {
+    match who {
+        "self" => Some(std::process::id()),
+        "parent" => Some(std::os::unix::process::parent_id()),
+        "child" => first_child(),
+        other => other.parse().ok(),
+    }
+}
+
+fn first_child() -> Option<u32> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let children = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
+    tasks.flatten().filter_map(children).find_map(|list| list.split_whitespace().next()?.parse().ok())
+}
+
 fn is_gone(gpu: &Gpu, at_ns: u64) -> bool {
     gpu.gone.is_some_and(|window| window.contains(at_ns))
 }

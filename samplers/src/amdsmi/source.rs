@@ -222,7 +222,13 @@ impl Source for AmdSmi {
         }
         for card in &self.cards {
             let reachable = chosen.iter().any(|chosen| card.card.dies.iter().any(|die| chosen.contains(die)));
-            out.push(DeviceUse { domain: card.counter, reachable, processes: Vec::new(), unknown: 1.0 });
+            out.push(DeviceUse {
+                domain: card.counter,
+                reachable,
+                processes: Vec::new(),
+                unknown: 1.0,
+                is_assumed: false,
+            });
         }
     }
 

@@ -4,6 +4,8 @@
 //! Gauges are values that are not energy, such as utilisation. Users are the processes that run on the GPU. XIDs are
 //! error codes of the driver. MIG divides a GPU into several devices.
 
+use std::path::Path;
+
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::Device;
@@ -12,6 +14,7 @@ use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureT
 use super::events::Xids;
 use super::fault::{ask, known_u32, known_u64};
 use super::meter::{Meter, Probe};
+use super::shared::{equal_users, mig_users, with_clients};
 use super::shares::{Processes, UserShares, utilization};
 use super::visible::Identity;
 use crate::Batch;
@@ -105,8 +108,18 @@ impl Gpu {
     }
 
     /// Returns the processes that used the GPU since the last call; `None` at the first call.
-    pub(super) fn used(&mut self) -> Option<UserShares> {
-        self.processes.used(&self.device)
+    pub(super) fn used(&mut self, procfs: &Path) -> Option<UserShares> {
+        let device = &self.device;
+        let is_divided = ask(device, Device::mig_mode).is_ok_and(|mode| mode.current == 1);
+        let measured = if is_divided { None } else { self.processes.look(device) };
+        let used = match measured {
+            Some(used) if used.unknown == 0.0 => Some(with_clients(used, device, procfs)),
+            // It was busy, and the driver does not name by whom.
+            Some(used) => Some(equal_users(device).unwrap_or(used)),
+            None if is_divided => mig_users(device),
+            None => equal_users(device),
+        };
+        self.processes.is_begun().then(|| used.unwrap_or_else(|| UserShares::of_unknown(1.0)))
     }
 
     /// Pushes what the GPU reports besides energy; what it does not report is left out.

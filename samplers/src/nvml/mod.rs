@@ -18,6 +18,7 @@ mod limit;
 mod meter;
 mod power;
 mod raw;
+mod shared;
 mod shares;
 mod source;
 mod stamp;
@@ -75,7 +76,7 @@ pub(crate) fn begin(roots: &Roots, visibility: &Visibility) -> Opening {
 }
 
 fn open(roots: &Roots, visibility: Visibility) -> Found {
-    match NvmlSource::open(roots.nvml.clone(), visibility) {
+    match NvmlSource::open(roots, visibility) {
         (source, None) if source.selects_nothing() => Found::nothing(status::nothing_visible(&source.losses)),
         (source, None) => {
             let status = source.status();

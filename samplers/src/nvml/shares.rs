@@ -2,7 +2,7 @@
 //!
 //! NVML, NVIDIA's driver's library, gives the utilisation of the SMs (the GPU's processors) by process id of the
 //! machine: inside a container with process ids of its own they mean other processes, or none. With MIG, which divides
-//! a GPU into several devices, it gives nothing.
+//! a GPU into several devices, and with some drivers it gives nothing: then the time is divided by assumption (`shared.rs`).
 
 use std::collections::BTreeMap;
 
@@ -29,18 +29,26 @@ pub(super) struct UserShares {
     pub(super) processes: Vec<(u32, f64)>,
     /// Fraction of processes that the driver does not name.
     pub(super) unknown: f64,
+    /// Whether the fractions are assumed and not measured.
+    pub(super) is_assumed: bool,
+}
+
+impl UserShares {
+    /// Returns the use of a GPU of which only this is known: for how much of its time an unknown process used it.
+    pub(super) fn of_unknown(unknown: f64) -> Self {
+        Self { unknown, ..Self::default() }
+    }
+
+    /// Gives a fraction of the GPU's time to processes, in equal parts.
+    pub(super) fn add_equally(&mut self, pids: &[u32], fraction: f64) {
+        self.processes.extend(pids.iter().map(|pid| (*pid, fraction / pids.len() as f64)));
+    }
 }
 
 impl Processes {
-    /// Returns the processes that used the GPU since the last call; `None` at the first, which only starts the
-    /// interval.
-    pub(super) fn used(&mut self, device: &Device<'static>) -> Option<UserShares> {
-        let used = self.look(device).unwrap_or(UserShares { processes: Vec::new(), unknown: 1.0 });
-        std::mem::replace(&mut self.begun, true).then_some(used)
-    }
-
-    /// Reads the samples since the last look; `None` where the driver does not report utilisation by process.
-    fn look(&mut self, device: &Device<'static>) -> Option<UserShares> {
+    /// Reads the use by process since the last call, as the driver measures it; `None` where it does not report utilisation by
+    /// process.
+    pub(super) fn look(&mut self, device: &Device<'static>) -> Option<UserShares> {
         let last_us = self.last_us;
         let newer = |device: &Device<'static>| match device.process_utilization_stats(last_us) {
             Err(NvmlError::NotFound) => Ok(Vec::new()),
@@ -50,13 +58,18 @@ impl Processes {
         let samples: Vec<_> = samples.into_iter().filter(|sample| sample.timestamp > last_us).collect();
         self.last_us = samples.iter().map(|sample| sample.timestamp).max().unwrap_or(last_us);
         if !samples.is_empty() {
-            return Some(UserShares { processes: means(&samples), unknown: 0.0 });
+            return Some(UserShares { processes: means(&samples), ..UserShares::default() });
         }
         // No new samples: its busy time was used by unknown processes. Where stamps went back, since the clock was set,
         // nothing would be new until it had caught up: the next look takes what the driver has.
         let unknown = utilization(device).ok()?;
         self.last_us = if unknown > 0.0 { 0 } else { last_us };
-        Some(UserShares { processes: Vec::new(), unknown })
+        Some(UserShares::of_unknown(unknown))
+    }
+
+    /// Whether this is not the first call: that only starts the interval.
+    pub(super) fn is_begun(&mut self) -> bool {
+        std::mem::replace(&mut self.begun, true)
     }
 }
 

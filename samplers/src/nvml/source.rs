@@ -21,7 +21,7 @@ use super::status::{self, Counted};
 use super::visible::{Identity, Visibility, VisibleGpus, select};
 use super::{events, library};
 use crate::clock::Clock;
-use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
+use crate::{Batch, Change, DeviceUse, Roots, Source, SourceEvent, Watched};
 
 /// Time between two looks at the driver's list: a look costs a call for each GPU, and people add and remove GPUs by
 /// hand.
@@ -35,6 +35,8 @@ const XID_NS: u64 = 1_000_000_000;
 pub(super) struct NvmlSource {
     /// Library to load; `None` for the system's.
     path: Option<PathBuf>,
+    /// Where the kernel shows processes.
+    procfs: PathBuf,
     /// What `CUDA_VISIBLE_DEVICES` names, and, once there are GPUs, which those are.
     visibility: Visibility,
     selection: Option<VisibleGpus>,
@@ -74,9 +76,10 @@ struct Nameless {
 impl NvmlSource {
     /// Loads the library and looks for GPUs. Also returns why that failed, if it did: the source then tries again
     /// later.
-    pub(super) fn open(path: Option<PathBuf>, visibility: Visibility) -> (Self, Option<NvmlError>) {
+    pub(super) fn open(roots: &Roots, visibility: Visibility) -> (Self, Option<NvmlError>) {
         let mut source = Self {
-            path,
+            path: roots.nvml.clone(),
+            procfs: roots.procfs.clone(),
             visibility,
             selection: None,
             nvml: None,
@@ -373,8 +376,10 @@ impl Source for NvmlSource {
             watched.visible.iter().map(|visible| select(&visible.cuda, &self.identities).0).collect();
         for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
             let reachable = seen.is_empty() || seen.iter().any(|selection| selection.includes(&gpu.identity.uuid));
-            if let (Some(domain), Some(UserShares { processes, unknown })) = (gpu.domain(), gpu.used()) {
-                out.push(DeviceUse { domain, reachable, processes, unknown });
+            if let (Some(domain), Some(UserShares { processes, unknown, is_assumed })) =
+                (gpu.domain(), gpu.used(&self.procfs))
+            {
+                out.push(DeviceUse { domain, reachable, processes, unknown, is_assumed });
             }
         }
     }

@@ -93,16 +93,19 @@ fn is_searched(name: &str, parents: &[String]) -> bool {
     const TOP: [&str; 8] =
         ["user.slice", "system.slice", "machine.slice", "docker", "libpod_parent", "default", "k8s.io", "kubelet"];
     if is_kubernetes(parents) {
-        return matches!(name, "burstable" | "besteffort" | "guaranteed")
-            || name.starts_with("kubepods")
-            || pod(name).is_some();
+        return matches!(name, "burstable" | "besteffort" | "guaranteed") || is_kubepods(name) || pod(name).is_some();
     }
-    name.starts_with("kubepods") && parents.iter().all(|parent| parent.starts_with("kubelet"))
+    is_kubepods(name) && parents.iter().all(|parent| parent.starts_with("kubelet"))
         || parents.is_empty() && (TOP.contains(&name) || name == "kubelet.slice" || is_slurm(name))
 }
 
 fn is_kubernetes(parents: &[String]) -> bool {
-    parents.iter().any(|parent| parent.starts_with("kubepods"))
+    parents.iter().any(|parent| is_kubepods(parent))
+}
+
+/// Whether a folder has pods. Below `kubelet.slice`, systemd writes the name of the parent before its own.
+fn is_kubepods(name: &str) -> bool {
+    name.strip_prefix("kubelet-").unwrap_or(name).starts_with("kubepods")
 }
 
 /// Whether a folder at the mount point is SLURM's, which may have the node's name: `slurm_n1`.
@@ -154,8 +157,7 @@ pub fn find_groups(roots: &Roots, kinds: &[GroupKind]) -> FoundGroups {
 #[must_use]
 pub fn group_name(roots: &Roots, path: &Path) -> Option<String> {
     let mount = roots.sysfs.join("fs/cgroup");
-    let folders = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu", "", "unified"].map(|name| mount.join(name).join(path));
-    let pid = folders.iter().find_map(|folder| first_process(folder, 2))?;
+    let pid = process_of(&mount, path)?;
     let bytes = fs::read(roots.procfs.join(pid.to_string()).join("environ")).ok()?;
     let value = |name: &str| {
         let entries = bytes.split(|byte| *byte == 0);
@@ -169,6 +171,12 @@ pub fn group_name(roots: &Roots, path: &Path) -> Option<String> {
         (None, Some(pod)) => Some(pod),
         (_, None) => value("HOSTNAME"),
     }
+}
+
+/// Returns a process of the group at a path below the mount point.
+pub(super) fn process_of(mount: &Path, path: &Path) -> Option<u32> {
+    let folders = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu", "", "unified"].map(|name| mount.join(name).join(path));
+    folders.iter().find_map(|folder| first_process(folder, 2))
 }
 
 /// Returns a process of a group, or of a group within it down to this depth.
@@ -275,6 +283,10 @@ mod tests {
             format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{escaped}.slice"),
             format!("kubepods.slice/kubepods-pod{escaped}.slice"),
             format!("kubelet/kubepods/pod{UID}"),
+            format!("kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{escaped}.slice"),
+            format!(
+                "kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod{escaped}.slice"
+            ),
         ] {
             assert_eq!(known(&path), Some((GroupKind::Pod, UID.to_owned(), None)), "{path}");
         }
@@ -291,6 +303,7 @@ mod tests {
             &format!("machine.slice/libpod-conmon-{ID}.scope"),
             &format!("docker/{}", &ID[1..]),
             "kubepods/pod-------",
+            &format!("user.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{escaped}.slice"),
             "a\\xzz.scope",
             "a\\x2",
             "\\x",

@@ -45,7 +45,7 @@ fn m26_mig_is_the_boards_energy_once() {
     assert!(note.text.contains("2 MIG devices") && note.text.contains("MIG-2222"), "{}", note.text);
     users(&mut rig, &[]);
     let [use_of_it] = &users(&mut rig, &[])[..] else { panic!("one board") };
-    assert!(use_of_it.processes.is_empty() && use_of_it.unknown == 1.0, "with MIG the driver reports no processes");
+    assert!(use_of_it.processes.is_empty() && use_of_it.unknown == 0.0, "no instance has a process");
 }
 
 #[test]
@@ -137,11 +137,54 @@ fn k08_a_gpus_users_are_reported_by_process_id_since_the_last_look() {
     rig.at_ms(2_000);
     let mut processes = vec![(std::process::id(), 0.6), (4_000_000, 0.3)];
     processes.sort_unstable_by_key(|(pid, _)| *pid);
-    let busy = DeviceUse { domain: 0, reachable: true, processes, unknown: 0.0 };
+    let busy = DeviceUse { domain: 0, reachable: true, processes, ..DeviceUse::default() };
     let idle = DeviceUse { domain: 2, reachable: true, ..DeviceUse::default() };
     assert_eq!(users(&mut rig, &[]), [busy, idle.clone()], "an idle GPU was used by no process");
-    let unknown = DeviceUse { domain: 0, reachable: true, processes: Vec::new(), unknown: 0.9 };
+    let unknown = DeviceUse { domain: 0, reachable: true, unknown: 0.9, ..DeviceUse::default() };
     assert_eq!(users(&mut rig, &[]), [unknown, idle], "no new sample of a busy GPU: by whom is not known");
+}
+
+#[test]
+fn m26_a_gpu_that_mig_divides_was_used_by_the_processes_of_its_instances_by_their_slices() {
+    let script = "[gpu 0]\nmig=MIG-1,MIG-2,MIG-3\nmig_slices=3,2,1\nmig_present=71:0,72:0,73:1";
+    let of = |rig: &mut Rig| {
+        users(rig, &[]);
+        rig.at_ms(1_000);
+        users(rig, &[]).remove(0)
+    };
+    let used = of(&mut Rig::new(script));
+    let parts: Vec<(u32, f64)> = used.processes.iter().map(|(pid, part)| (*pid, (part * 14.0).round())).collect();
+    assert_eq!(parts, [(71, 3.0), (72, 3.0), (73, 4.0)], "fourteenths: the third instance and one slice are idle");
+    assert!(used.is_assumed && used.unknown == 0.0);
+    let used = of(&mut Rig::new(&format!("{script}\nfail=mig_present:4")));
+    assert!(used.processes.is_empty() && (used.unknown - 6.0 / 7.0).abs() < 1e-9, "{used:?}");
+    let used = of(&mut Rig::new("[gpu 0]\nmig=MIG-1\nfail=mig:999@500"));
+    assert_eq!((used.processes, used.unknown), (Vec::new(), 1.0), "it does not report that it is divided");
+}
+
+#[test]
+fn processes_that_share_a_gpu_get_equal_parts_where_the_driver_does_not_measure_them() {
+    let of = |script: &str, server: &str| {
+        let mut rig = Rig::new(script);
+        let comm = rig.roots.procfs.join("70/comm");
+        std::fs::create_dir_all(comm.parent().unwrap()).unwrap();
+        std::fs::write(comm, server).unwrap();
+        users(&mut rig, &[]);
+        rig.at_ms(1_000);
+        users(&mut rig, &[]).remove(0)
+    };
+    // Time slices, without utilisation by process.
+    let used = of("[gpu 0]\nutilization=80\npresent=71,72,71\nfail=processes:3", "");
+    assert_eq!((used.processes, used.unknown, used.is_assumed), (vec![(71, 0.4), (72, 0.4)], 0.0, true));
+    let used = of("[gpu 0]\nutilization=80\nfail=processes:3", "");
+    assert_eq!((used.processes, used.unknown, used.is_assumed), (Vec::new(), 1.0, false), "no process is listed");
+    // MPS: of the server's clients nothing is measured.
+    let used = of("[gpu 0]\nprocess=70:60,9:10\nmps=71,72", "nvidia-cuda-mps\n");
+    assert_eq!((used.processes, used.is_assumed), (vec![(9, 0.1), (71, 0.3), (72, 0.3)], true));
+    let used = of("[gpu 0]\nprocess=70:60\nmps=71,72", "train\n");
+    assert_eq!((used.processes, used.is_assumed), (vec![(70, 0.6)], false), "a process next to MPS");
+    let used = of("[gpu 0]\nprocess=70:1,71:60\nmps=71,72", "nvidia-cuda-mps\n");
+    assert_eq!((used.processes, used.is_assumed), (vec![(70, 0.01), (71, 0.6)], false), "its clients are measured");
 }
 
 #[test]

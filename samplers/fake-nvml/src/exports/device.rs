@@ -3,7 +3,6 @@
 use super::{Handle, put};
 use crate::code;
 use crate::state::call;
-use std::ffi::c_void;
 
 /// `nvmlUtilization_t`.
 #[repr(C)]
@@ -145,35 +144,5 @@ unsafe extern "C" fn nvmlDeviceGetComputeMode(device: Handle, out: *mut u32) -> 
         fake.gpu(device, now)?;
         // SAFETY: the caller's promise.
         unsafe { put(out, 0) }
-    })
-}
-
-/// # Safety
-/// As in `nvml.h`: `count` is writable. No process is ever listed, so that `_infos` is not touched.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
-    device: Handle,
-    count: *mut u32,
-    _infos: *mut c_void,
-) -> u32 {
-    call("nvmlDeviceGetComputeRunningProcesses_v3", |fake, now| {
-        fake.gpu(device, now)?;
-        // SAFETY: the caller's promise.
-        unsafe { put(count, 0) }
-    })
-}
-
-/// # Safety
-/// As for `nvmlDeviceGetComputeRunningProcesses_v3`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
-    device: Handle,
-    count: *mut u32,
-    _infos: *mut c_void,
-) -> u32 {
-    call("nvmlDeviceGetGraphicsRunningProcesses_v3", |fake, now| {
-        fake.gpu(device, now)?;
-        // SAFETY: the caller's promise.
-        unsafe { put(count, 0) }
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{Handle, put};
 use crate::curve::MS;
-use crate::state::{Fake, call};
+use crate::state::{Fake, call, pid};
 use crate::{code, gpu::Gpu};
 
 /// `nvmlSample_t`; the value's union is its 8 bytes.
@@ -101,22 +101,6 @@ fn processes(fake: &Fake, gpu: &Gpu, now: u64, last_seen_us: u64) -> Vec<Process
         Some(ProcessSample { pid: pid(who)?, stamp_us, sm: *sm, memory: 0, encoder: 0, decoder: 0 })
     };
     gpu.processes.iter().filter_map(sample).collect()
-}
-
-/// A scripted process: a pid, this process, its parent or its first child.
-fn pid(who: &str) -> Option<u32> {
-    match who {
-        "self" => Some(std::process::id()),
-        "parent" => Some(std::os::unix::process::parent_id()),
-        "child" => first_child(),
-        other => other.parse().ok(),
-    }
-}
-
-fn first_child() -> Option<u32> {
-    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
-    let children = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).ok();
-    tasks.flatten().filter_map(children).find_map(|list| list.split_whitespace().next()?.parse().ok())
 }
 
 /// Copies as many as fit and returns how many.

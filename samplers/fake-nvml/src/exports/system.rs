@@ -154,7 +154,7 @@ fn pci(gpu: &Gpu) -> PciInfo {
     PciInfo { bus_id_legacy: [0; 16], domain: 0, bus: gpu.bus, device: 0, device_id: 0, subsystem_id: 0, bus_id }
 }
 
-fn mig_of(device: Handle) -> Option<(usize, usize)> {
+pub(super) fn mig_of(device: Handle) -> Option<(usize, usize)> {
     let offset = (device as usize).checked_sub(MIG_BASE)?;
     Some((offset / 256, offset % 256))
 }
