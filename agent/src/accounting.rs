@@ -13,7 +13,7 @@ use eco2_samplers::usage::{GroupKind, JobUsage, ProcessFacts};
 use eco2_samplers::{Roots, SourceEvent};
 
 use crate::feed::{Empty, Message, Received};
-use crate::job_files::JobFiles;
+use crate::job_files::{JobFiles, MOST_GPU};
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobProcesses, JobState, JobTerms};
 use crate::journal::Journal;
@@ -42,8 +42,8 @@ const LISTED_NS: u64 = 3_600 * SECOND_NS;
 /// How long containers, pods and users are listed after their end: there may be thousands a day.
 const GROUP_LISTED_NS: u64 = 60 * SECOND_NS;
 
-/// Different faults that are reported.
-const MOST_WARNINGS: usize = 200;
+/// Most GPUs of a job.
+const MOST_GPUS: usize = 64;
 
 /// Returns the present instant.
 pub(crate) fn now() -> Instant {
@@ -139,7 +139,7 @@ impl Accounting {
 
     /// Counts a fault of the agent itself as an event, once.
     pub(crate) fn warn(&mut self, text: String) {
-        if self.warned.len() < MOST_WARNINGS && !self.warned.contains(&text) {
+        if !self.warned.contains(&text) {
             self.on_warning.iter().for_each(|tell| tell(&text));
             let (at_ns, kind, device) = (monotonic_ns(), EventKind::SourceNote, "agent".to_owned());
             self.node.take(Input::Note(SourceEvent { at_ns, kind, device, text: text.clone() }));
@@ -304,6 +304,16 @@ impl Accounting {
         if !by.is_operator && !terms.gpus.is_empty() {
             return Err(JobError::GpusOfOthers);
         }
+        if terms.gpus.len() > MOST_GPUS || terms.gpus.iter().any(|gpu| *gpu > MOST_GPU) {
+            return Err(JobError::BadGpus);
+        }
+        // A file named it before its prolog came here.
+        let is_mapped = |state: &JobState| state.ended.is_none() && state.terms.is_mapped && state.job.id == job.id;
+        let mapped =
+            self.node.jobs().find(|(_, state)| is_mapped(state)).map(|(key, state)| (key, state.terms.clone()));
+        if let Some((key, before)) = mapped.filter(|_| by.is_operator) {
+            return self.take_over_mapped(key, job, JobTerms { gpus: &before.gpus | &terms.gpus, is_mapped: false });
+        }
         let is_open = |state: &JobState| state.ended.is_none() && state.job.kind == ConsumerKind::Job;
         let open = || self.node.jobs().filter(|(_, state)| is_open(state));
         // No user can take an id from another, or from a scheduler, which begins jobs for users.
@@ -335,8 +345,9 @@ impl Accounting {
         self.node.set_terms(key, terms);
         self.usage.follow(key, processes);
         self.node.nest_jobs(&self.usage.parents());
-        self.write_job_files(key);
+        // The record first: a line without a record would begin a job by itself.
         self.record(key);
+        self.write_job_files(key);
         Ok(key)
     }
 

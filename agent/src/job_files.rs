@@ -20,7 +20,7 @@ const MOST_FILES: usize = 256;
 const MOST_BYTES: u64 = 16 << 10;
 const MOST_JOBS: usize = 64;
 /// Highest number of a GPU.
-const MOST_GPU: u32 = 1_023;
+pub(crate) const MOST_GPU: u32 = 1_023;
 /// Permissions by which others than the owner could write.
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -35,6 +35,8 @@ pub(crate) struct JobFiles {
 pub(crate) struct MappedJobs {
     /// The GPUs of each job, by its id.
     pub(crate) jobs: BTreeMap<String, BTreeSet<u32>>,
+    /// GPUs of which a file was refused: which jobs they have is not known.
+    pub(crate) unclear: BTreeSet<u32>,
     /// What was refused, and why.
     pub(crate) faults: Vec<String>,
 }
@@ -74,7 +76,10 @@ impl JobFiles {
                     found.jobs.entry(id).or_default().insert(gpu);
                 }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => refuse(&error.to_string()),
+                Err(error) => {
+                    refuse(&error.to_string());
+                    found.unclear.insert(gpu);
+                }
             }
         }
         Ok(found)
@@ -214,7 +219,7 @@ mod tests {
         let found = files.read().unwrap();
         let jobs = [("48213", vec![0, 1]), ("48214", vec![0]), ("9", vec![2])];
         let jobs = jobs.map(|(id, gpus)| (id.to_owned(), gpus.into_iter().collect()));
-        assert_eq!(found, MappedJobs { jobs: jobs.into(), faults: Vec::new() });
+        assert_eq!(found, MappedJobs { jobs: jobs.into(), ..MappedJobs::default() });
         assert!(JobFiles::new(&folder.path().join("none")).read().is_err());
     }
 
@@ -254,7 +259,7 @@ mod tests {
         for name in ["x", "1x", "-1", "+1", "1-", "4294967296", "1\u{1b}[2J", "١"] {
             put(&folder, name, "a\n");
         }
-        let MappedJobs { jobs, faults } = files.read().unwrap();
+        let MappedJobs { jobs, faults, .. } = files.read().unwrap();
         assert_eq!(jobs.into_keys().collect::<Vec<_>>(), ["good"]);
         let of =
             |name: &str| faults.iter().find(|text| text.contains(&format!("/{name}: "))).cloned().unwrap_or_default();

@@ -52,6 +52,9 @@ pub enum JobError {
     /// Only operators may name a control group.
     #[error("only root and the group eco2 may name a control group: name a process instead")]
     GroupOfOthers,
+    /// There are too many GPUs, or a number is too high.
+    #[error("a job has at most 64 GPUs, with numbers from 0 to 1023")]
+    BadGpus,
     /// Only operators may name GPUs.
     #[error("only root and the group eco2 may name the GPUs of a job")]
     GpusOfOthers,
@@ -132,8 +135,8 @@ fn is_plain(text: &str, most: usize) -> bool {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobTerms {
-    /// The GPUs that it may use, by their numbers in the order of their driver. What processes of no job use of them, or
-    /// unknown ones, is attributed to the jobs that may use them.
+    /// The GPUs that it may use, by their numbers in the order of their driver. What unknown processes
+    /// use of them is attributed to the jobs that may use them.
     pub gpus: BTreeSet<u32>,
     /// Whether a file of DCGM's exporter began it: it ends when it is in no file any more.
     pub is_mapped: bool,

@@ -138,6 +138,7 @@ impl Service {
             accounting.warn(format!("{skipped} lines of the log of jobs were damaged"));
         }
         accounting.follow_jobs_again();
+        accounting.remove_old_lines(&records);
         let thread = std::thread::Builder::new().name("eco2-accounting".to_owned());
         let thread = thread.spawn(move || accounting.run()).map_err(ServiceError::Thread)?;
         let options = Options { cpus: found.cpus, pace, ..Options::default() };

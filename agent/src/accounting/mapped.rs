@@ -4,12 +4,16 @@ use eco2_samplers::usage::{ProcessFacts, first_process_of, slurm_job_group};
 
 use super::Accounting;
 use crate::job_files::MappedJobs;
-use crate::jobs::{Job, JobProcesses, JobTerms};
+use crate::job_log::JobRecord;
+use crate::jobs::{Job, JobError, JobProcesses, JobTerms};
 use crate::shares::JobKey;
 use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
 /// Looks in which a job is in no file, after which it has ended: others write the files in several steps.
 const GONE_LOOKS: u32 = 3;
+/// Faults of files that are reported, and how their text begins. The writers of these files choose their names.
+const MOST_FAULTS: usize = 50;
+const NOT_USED: &str = "not used: ";
 /// Most jobs that files begin.
 const MOST: usize = 256;
 
@@ -17,11 +21,12 @@ impl Accounting {
     /// Begins and ends the jobs that came into the files and left them since the last look.
     pub(super) fn look_at_job_files(&mut self, now: Instant) {
         let Some(files) = &self.files else { return };
-        let MappedJobs { jobs: mut mapped, faults } = match files.read() {
+        let MappedJobs { jobs: mut mapped, unclear, faults } = match files.read() {
             Ok(found) => found,
             Err(error) => return self.warn(format!("the files of jobs are not read: {error}")),
         };
-        faults.into_iter().for_each(|fault| self.warn(format!("not used: {fault}")));
+        let room = MOST_FAULTS.saturating_sub(self.warned.iter().filter(|text| text.starts_with(NOT_USED)).count());
+        faults.into_iter().take(room).for_each(|fault| self.warn(format!("{NOT_USED}{fault}")));
         let is_open = |kind: ConsumerKind, ended: bool| kind == ConsumerKind::Job && !ended;
         let open: Vec<(JobKey, Job, JobTerms)> = self
             .node
@@ -42,7 +47,8 @@ impl Accounting {
                         self.find_processes(*key, job);
                     }
                 }
-                None if terms.is_mapped => {
+                // It may be in a file that could not be read.
+                None if terms.is_mapped && terms.gpus.is_disjoint(&unclear) => {
                     let looks = self.unmapped.entry(*key).or_default();
                     *looks += 1;
                     if *looks >= GONE_LOOKS {
@@ -80,6 +86,30 @@ impl Accounting {
             self.node.set_processes(key, processes.clone(), uid);
             self.usage.follow(key, processes);
             self.record(key);
+        }
+    }
+
+    /// Lets a request go on with a job that a file began.
+    pub(super) fn take_over_mapped(&mut self, key: JobKey, job: Job, terms: JobTerms) -> Result<JobKey, JobError> {
+        let processes = job.processes.clone();
+        self.node.set_job(key, job);
+        self.node.set_terms(key, terms);
+        self.usage.follow(key, processes);
+        self.record(key);
+        self.write_job_files(key);
+        Ok(key)
+    }
+
+    /// Removes the lines of jobs that were begun here and did not end here, such as before a start of the machine.
+    pub(crate) fn remove_old_lines(&mut self, records: &[JobRecord]) {
+        let Some(files) = &self.files else { return };
+        let is_open = |id: &str| self.node.jobs().any(|(_, state)| state.ended.is_none() && state.job.id == id);
+        let own = records.iter().map(|record| &record.state).filter(|state| !state.terms.is_mapped);
+        let old = own.filter(|state| !is_open(&state.job.id));
+        let lines = old.flat_map(|state| state.terms.gpus.iter().map(|gpu| (*gpu, state.job.id.as_str())));
+        let faults: Vec<_> = lines.filter_map(|(gpu, id)| files.remove(gpu, id).err()).collect();
+        for error in faults {
+            self.warn(format!("a line of an ended job is not removed: {error}"));
         }
     }
 

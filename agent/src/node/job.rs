@@ -25,6 +25,13 @@ impl Node {
         }
     }
 
+    /// Replaces what a job is.
+    pub(crate) fn set_job(&mut self, key: JobKey, job: Job) {
+        if let Some(state) = self.jobs.get_mut(&key) {
+            state.job = job;
+        }
+    }
+
     /// Sets the processes of a job and its user, where they become known after its begin.
     pub(crate) fn set_processes(&mut self, key: JobKey, processes: JobProcesses, uid: u32) {
         if let Some(state) = self.jobs.get_mut(&key) {

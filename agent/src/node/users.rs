@@ -18,8 +18,8 @@ impl Node {
 
     /// Returns the use of a device by the present jobs, as its driver listed it last; `None` where that is too long ago.
     ///
-    /// What was used by processes of no job, or by unknown ones, is the jobs' that may use the GPU, in equal parts; without such
-    /// jobs it is that of others, or not known.
+    /// What was used by unknown processes is the jobs' that may use the GPU, in equal parts; without such jobs it is not known.
+    /// Processes that are known and of no job are others.
     pub(super) fn listed_use(&self, index: usize, now_ns: u64, present: &[Present]) -> Option<Use> {
         let listed = self.listed_at(index, now_ns)?;
         let of_job = |job: &Present| {
@@ -29,15 +29,15 @@ impl Node {
         let mut consumers: Vec<f64> = present.iter().map(of_job).collect();
         let known: f64 = listed.processes.iter().map(|(_, fraction)| fraction).sum();
         let others = (known - consumers.iter().sum::<f64>()).max(0.0);
-        let (mut others, mut unknown) =
+        let (others, mut unknown) =
             if self.are_foreign { (0.0, listed.unknown + others) } else { (others, listed.unknown) };
         let may_use: Vec<bool> = present.iter().map(|job| self.may_use(self.jobs.get(&job.key), index)).collect();
         let count = may_use.iter().filter(|may| **may).count();
-        let is_divided = count > 0 && others + unknown > 0.0;
+        let is_divided = count > 0 && unknown > 0.0;
         if is_divided {
-            let part = (others + unknown) / count as f64;
+            let part = unknown / count as f64;
             consumers.iter_mut().zip(may_use).filter(|(_, may)| *may).for_each(|(own, _)| *own += part);
-            (others, unknown) = (0.0, 0.0);
+            unknown = 0.0;
         }
         let used = Use::from_fractions(&consumers, others, unknown)?;
         Some(Use { is_assumed: listed.is_assumed || is_divided, ..used })

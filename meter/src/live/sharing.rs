@@ -37,13 +37,13 @@ struct DeviceUseSum {
     /// Time of the last reading.
     last_ns: u64,
     covered_ns: f64,
-    command_ns: f64,
-    others_ns: f64,
+    /// Use by the command and by others, as the driver measured it.
+    measured_ns: [f64; 2],
+    /// The same where it was assumed.
+    assumed_ns: [f64; 2],
     unknown_ns: f64,
     /// Whether the command could use the device at any time.
     reachable: bool,
-    /// Whether its use was ever assumed and not measured.
-    is_assumed: bool,
 }
 
 impl Sharing {
@@ -109,11 +109,11 @@ impl Sharing {
         let shares = host.split(used);
         sum.last_ns = now_ns;
         sum.covered_ns += covered_ns;
-        sum.command_ns += shares.command * covered_ns;
-        sum.others_ns += shares.others * covered_ns;
+        let into = if used.is_assumed { &mut sum.assumed_ns } else { &mut sum.measured_ns };
+        into[0] += shares.command * covered_ns;
+        into[1] += shares.others * covered_ns;
         sum.unknown_ns += shares.unknown * covered_ns;
         sum.reachable |= used.reachable;
-        sum.is_assumed |= used.is_assumed;
     }
 
     /// Splits the energy of the summed devices into the command of that name, others, idle and not attributed; `None` where no
@@ -151,9 +151,15 @@ impl Sharing {
 impl DeviceUseSum {
     /// Returns the mean use over the covered time; `None` before the first reading.
     fn mean(&self) -> Option<Use> {
+        if self.covered_ns <= 0.0 {
+            return None;
+        }
+        // Next to a use that was measured, one that was assumed is not known: it widens the range by its part only.
+        let is_assumed = self.measured_ns == [0.0; 2] && self.assumed_ns != [0.0; 2];
+        let [command_ns, others_ns] = if is_assumed { self.assumed_ns } else { self.measured_ns };
+        let assumed_ns = if is_assumed { 0.0 } else { self.assumed_ns.iter().sum() };
         let part = |ns: f64| ns / self.covered_ns;
-        let known = (self.covered_ns > 0.0)
-            .then(|| Use::from_fractions(&[part(self.command_ns)], part(self.others_ns), part(self.unknown_ns)));
-        Some(Use { out_of_reach: !self.reachable, is_assumed: self.is_assumed, ..known.flatten()? })
+        let used = Use::from_fractions(&[part(command_ns)], part(others_ns), part(self.unknown_ns + assumed_ns))?;
+        Some(Use { out_of_reach: !self.reachable, is_assumed, ..used })
     }
 }
