@@ -17,14 +17,16 @@ import urllib.request
 from pathlib import Path
 
 from pages import DEVICES, Node
-from servers import METRIC, Repeater, Sender, Victoria, can_receive_2, prometheus
-from truth import Growth, Machine, Program, faults, free_port, microjoules, until
+from servers import METRIC, Repeater, Sender, Victoria, prometheus
+from truth import LATE_S, Growth, Machine, Program, faults, free_port, microjoules, until
 
 TOKEN = "not-a-secret-0123456789abcdef"
 RELATIVE = 1e-14
 """The largest error of a value in VictoriaMetrics, which keeps a decimal number of some 15 digits."""
 EARLY_S = 1.0
 """A sample has the time at which its scrape began; the scrape may take this long."""
+PAGE_LATE_S = 1.0
+"""A generated page has the value of the instant at which it is asked for."""
 INTERVAL_S = 1
 STEP_S = 5
 """By how much the clock of a sender is wrong."""
@@ -64,18 +66,24 @@ class Route:
     def __init__(self, name, store, selector):
         self.name, self.store, self.selector = name, store, selector
 
-    def compare(self, truth, began, ended):
-        """Compares what was stored with the truth; returns the samples between two instants."""
+    def between(self, began, ended):
+        """Returns the stored samples between two instants."""
+        return {key: [one for one in series if began - 0.5 <= one[0] <= ended] for key, series in self.store.samples(self.selector).items()}
+
+    def compare(self, truth, began, ended, late_s):
+        """Compares what was stored with the truth; returns the samples between two instants. `late_s`: how old values of a series may be."""
         relative = 0.0 if self.store.is_exact else RELATIVE
-        samples = {key: [one for one in series if began - 0.5 <= one[0] <= ended] for key, series in self.store.samples(self.selector).items()}
+        samples = self.between(began, ended)
         assert samples.keys() == truth.keys(), f"{self.name}: {len(samples)} series of {len(truth)}"
         for key, series in samples.items():
-            found = faults(series, truth[key].truth, relative, EARLY_S)
+            found = faults(series, truth[key].truth, relative, EARLY_S, late_s(key))
             assert not found, f"{self.name} {key}: {found[:3]} of {len(series)} samples"
         # Seen red: a truth that is off by a microjoule, and by 1e-13 in VictoriaMetrics, is noticed.
         key = max(truth, key=lambda one: truth[one].used_uj)
         wrong = [(at, uj + (1 if self.store.is_exact else uj // 10**13)) for at, uj in truth[key].truth]
         assert faults(samples[key], wrong, relative, EARLY_S), f"{self.name}: the comparison compares nothing"
+        wrong = [(at - late_s(key) - EARLY_S, uj) for at, uj in truth[key].truth]
+        assert faults(samples[key], wrong, relative, EARLY_S, late_s(key)), f"{self.name}: old values are not noticed"
         total, off = self.totals(truth, began, ended)
         count = sum(map(len, samples.values()))
         falls = sum(later < uj for series in samples.values() for (_, uj), (_, later) in zip(series, series[1:]))
@@ -117,15 +125,11 @@ class Fleet:
         writes = [self.write(f"{self.to_victoria.address}/api/v1/write")]
         self.routes = [Route("scrape, VictoriaMetrics", self.victoria, '{route="scrape"}')]
         self.written = [Route("remote write 1, VictoriaMetrics", self.victoria, '{route="write"}')]
-        self.receiver = self.to_receiver = None
-        if can_receive_2(prometheus_file):
-            self.receiver = prometheus(prometheus_file, "receiver", root, {}, "--web.enable-remote-write-receiver",
-                                       "--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request")
-            self.to_receiver = Repeater(self.receiver.address)
-            writes.append(self.write(f"{self.to_receiver.address}/api/v1/write") | {"protobuf_message": "io.prometheus.write.v2.Request"})
-            self.written.append(Route("remote write 2, Prometheus", self.receiver, '{route="write"}'))
-        else:
-            print("remote write 2: left out, this Prometheus does not take it")
+        self.receiver = prometheus(prometheus_file, "receiver", root, {}, "--web.enable-remote-write-receiver",
+                                   "--web.remote-write-receiver.accepted-protobuf-messages=io.prometheus.write.v2.Request")
+        self.to_receiver = Repeater(self.receiver.address)
+        writes.append(self.write(f"{self.to_receiver.address}/api/v1/write") | {"protobuf_message": "io.prometheus.write.v2.Request"})
+        self.written.append(Route("remote write 2, Prometheus", self.receiver, '{route="write"}'))
         self.prometheus = prometheus(prometheus_file, "prometheus", root, self.settings(root) | {"remote_write": writes})
         self.routes = [Route("scrape, Prometheus", self.prometheus, ""), *self.routes]
 
@@ -180,7 +184,7 @@ class Fleet:
         for agent in self.agents[:2]:
             agent.program.start()
         time.sleep(2)
-        receivers = [store.program for store in (self.victoria, self.receiver) if store]
+        receivers = [self.victoria.program, self.receiver.program]
         for program in receivers:
             program.end(signal.SIGKILL)
         time.sleep(down_s)
@@ -200,19 +204,49 @@ class Fleet:
         print(f"killed: 2 agents, {len(receivers)} receivers for {down_s} s; {len(self.agents)} counters reset; a sender's clock stepped by "
               f"{STEP_S} s, {-2 * STEP_S} s and {STEP_S} s")
 
+    def late_s(self, key):
+        """Returns how old the values of a series may be, seconds."""
+        return PAGE_LATE_S if key[0] >= f"n{len(self.agents):02}" else LATE_S
+
+    def doubled(self, began, ended):
+        """Counts the samples that VictoriaMetrics stores more than once, and those that it answers with more than once after `once`."""
+        def count():
+            return sum(len(series) - len(set(at for at, _ in series)) for series in self.written[0].between(began, ended).values())
+        stored = count()
+        assert stored, "the count of doubled samples counts nothing: batches were sent twice"
+        self.victoria.once()
+        answered = count()
+        assert not answered, f"{answered} samples are answered with twice"
+        print(f"{self.written[0].name}: {stored} samples are stored more than once, and none is answered with more than once with "
+              "-dedup.minScrapeInterval=1ms")
+
+    def stepped(self, name, began, ended):
+        """Compares what the sender whose clock steps has stored: each value by the true time or a time that is wrong by the step."""
+        route, truth = Route("stepped clock", self.victoria, '{route="stepped"}'), {key: one for key, one in self.truth.items() if key[0] == name}
+        samples, count = route.between(began, ended), 0
+        assert samples.keys() == truth.keys(), f"{route.name}: {len(samples)} series of {len(truth)}"
+        for key, series in samples.items():
+            for one in series:
+                found = faults([one], truth[key].truth, RELATIVE, EARLY_S + STEP_S, LATE_S + STEP_S)
+                assert not found, f"{route.name} {key}: {found}"
+            count += sum(bool(faults([one], truth[key].truth, RELATIVE, EARLY_S, LATE_S)) for one in series)
+            count += sum(later < uj for (_, uj), (_, later) in zip(series, series[1:]))
+        assert count, f"{route.name}: no sample has a wrong time"
+        total, off = route.totals(truth, began, ended)
+        print(f"{route.name}: {sum(map(len, samples.values()))} samples, {count} of them at a wrong time, all with values of the node within "
+              f"{STEP_S} s more than otherwise; between two instants at which the clock was right {total / 1e6:.6f} J, off by {off} uJ")
+
     def lost(self, sent, route, received):
         """Compares what a receiver of remote write has with what was sent."""
         def times(samples):
             return {(key, round(at * 1000)): uj for key, series in samples.items() for at, uj in series}
         sent, found = times(sent), times(received)
-        count = sum(map(len, received.values()))
-        assert count == len(found), f"{route.name}: {count - len(found)} samples are there twice"
         assert not found.keys() - sent.keys(), f"{route.name}: samples that were not sent"
         lost = len(sent.keys() - found.keys())
         worst = max(abs(uj - sent[key]) / max(sent[key], 1) for key, uj in found.items())
         repeater = self.to_victoria if route.store is self.victoria else self.to_receiver
         assert repeater.repeated >= 4, "batches were repeated"
-        print(f"{route.name}: of {len(sent)} samples {lost} lost, 0 doubled; largest error {float(worst):.1e}; "
+        print(f"{route.name}: of {len(sent)} samples {lost} lost, none of another time; largest error {float(worst):.1e}; "
               f"{repeater.repeated} batches sent again, {repeater.refused} of them refused")
         # VictoriaMetrics writes what it has answered for to its disk seconds later; Prometheus before it answers.
         assert route.store is self.victoria or not lost, f"{route.name}: {lost} samples lost"
@@ -234,7 +268,7 @@ class Fleet:
 def main(eco2, prometheus_file, victoria_file, is_lean):
     """Runs the proof."""
     Program.end_on_signal()
-    agents, generated, quiet_s, down_s = (4, 12, 8, 4) if is_lean else (8, 56, 30, 30)
+    agents, generated, quiet_s, down_s = (4, 12, 5, 4) if is_lean else (8, 56, 30, 30)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         try:
@@ -252,12 +286,12 @@ def main(eco2, prometheus_file, victoria_file, is_lean):
             fleet.arrived(shown)
             ended = time.time()
             fleet.arrived(ended)
-            stored = {route: route.compare(fleet.truth, began, ended) for route in fleet.routes + fleet.written}
+            fleet.doubled(began, ended)
+            stored = {route: route.compare(fleet.truth, began, ended, fleet.late_s) for route in fleet.routes + fleet.written}
             for route in fleet.written:
                 fleet.lost(stored[fleet.routes[0]], route, stored[route])
             fleet.uses(began, ended)
-            stepped, last = Route("stepped clock", fleet.victoria, '{route="stepped"}'), f"n{agents - 1:02}"
-            stepped.totals({key: counter for key, counter in fleet.truth.items() if key[0] == last}, began, ended)
+            fleet.stepped(f"n{agents - 1:02}", began, ended)
             wraps = sum(agent.machine.wraps.used_uj // agent.machine.wraps.range_uj for agent in fleet.agents)
             assert wraps >= agents, "counters have wrapped"
             print(f"{agents} real agents on {2 * agents} counters with {wraps} wraps and {agents} resets, and {generated} generated nodes with "

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import subprocess
 import threading
 import time
 import urllib.error
@@ -11,7 +10,7 @@ import urllib.request
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from truth import Program, free_port, microjoules
+from truth import Program, free_port, microjoules, until
 
 METRIC = "eco2_energy_joules_total"
 
@@ -60,13 +59,20 @@ def prometheus(command, name, folder, configuration, *arguments):
 
 
 class Victoria(Store):
-    """A VictoriaMetrics. It keeps about 15 digits of a number, and samples of the same time once."""
+    """A VictoriaMetrics. It keeps about 15 digits of a number, and each sample as often as it is sent, unless `once` was called."""
 
     is_exact = False
 
     def __init__(self, command, folder, *arguments):
         super().__init__("victoria", folder, command, f"-storageDataPath={folder}/victoria", "-httpListenAddr=127.0.0.1:PORT",
-                         "-search.latencyOffset=0s", "-dedup.minScrapeInterval=1ms", *arguments)
+                         "-search.latencyOffset=0s", *arguments)
+
+    def once(self):
+        """Starts it again as one that answers with one sample of each time."""
+        self.program.end()
+        self.program.command.append("-dedup.minScrapeInterval=1ms")
+        self.program.start()
+        until("VictoriaMetrics answers again", lambda: get(self.address + "/health"), 60)
 
     def samples(self, selector, metric=METRIC, label="device"):
         """Returns every stored sample; marks of an absent target are no samples."""
@@ -154,9 +160,3 @@ class Sender:
                 Repeater.send(f"{self.address}&timestamp={at}", self.page().encode(), {})
             except OSError:
                 pass
-
-
-def can_receive_2(command):
-    """Whether a Prometheus takes remote write 2."""
-    shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
-    return "accepted-protobuf-messages" in shown.stdout + shown.stderr

@@ -6,6 +6,7 @@ scripts/prometheus and scripts/fleet share this file. A machine is a tree of fil
 
 import bisect
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,11 +25,20 @@ LATE_S = 6.0
 after which the value before it is shown until the first reading."""
 
 
+PORTS = random.sample(range(10_000, 32_768), 2000)
+"""Ports to try: below those that Linux gives to connections, so that none is taken between the choice and the start of a server."""
+
+
 def free_port():
-    """Returns a TCP port that no program uses."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Returns a TCP port that no program uses, and that this script was not given before."""
+    while True:
+        port = PORTS.pop()
+        with socket.socket() as one:
+            try:
+                one.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def until(what, found, seconds=15):
@@ -152,7 +162,9 @@ class Program:
     def end_all(cls):
         """Ends every program."""
         for program in cls.known:
-            program.end(signal.SIGKILL)
+            program.process.kill()
+        for program in cls.known:
+            program.process.wait(30)
 
     def status_kib(self, field):
         """Returns a size of its memory, such as `VmHWM`, KiB."""
@@ -170,11 +182,11 @@ def microjoules(text):
     return Decimal(text).scaleb(6)
 
 
-def faults(samples, truth, relative=0.0, early_s=0.0):
+def faults(samples, truth, relative=0.0, early_s=0.0, late_s=LATE_S):
     """Returns what is wrong with the samples of a counter: a value that it never had, had too early or too late, or that fell.
 
     `relative` is the error that the store of the samples makes, as part of the value; by it, equal values may seem to fall. `early_s`: a scrape has the time at which it began, and
-    the value may be as much newer.
+    the value may be as much newer. `late_s`: the counter may have left the value as long before the sample.
     """
     energies = [used_uj for _, used_uj in truth]
     found, before_uj = [], 0
@@ -185,7 +197,7 @@ def faults(samples, truth, relative=0.0, early_s=0.0):
         ended = truth[nearest + 1][0] if nearest + 1 < len(truth) else float("inf")
         if abs(used_uj - uj) > relative * used_uj:
             found.append(f"{uj} uJ was never the energy; {used_uj} uJ was")
-        elif not since - early_s <= at <= ended + LATE_S:
+        elif not since - early_s <= at <= ended + late_s:
             found.append(f"{uj} uJ at {at:.3f} was the energy from {since:.3f} to {ended:.3f}")
         if uj < before_uj and before_uj - uj > relative * used_uj:
             found.append(f"{uj} uJ after {before_uj}")
