@@ -211,8 +211,6 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     if selection.wants(model::NAME) {
         let standing_by = |source: Box<dyn Source>| match source.name() {
             nvml::NAME | amdsmi::NAME => boards::behind(source, estimate),
-            // The agent has its own.
-            agent::NAME => source,
             hwmon::NAME => boards::behind(standby::behind(source, roots, estimate), estimate),
             _ => standby::behind(source, roots, estimate),
         };

@@ -76,10 +76,22 @@ fn snapshot(at_ns: u64, energies: &[u64]) -> Snapshot {
     Snapshot::new(at_ns, DomainPoint::default(), &points)
 }
 
+/// Whether a domain is an estimate that is kept ready for a counter of the agent.
+fn is_standby(domain: &Domain) -> bool {
+    domain.id.ends_with("/estimate")
+}
+
+/// Ids of what is read through the agent.
+fn ids(source: &dyn Source) -> Vec<String> {
+    source.domains().iter().filter(|domain| !is_standby(domain)).map(|domain| domain.id.clone()).collect()
+}
+
+/// Readings of what is read through the agent.
 fn read(source: &mut dyn Source) -> Vec<(usize, Reading)> {
     let mut batch = Batch::new(Clock::Monotonic);
     source.read(&mut batch);
-    batch.readings().to_vec()
+    let of_agent = |(domain, _): &&(usize, Reading)| !is_standby(&source.domains()[*domain]);
+    batch.readings().iter().filter(of_agent).copied().collect()
 }
 
 fn values(source: &mut dyn Source) -> Vec<(usize, Result<u64, Fault>)> {
@@ -96,8 +108,7 @@ fn what_may_not_be_read_is_read_through_the_agent_as_the_same_counter() {
     let found = find(&roots);
     assert_eq!(status(&found).unwrap().0, Status::Ok);
     let mut source = agent(found);
-    let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-    assert_eq!(ids, ["package-0", "dram-0", "gpu-0", "memory-estimate"]);
+    assert_eq!(ids(source.as_ref()), ["package-0", "dram-0", "gpu-0", "memory-estimate"]);
     let package = &source.domains()[0];
     assert_eq!((package.quality, package.method.as_deref()), (Quality::Measured, Some("agent")));
     assert_eq!((package.max_uw, package.range, package.source.as_str()), (Some(280_000_000), None, "agent"));
@@ -130,7 +141,7 @@ fn through_agent(roots: &Roots, enabled: bool, variables: &[(&str, &str)]) -> Ve
     let (options, variables) = (ModelOptions { enabled, ..ModelOptions::default() }, variables.iter().copied());
     let visible = Visible::from_vars(variables.map(|(name, value)| (name.into(), value.into())));
     let found = discover_visible(roots, &Selection::All, &options, &visible);
-    agent(found).domains().iter().map(|domain| domain.id.clone()).collect()
+    ids(agent(found).as_ref())
 }
 
 #[test]
@@ -166,8 +177,7 @@ fn power_is_read_through_the_page_and_what_checks_a_counter_is_not() {
         let of_power = PagePoint { slope_q28: DomainPoint::slope_of_uw(321_987_654), flags: 0, ..read }.store();
         page.publish(&Snapshot::new(now_ns, of_power, &[of_power; 4]), now_ns);
         let mut source = agent(find(&roots));
-        let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-        assert_eq!(ids, ["GPU-0", "GPU-1"], "{name}");
+        assert_eq!(ids(source.as_ref()), ["GPU-0", "GPU-1"], "{name}");
         let domain = source.domains()[0].clone();
         assert_eq!((domain.kind, domain.quality, domain.max_uw), (Kind::Power, Quality::Derived, Some(700_000_000)));
         let value = values(source.as_mut())[0].1.unwrap();
@@ -175,6 +185,32 @@ fn power_is_read_through_the_page_and_what_checks_a_counter_is_not() {
         drop(page);
         fs::remove_file(roots.agent[0].join(name)).unwrap();
     }
+}
+
+/// The estimate counts before the counter has moved, not while it moves, and again once the agent has died.
+#[test]
+fn an_estimate_is_kept_ready_for_a_package_of_the_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, FINE, FULL, &domains()[..1]);
+    let mut source = agent(find(&roots));
+    let place = source.domains().iter().position(|domain| domain.id == "package-0/estimate").unwrap();
+    assert_eq!(source.domains()[place].parent.as_deref(), Some("package-0"));
+    let mut estimate = |energy_uj: Option<u64>| {
+        let now_ns = monotonic_ns();
+        energy_uj.inspect(|uj| page.publish(&snapshot(now_ns, &[*uj]), now_ns));
+        if energy_uj.is_none() {
+            fs::remove_file(page.path()).unwrap();
+        }
+        let mut batch = Batch::new(Clock::Monotonic);
+        source.read(&mut batch);
+        let of_estimate = batch.readings().iter().filter(|(domain, _)| *domain == place);
+        of_estimate.map(|(_, reading)| reading.value).collect::<Vec<_>>()
+    };
+    assert!(matches!(estimate(Some(1_000))[..], [Ok(_)]), "the counter has not moved");
+    assert_eq!(estimate(Some(2_000)), [Err(Fault::NotAvailable)]);
+    assert_eq!(estimate(Some(3_000)), []);
+    assert!(matches!(estimate(None)[..], [Ok(_), Ok(_)]), "from the last reading of the agent on");
 }
 
 /// Two estimates of one machine would count it twice.
@@ -203,8 +239,7 @@ fn what_is_read_directly_is_not_read_through_the_agent() {
     }
     let page = publisher(&roots, FINE, FULL, &domains());
     let source = agent(find(&roots));
-    let ids: Vec<&str> = source.domains().iter().map(|domain| domain.id.as_str()).collect();
-    assert_eq!(ids, ["dram-0", "gpu-0", "memory-estimate"], "the package is read by powercap");
+    assert_eq!(ids(source.as_ref()), ["dram-0", "gpu-0", "memory-estimate"], "the package is read by powercap");
     drop(page);
     drop(publisher(&roots, FINE, FULL, &domains()[..1]));
     fs::remove_file(roots.agent[0].join(FINE)).unwrap();

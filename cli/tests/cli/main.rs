@@ -13,6 +13,8 @@ mod errors;
 #[cfg(feature = "parquet")]
 mod export;
 mod files;
+#[cfg(feature = "serve")]
+mod full_folder;
 mod help;
 mod identity;
 mod intensity;
@@ -20,6 +22,8 @@ mod intensity;
 mod job;
 mod live;
 mod manual;
+#[cfg(feature = "serve")]
+mod meters;
 mod optimize;
 mod pages;
 mod plan;

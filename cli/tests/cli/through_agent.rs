@@ -12,19 +12,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eco2::options::opt;
 use eco2_core::Quality;
 use eco2_core::schema::{Report, SourceStatus, Status};
 
 use crate::rig::{Ran, Rig, assert_valid, await_that, ran, started};
 
 /// A user who is neither root nor in the group `eco2`.
-const USER: u32 = 65_534;
-const BOOT: &str = "11111111-2222-3333-4444-555555555555\n";
+pub(crate) const USER: u32 = 65_534;
+pub(crate) const BOOT: &str = "11111111-2222-3333-4444-555555555555\n";
 /// Path of the package's counter below the rig.
-const COUNTER: &str = "sys/class/powercap/intel-rapl:0/energy_uj";
+pub(crate) const COUNTER: &str = "sys/class/powercap/intel-rapl:0/energy_uj";
 
 /// An agent that does not outlive a test that fails. It is killed, not asked to end.
-struct Agent(Child);
+pub(crate) struct Agent(pub(crate) Child);
 
 impl Drop for Agent {
     fn drop(&mut self) {
@@ -33,7 +34,7 @@ impl Drop for Agent {
     }
 }
 
-fn serving(rig: &Rig) -> Command {
+pub(crate) fn serving(rig: &Rig) -> Command {
     rig.put("proc/sys/kernel/random/boot_id", BOOT);
     let mut command = rig.bin();
     command.arg("serve").args(rig.hardware()).args(["--listen", "127.0.0.1:0"]).arg("--dir").arg(rig.path("agent"));
@@ -68,14 +69,14 @@ fn run_of_user(rig: &Rig, script: &str) -> Command {
     command
 }
 
-/// `eco2 run` of this user for which there is no sensor.
-fn blind_run(rig: &Rig, json: &str, script: &str) -> Command {
+/// `eco2 run` of this user for which there is no sensor. `flags` begin with the report's place.
+fn blind_run(rig: &Rig, flags: &str, script: &str) -> Command {
     rig.put("blind/sys/class/.keep", "");
     rig.put("blind/proc/cpuinfo", "processor\t: 0\nmodel name\t: Test CPU\n");
     rig.put("blind/proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 100 0 100 800 0 0 0 0 0 0\n");
     rig.put("blind/proc/sys/kernel/random/boot_id", BOOT);
     let mut command = rig.bin();
-    command.args(["run", "--no-log", "--json", json, "--sysfs"]).arg(rig.path("blind/sys"));
+    command.args(["run", "--no-log", "--json"]).args(flags.split(' ')).arg("--sysfs").arg(rig.path("blind/sys"));
     command.arg("--procfs").arg(rig.path("blind/proc")).args(["--", "sh", "-c", script]);
     command.env("ECO2_AGENT", rig.path("agent")).env("ECO2_NVML", rig.path("no-such-library.so"));
     command
@@ -123,14 +124,23 @@ fn a_user_who_may_not_read_the_counter_is_measured_through_the_agent() {
     assert!(gone.status == Status::Lost && gone.remedy.contains("eco2 serve"), "{gone:?}");
 }
 
-#[test]
-fn an_agent_that_is_killed_during_a_run_is_a_gap_with_a_remedy() {
-    let rig = Rig::measured();
-    let agent = serve(&rig);
-    let run = started(&mut blind_run(&rig, "-", "echo begun >&2; sleep 5"));
+fn await_begun(run: &Child) {
     await_that("the run has begun", || {
         fs::read_to_string(format!("/proc/{}/task/{0}/children", run.id())).ok().filter(|text| !text.is_empty())
     });
+}
+
+fn event<'a>(report: &'a Report, kind: &str, device: &str) -> Option<&'a str> {
+    let mut events = report.events.iter().filter(|event| event.kind == kind && event.device == device);
+    events.next().map(|event| event.text.as_str())
+}
+
+#[test]
+fn an_agent_that_is_killed_during_a_run_without_estimates_is_a_gap_with_a_remedy() {
+    let rig = Rig::measured();
+    let agent = serve(&rig);
+    let run = started(&mut blind_run(&rig, "- --no-estimate", "sleep 5"));
+    await_begun(&run);
     thread::sleep(Duration::from_millis(1_500));
     drop(agent);
     let ran: Ran = run.wait_with_output().unwrap().into();
@@ -139,11 +149,65 @@ fn an_agent_that_is_killed_during_a_run_is_a_gap_with_a_remedy() {
     assert_valid(&report);
     let lost = source(&report, "agent");
     assert!(lost.status == Status::Lost && lost.remedy.contains("eco2 serve"), "{lost:?}");
-    assert!(report.events.iter().any(|event| event.kind == "source-hung"), "{:?}", report.events);
+    assert!(event(&report, "source-hung", "agent").is_some(), "{:?}", report.events);
     let package = report.devices.iter().find(|device| device.id == "package-0").unwrap();
     let seen_uj = package.energy_uj.unwrap();
     assert!((10_000_000..90_000_000).contains(&seen_uj), "what was published, and no more: {seen_uj}");
     assert!(package.high_uj.is_none_or(|high| high >= 90_000_000), "the rest is not known: {:?}", package.high_uj);
+}
+
+/// The last step of the ladder: an estimate, from the last reading of the agent on.
+#[test]
+fn an_estimate_takes_over_from_an_agent_that_does_not_come_back() {
+    let rig = Rig::measured();
+    let agent = serve(&rig);
+    let run = started(blind_run(&rig, "-", "sleep 8").env(opt::CPU_WATTS.variable, "200"));
+    await_begun(&run);
+    thread::sleep(Duration::from_millis(2_500));
+    drop(agent);
+    let ran: Ran = run.wait_with_output().unwrap().into();
+    let report = ran.report();
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_valid(&report);
+    assert_eq!(source(&report, "agent").status, Status::Lost);
+    let text = event(&report, "sensor-replaced", "package-0").unwrap_or_else(|| panic!("{:?}", report.events));
+    assert!(text.contains("estimate"), "{text}");
+    let package = report.devices.iter().find(|device| device.id == "package-0").unwrap();
+    assert_eq!(report.energy.total_uj, package.energy_uj, "nothing is counted twice: {:?}", report.devices);
+    assert!(report.energy.estimated_uj > 0, "{:?}", report.energy);
+    // The agent counted 20 W for at most four seconds; the estimate of an idle processor of 200 W is more.
+    let uj = package.energy_uj.unwrap();
+    assert!(
+        uj > 90_000_000 && package.low_uj < Some(uj) && package.high_uj.is_none_or(|high| high > uj),
+        "{package:?}"
+    );
+}
+
+#[test]
+fn an_agent_that_comes_back_is_used_again_and_its_count_replaces_the_estimate() {
+    let rig = Rig::measured();
+    let agent = serve(&rig);
+    let run =
+        started(blind_run(&rig, "-", "while [ ! -e stop ]; do sleep 0.05; done").env(opt::CPU_WATTS.variable, "200"));
+    await_begun(&run);
+    thread::sleep(Duration::from_millis(2_500));
+    drop(agent);
+    thread::sleep(Duration::from_millis(4_500));
+    let _agent = serve(&rig);
+    // Longer than the pause before the run looks for an agent again.
+    thread::sleep(Duration::from_millis(4_500));
+    rig.put("stop", "");
+    let ran: Ran = run.wait_with_output().unwrap().into();
+    let report = ran.report();
+    assert_valid(&report);
+    assert_eq!(source(&report, "agent").status, Status::Ok, "{:?}", report.sources);
+    for (kind, device) in [("source-hung", "agent"), ("sensor-replaced", "package-0"), ("source-back", "agent")] {
+        assert!(event(&report, kind, device).is_some(), "{kind}: {:?}", report.events);
+    }
+    let package = report.devices.iter().find(|device| device.id == "package-0").unwrap();
+    assert_eq!((package.source.as_str(), report.energy.total_uj), ("agent", package.energy_uj));
+    let watts = package.energy_uj.unwrap() as f64 / 1e3 / (report.run.duration_ns as f64 / 1e6);
+    assert!((15.0..21.0).contains(&watts), "{watts} W: {:?}", report.events);
 }
 
 /// Each second one is killed before it has published.
@@ -152,9 +216,7 @@ fn f32_run_survives_an_agent_that_is_killed_fifty_times() {
     let rig = Rig::measured();
     let mut agent = Some(serve(&rig));
     let run = started(&mut blind_run(&rig, "-", "while [ ! -e stop ]; do sleep 0.05; done"));
-    await_that("the run has begun", || {
-        fs::read_to_string(format!("/proc/{}/task/{0}/children", run.id())).ok().filter(|text| !text.is_empty())
-    });
+    await_begun(&run);
     for round in 0..50_u64 {
         drop(agent.take());
         if round % 2 == 0 {

@@ -134,7 +134,7 @@ impl PageWriter {
     pub fn publish(&mut self, snapshot: &Snapshot, now_ns: u64) {
         if self.steps.uj <= 1 && self.steps.ns == 0 {
             self.writer.publish(snapshot);
-        } else if self.coarse.at_ns == 0 || snapshot.at_ns.saturating_add(LATE_NS) >= self.next_ns {
+        } else if self.is_due(snapshot.at_ns) {
             let is_on_time = self.coarse.at_ns > 0 && snapshot.at_ns.abs_diff(self.next_ns) <= LATE_NS;
             let from_ns = if is_on_time { self.next_ns } else { snapshot.at_ns };
             self.next_ns = from_ns.saturating_add(self.steps.ns);
@@ -160,6 +160,12 @@ impl PageWriter {
             self.writer.publish(&self.coarse);
         }
         self.live(now_ns);
+    }
+
+    /// Whether a snapshot of `at_ns` would be shown: one that comes before the next step need not be made.
+    #[must_use]
+    pub fn is_due(&self, at_ns: u64) -> bool {
+        self.coarse.at_ns == 0 || at_ns.saturating_add(LATE_NS) >= self.next_ns
     }
 
     /// Publishes that the writer lives at `now_ns`.
