@@ -1,6 +1,8 @@
 //! The accounting thread ([`Accounting`]): takes what the sampling thread read, answers requests, and once a second accounts for
 //! the node, publishes and keeps it.
 
+#[cfg(test)]
+mod day_tests;
 mod groups;
 mod mapped;
 
@@ -152,7 +154,7 @@ impl Accounting {
         loop {
             let patience = Duration::from_nanos(self.next_ns.saturating_sub(monotonic_ns()));
             match self.received.next(patience) {
-                Ok(Message::Input(input)) => self.take(input),
+                Ok(Message::Round(round)) => round.into_iter().for_each(|input| self.take(input)),
                 Ok(Message::Request(Request::Stop)) | Err(Empty::Ended) => break,
                 Ok(Message::Request(request)) => self.answer(request),
                 Err(Empty::Timeout) => {}

@@ -1,6 +1,5 @@
 //! Leads what the sampling thread reads to the accounting thread ([`Feed`]), through a queue of fixed length.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -14,16 +13,21 @@ use eco2_samplers::{Change, DeviceUse, Learned, Sink, SourceEvent, Watched};
 use crate::node::{Input, TEMPERATURE, UTILIZATION};
 use crate::requests::Request;
 
-/// Inputs that wait: some seconds at the highest rate, a few hundred kilobytes.
-const QUEUE: usize = 1 << 10;
+/// Rounds and requests that wait: 2.5 s at the highest rate, 100 rounds per second.
+const QUEUE: usize = 1 << 8;
+/// Inputs of one round up to which readings are added to it: more than every source together has.
+const MOST_IN_ROUND: usize = 1 << 10;
+/// Inputs of one round in all, but for lists of domains, of which there is one per source.
+const MOST_KEPT: usize = 1 << 12;
 
-/// The end at the sampling thread. It never waits: where the queue is full, it drops readings and counts them. What later
-/// inputs depend on, such as the list of domains, is kept and passed on once there is room.
+/// The end at the sampling thread. It passes on a whole round of readings at its end, so that the accounting thread wakes once per
+/// round. It never waits: where the queue is full, it drops readings and counts them. What later inputs depend on, such as the list
+/// of domains, is kept and passed on once there is room.
 #[derive(Debug)]
 pub(crate) struct Feed {
     queue: SyncSender<Message>,
-    /// Inputs that may not be lost and found no room, oldest first.
-    kept: VecDeque<Input>,
+    /// The inputs of this round, and before them those of earlier ones that may not be lost and found no room.
+    round: Vec<Input>,
     /// For each source, what each of its domains showed last.
     seen: Vec<Vec<Option<Seen>>>,
     shared: Arc<Shared>,
@@ -58,8 +62,8 @@ struct Shared {
 /// What the accounting thread takes.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// Of the sampling thread.
-    Input(Input),
+    /// Of the sampling thread: what came in one round.
+    Round(Vec<Input>),
     /// Of a client.
     Request(Request),
 }
@@ -99,7 +103,7 @@ impl Feed {
         let (send, receive) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         (
-            Self { queue: send, kept: VecDeque::new(), seen: Vec::new(), shared: Arc::clone(&shared) },
+            Self { queue: send, round: Vec::new(), seen: Vec::new(), shared: Arc::clone(&shared) },
             Received { queue: receive, shared },
         )
     }
@@ -127,26 +131,46 @@ impl Feed {
         Some(Learned { domain, change_ns: change_ns?, period: None })
     }
 
-    /// Passes `input` on, after those that were kept.
-    fn pass(&mut self, input: Input) {
-        while let Some(kept) = self.kept.pop_front() {
-            if let Err(TrySendError::Full(Message::Input(kept))) = self.queue.try_send(Message::Input(kept)) {
-                self.kept.push_front(kept);
-                return self.refused(input);
-            }
-        }
-        if let Err(TrySendError::Full(Message::Input(input))) = self.queue.try_send(Message::Input(input)) {
-            self.refused(input);
+    /// Adds an input to the round. Readings are dropped first; a list of domains is never dropped.
+    fn add(&mut self, input: Input) {
+        let most = if input.may_be_dropped() { MOST_IN_ROUND } else { MOST_KEPT };
+        if self.round.len() < most {
+            self.round.push(input);
+        } else {
+            let lost = if input.may_be_dropped() { input.readings() } else { 1 };
+            // Relaxed: a count that nothing is ordered by.
+            self.shared.dropped.fetch_add(lost, Ordering::Relaxed);
         }
     }
 
-    /// Keeps or drops an input for which there is no room.
-    fn refused(&mut self, input: Input) {
-        if input.may_be_dropped() || self.kept.len() >= QUEUE {
+    /// Adds a list of domains. In the place of an older list of the source that still waits, it also serves the readings after that one.
+    fn add_domains(&mut self, source: usize, list: &[Domain]) {
+        let is_older = |input: &&mut Input| matches!(input, Input::Domains { source: of, .. } if *of == source);
+        let domains = list.to_vec();
+        match self.round.iter_mut().find(is_older) {
+            Some(older) => *older = Input::Domains { source, domains },
+            None => self.round.push(Input::Domains { source, domains }),
+        }
+    }
+
+    /// Passes the round on, and begins the next one with what found no room and may not be lost.
+    fn pass(&mut self) {
+        let round = std::mem::take(&mut self.round);
+        if let Err(TrySendError::Full(Message::Round(round))) = self.queue.try_send(Message::Round(round)) {
+            let (dropped, kept): (Vec<Input>, Vec<Input>) = round.into_iter().partition(Input::may_be_dropped);
+            let readings = dropped.iter().map(Input::readings).sum();
             // Relaxed: a count that nothing is ordered by.
-            self.shared.dropped.fetch_add(input.readings(), Ordering::Relaxed);
-        } else {
-            self.kept.push_back(input);
+            self.shared.dropped.fetch_add(readings, Ordering::Relaxed);
+            self.round = kept;
+        }
+    }
+}
+
+impl Drop for Feed {
+    /// Passes on what came after the last round.
+    fn drop(&mut self) {
+        if !self.round.is_empty() {
+            self.pass();
         }
     }
 }
@@ -177,32 +201,32 @@ impl Received {
 
 impl Sink for Feed {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
-        self.pass(Input::Domains { source, domains: domains.to_vec() });
+        self.add_domains(source, domains);
     }
 
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {
         learned.extend(readings.iter().filter_map(|(domain, reading)| self.learn(source, *domain, reading)));
-        self.pass(Input::Readings { source, readings: readings.to_vec() });
+        self.add(Input::Readings { source, readings: readings.to_vec() });
     }
 
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
-        self.pass(Input::Suspended { from_ns, to_ns });
+        self.add(Input::Suspended { from_ns, to_ns });
     }
 
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
         let is_shown = |gauge: &&Gauge| matches!(&gauge.name[..], TEMPERATURE | UTILIZATION);
         let gauges: Vec<Gauge> = gauges.iter().filter(is_shown).cloned().collect();
         if !gauges.is_empty() {
-            self.pass(Input::Gauges { at_ns, gauges });
+            self.add(Input::Gauges { at_ns, gauges });
         }
     }
 
     fn note(&mut self, note: SourceEvent) {
-        self.pass(Input::Note(note));
+        self.add(Input::Note(note));
     }
 
     fn changed(&mut self, change: Change) {
-        self.pass(Input::Changed(change));
+        self.add(Input::Changed(change));
     }
 
     fn look(&mut self, now_ns: u64, demand: &mut Demand) {
@@ -210,7 +234,8 @@ impl Sink for Feed {
     }
 
     fn tick(&mut self, now_ns: u64) {
-        self.pass(Input::Tick { now_ns });
+        self.add(Input::Tick { now_ns });
+        self.pass();
     }
 
     fn settled(&self) -> bool {
@@ -222,12 +247,14 @@ impl Sink for Feed {
     }
 
     fn users(&mut self, source: usize, uses: &[DeviceUse]) {
-        self.pass(Input::Users { source, uses: uses.to_vec() });
+        self.add(Input::Users { source, uses: uses.to_vec() });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use eco2_core::schema::EventKind;
+
     use super::*;
 
     const MS: u64 = 1_000_000;
@@ -249,6 +276,59 @@ mod tests {
         let change_ns = Some((20 * MS, 30 * MS + 1));
         assert_eq!(learned(&mut feed, 30, 6), change_ns);
         assert_eq!(learned(&mut feed, 40, 6), change_ns, "the last change");
+    }
+
+    #[test]
+    fn round_is_one_message_and_what_later_rounds_need_is_kept_while_there_is_no_room() {
+        let (mut feed, received) = Feed::new();
+        let reading = |at_ns| Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(1) };
+        let next = |received: &Received| match received.next(Duration::ZERO) {
+            Ok(Message::Round(round)) => Some(round),
+            _ => None,
+        };
+        feed.domains(0, &[]);
+        feed.readings(0, &[(0, reading(1))], &mut Vec::new());
+        assert!(next(&received).is_none(), "the round goes on");
+        feed.tick(2);
+        let round = next(&received).unwrap();
+        assert!(
+            matches!(round[..], [Input::Domains { .. }, Input::Readings { .. }, Input::Tick { now_ns: 2 }]),
+            "{round:?}"
+        );
+        (0..QUEUE as u64).for_each(|at_ns| feed.tick(at_ns));
+        feed.domains(1, &[]);
+        feed.readings(1, &[(0, reading(5)), (1, reading(5))], &mut Vec::new());
+        feed.tick(6);
+        assert_eq!(received.dropped(), 2, "no room");
+        while next(&received).is_some() {}
+        feed.tick(7);
+        let round = next(&received).unwrap();
+        assert!(matches!(round[..], [Input::Domains { source: 1, .. }, Input::Tick { now_ns: 7 }]), "{round:?}");
+    }
+
+    #[test]
+    fn list_of_domains_is_kept_however_much_waits_and_the_rest_is_counted() {
+        let (mut feed, received) = Feed::new();
+        feed.domains(0, &[]);
+        for _ in 0..MOST_KEPT {
+            feed.suspended(1, 2);
+        }
+        let reading = Reading { before_ns: 5, after_ns: 5, value: Ok(1) };
+        feed.readings(0, &[(0, reading), (1, reading)], &mut Vec::new());
+        let domain = Domain::counter("package-0", eco2_core::Component::Cpu, "package", "rapl-perf");
+        feed.domains(0, &[domain.clone()]);
+        feed.domains(1, &[domain]);
+        assert_eq!(received.dropped(), 3, "one input that may not be lost, and two readings");
+        feed.note(SourceEvent { at_ns: 6, kind: EventKind::SourceNote, device: "a".into(), text: "b".into() });
+        // The sampling thread ends without another round.
+        drop(feed);
+        let Ok(Message::Round(round)) = received.next(Duration::ZERO) else { panic!("nothing was passed on") };
+        assert_eq!(round.len(), MOST_KEPT + 1);
+        assert!(
+            matches!(&round[0], Input::Domains { source: 0, domains } if domains.len() == 1),
+            "in the place of the older"
+        );
+        assert!(matches!(round.last(), Some(Input::Domains { source: 1, .. })));
     }
 
     #[test]

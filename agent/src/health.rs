@@ -121,6 +121,13 @@ impl Health {
         }
     }
 
+    /// Whether the process does its work: readings are taken and accounted for. A lost sensor does not end this, since a new process
+    /// would not find it either.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.status < Level::Unavailable
+    }
+
     /// Whether what is served is true and up to date.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -70,9 +70,11 @@ impl Pages {
 impl Page {
     fn publish(&mut self, place: &Place, node: &mut Node, now_ns: u64) -> Result<(), PageFault> {
         let made = self.make(place, node, now_ns);
-        if let Some(writer) = &mut self.writer {
+        match &mut self.writer {
             // The writer leaves out what is finer than its steps.
-            writer.publish(&node.page(self.resolution, now_ns), now_ns);
+            Some(writer) if writer.is_due(now_ns) => writer.publish(&node.page(self.resolution, now_ns), now_ns),
+            Some(writer) => writer.live(now_ns),
+            None => {}
         }
         made
     }

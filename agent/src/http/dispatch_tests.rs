@@ -260,6 +260,19 @@ fn stale_agent_answers_503() {
     }
 }
 
+/// A probe of life ends the process: it fails only where a new one would help.
+#[test]
+fn agent_whose_sensor_is_lost_is_alive_and_not_ready() {
+    let mut lost = crate::fixture::snapshot(10, Resolution::PUBLIC);
+    lost.sources[0].status = eco2_core::schema::Status::Lost;
+    let service = service(Anonymous::Coarse);
+    service.latest.publish(Views { full: Arc::new(lost.clone()), public: Arc::new(lost) });
+    for (target, status) in [("/live", 200), ("/ready", 503), ("/health", 503)] {
+        let (found, text) = get(&service, target);
+        assert!(found == status && text.contains("CRITICAL"), "{target}: {found} {text}");
+    }
+}
+
 #[test]
 fn caller_that_asks_too_often_is_refused_and_probes_are_not_counted() {
     let mut service = service(Anonymous::Coarse);

@@ -61,7 +61,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/projects/{id}/advice", Need::Reader, reports::project_advice),
     get("/api/v1/analytics", Need::Reader, reports::analytics),
     get("/power", Need::Reader, service::power),
-    get("/live", Need::Nothing, service::health),
+    get("/live", Need::Nothing, service::live),
     get("/sessions", Need::Reader, service::jobs),
     get("/sessions/{id}", Need::Reader, service::job),
     post("/sessions", Need::Reader, service::begin_job),

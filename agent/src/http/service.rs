@@ -180,12 +180,21 @@ fn metrics_format(headers: &HeaderMap) -> MetricsFormat {
 
 /// `GET /health` and `GET /ready`: 503 if what is served is not true or not up to date.
 pub(super) fn health(service: &Service, ask: &Ask<'_>) -> Reply {
+    probe(service, ask, Health::is_ready)
+}
+
+/// `GET /live`: 503 if nothing is read or accounted for any more, which a new process would mend. Kubernetes starts the agent again then.
+pub(super) fn live(service: &Service, ask: &Ask<'_>) -> Reply {
+    probe(service, ask, Health::is_live)
+}
+
+fn probe(service: &Service, ask: &Ask<'_>, is_well: impl Fn(&Health) -> bool) -> Reply {
     let mut health = service.health();
     if ask.rights == Rights::Nothing {
         // A probe learns the level; which sensors there are is for those that may see the node.
         (health.reasons, health.sources) = (Vec::new(), Vec::new());
     }
-    let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_well(&health) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Reply { status, ..Reply::json(&health) }
 }
 
