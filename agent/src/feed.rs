@@ -316,7 +316,7 @@ mod tests {
         let reading = Reading { before_ns: 5, after_ns: 5, value: Ok(1) };
         feed.readings(0, &[(0, reading), (1, reading)], &mut Vec::new());
         let domain = Domain::counter("package-0", eco2_core::Component::Cpu, "package", "rapl-perf");
-        feed.domains(0, &[domain.clone()]);
+        feed.domains(0, std::slice::from_ref(&domain));
         feed.domains(1, &[domain]);
         assert_eq!(received.dropped(), 3, "one input that may not be lost, and two readings");
         feed.note(SourceEvent { at_ns: 6, kind: EventKind::SourceNote, device: "a".into(), text: "b".into() });

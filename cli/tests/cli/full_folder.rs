@@ -5,12 +5,14 @@ use std::process::{Command, Stdio};
 
 use crate::rig::{Ran, Rig, ran};
 
+/// Why a test is skipped.
+const NOT_MOUNTED: &str = "a file system may not be mounted here";
+
 /// Runs a script of `sh` in which `run` is a small file system and `serve` is the agent in it; `None` where that is not allowed.
 fn in_small_folder(rig: &Rig, script: &str) -> Option<Ran> {
     let mut probe = Command::new("unshare");
     probe.args(["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).stderr(Stdio::null());
     if !probe.status().is_ok_and(|status| status.success()) {
-        println!("skipped: a file system may not be mounted here");
         return None;
     }
     fs::create_dir(rig.path("run")).unwrap();
@@ -37,7 +39,7 @@ fn f28_an_agent_in_a_full_folder_serves_on_and_counts_the_fault() {
         sleep 1.5
         curl -s -m 10 $address/metrics | grep 'energy_joules_total{.*package-0\"}'
         kill -TERM $agent; wait $agent";
-    let Some(ran) = in_small_folder(&rig, script) else { return };
+    let Some(ran) = in_small_folder(&rig, script) else { return println!("skipped: {NOT_MOUNTED}") };
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let joules: Vec<f64> = ran.out.lines().filter(|line| line.contains("package-0")).filter_map(value).collect();
     assert!(joules.len() == 2 && joules[0] > 0.0 && joules[1] > joules[0], "{ran:?}");
@@ -57,7 +59,7 @@ fn f28_an_agent_that_starts_in_a_full_folder_answers_by_http() {
         sleep 2.5
         ls run
         kill -TERM $agent; wait $agent";
-    let Some(ran) = in_small_folder(&rig, script) else { return };
+    let Some(ran) = in_small_folder(&rig, script) else { return println!("skipped: {NOT_MOUNTED}") };
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.lines().filter_map(value).any(|joules| joules > 0.0), "{ran:?}");
     assert!(ran.out.contains("journal.json\n") && ran.out.contains("page\n"), "once there is room: {ran:?}");
@@ -66,7 +68,9 @@ fn f28_an_agent_that_starts_in_a_full_folder_answers_by_http() {
 #[test]
 fn f29_an_agent_in_a_read_only_folder_ends_with_a_remedy() {
     let rig = Rig::measured();
-    let Some(ran) = in_small_folder(&rig, "mount -o remount,ro run && serve") else { return };
+    let Some(ran) = in_small_folder(&rig, "mount -o remount,ro run && serve") else {
+        return println!("skipped: {NOT_MOUNTED}");
+    };
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.err.contains("Read-only file system") && ran.err.contains("--dir"), "{}", ran.err);
 }

@@ -40,9 +40,10 @@ fn measure(folder: &str) {
         ..Options::default()
     };
     let meter = Meter::open(options).unwrap();
-    println!("\nBEGUN");
+    let mut out = std::io::stdout();
+    writeln!(out, "\nBEGUN").unwrap();
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    println!("\nREPORT {}", serde_json::to_string(&meter.close()).unwrap());
+    writeln!(out, "\nREPORT {}", serde_json::to_string(&meter.close()).unwrap()).unwrap();
 }
 
 #[test]
