@@ -92,7 +92,7 @@ impl Export {
         Ok(())
     }
 
-    /// Exports a record. A merged report is left out with a message.
+    /// Exports a record. A merged report, and one with too many intervals, is left out with a message.
     fn add(&mut self, report: &Report) -> anyhow::Result<()> {
         match self.lake.add(report) {
             Ok(exported) => {
@@ -100,7 +100,7 @@ impl Export {
                 self.records += 1;
                 Ok(())
             }
-            Err(error @ eco2_report::Error::MergedExport { .. }) => {
+            Err(error @ (eco2_report::Error::MergedExport { .. } | eco2_report::Error::TooManyIntervals { .. })) => {
                 self.leave_out(&error);
                 Ok(())
             }

@@ -1,10 +1,10 @@
 -- Energy and location-based emissions of all nodes by UTC day: energy with the facility's overhead (PUE) times the carbon intensity of its time.
 -- `unpriced_uj`: energy without an intensity, which is in no grams. `grams` is NULL where nothing was priced.
 SELECT
-    CAST(started_at AS DATE) AS day,
+    day,
     CAST(sum(energy_uj) AS BIGINT) AS energy_uj,
     sum(energy_uj * coalesce(pue, 1) * g_per_kwh / 3.6e12) AS grams,
     CAST(sum(CASE WHEN g_per_kwh IS NULL THEN energy_uj ELSE 0 END) AS BIGINT) AS unpriced_uj
 FROM counted
-GROUP BY CAST(started_at AS DATE)
+GROUP BY day
 ORDER BY day;

@@ -9,6 +9,8 @@ FROM (
     SELECT run_id, node, energy_uj FROM counters WHERE is_summed AND NOT is_shared_in_run
     UNION ALL
     SELECT run_id, node, energy_uj FROM counted_in_run WHERE is_shared_in_run
+    UNION ALL
+    SELECT run_id, node, NULL FROM counters WHERE is_summed AND is_shared_in_run AND energy_uj IS NULL
 ) AS energies
 GROUP BY run_id
 ORDER BY run_id;

@@ -9,6 +9,8 @@ FROM (
     SELECT node, hostname, energy_uj FROM counters WHERE is_summed AND NOT is_shared
     UNION ALL
     SELECT node, hostname, energy_uj FROM counted WHERE is_shared
+    UNION ALL
+    SELECT node, hostname, NULL FROM counters WHERE is_summed AND is_shared AND energy_uj IS NULL
 ) AS energies
 GROUP BY node
 ORDER BY node;

@@ -26,16 +26,16 @@ FROM (
         min(from_ns) OVER (PARTITION BY run_id, node, device ORDER BY from_ns, to_ns, counter
             ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS after_in_run_ns
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY part, node, device ORDER BY is_final DESC, run_duration_ns DESC, energy_uj DESC) AS newest
+        SELECT *, rank() OVER (PARTITION BY part, node ORDER BY is_final DESC, run_duration_ns DESC, record DESC) AS newest
         FROM counters_files
     ) AS versions
     WHERE newest = 1
 ) AS neighbours;
 
--- The intervals of the devices that are in totals, with what is known of their counters; once each, however often a file was copied.
+-- The intervals of the devices that are in totals, with what is known of their counters; of one cutting of each record.
 CREATE OR REPLACE VIEW readings AS
 SELECT DISTINCT
-    i.counter, i.from_ns, i.to_ns, i.started_at, i.energy_uj, i.g_per_kwh,
+    i.counter, i.from_ns, i.to_ns, i.day, i.energy_uj, i.g_per_kwh,
     c.node, c.hostname, c.run_id, c.device, c.component, c.pue, c.is_shared, c.is_shared_in_run,
     CASE c.quality WHEN 'measured' THEN 0 WHEN 'derived' THEN 1 WHEN 'estimated' THEN 2 ELSE 3 END AS quality_rank
 FROM intervals_files AS i
@@ -46,7 +46,7 @@ WHERE c.is_summed;
 -- of which a part has counted, the rest is taken in proportion.
 CREATE OR REPLACE VIEW counted AS
 SELECT
-    node, hostname, run_id, device, component, started_at, g_per_kwh, pue, TRUE AS is_shared,
+    node, hostname, run_id, device, component, day, g_per_kwh, pue, TRUE AS is_shared,
     CASE
         WHEN covered_ns IS NULL OR covered_ns <= from_ns THEN energy_uj
         WHEN covered_ns >= to_ns THEN 0
@@ -58,12 +58,12 @@ FROM (
     FROM readings WHERE is_shared
 ) AS shared
 UNION ALL
-SELECT node, hostname, run_id, device, component, started_at, g_per_kwh, pue, FALSE AS is_shared, energy_uj FROM readings WHERE NOT is_shared;
+SELECT node, hostname, run_id, device, component, day, g_per_kwh, pue, FALSE AS is_shared, energy_uj FROM readings WHERE NOT is_shared;
 
 -- The same within each run: a counter that two runs read at one time counts in both.
 CREATE OR REPLACE VIEW counted_in_run AS
 SELECT
-    node, hostname, run_id, device, component, started_at, g_per_kwh, pue, TRUE AS is_shared_in_run,
+    node, hostname, run_id, device, component, day, g_per_kwh, pue, TRUE AS is_shared_in_run,
     CASE
         WHEN covered_ns IS NULL OR covered_ns <= from_ns THEN energy_uj
         WHEN covered_ns >= to_ns THEN 0
@@ -75,4 +75,4 @@ FROM (
     FROM readings WHERE is_shared_in_run
 ) AS shared
 UNION ALL
-SELECT node, hostname, run_id, device, component, started_at, g_per_kwh, pue, FALSE AS is_shared_in_run, energy_uj FROM readings WHERE NOT is_shared_in_run;
+SELECT node, hostname, run_id, device, component, day, g_per_kwh, pue, FALSE AS is_shared_in_run, energy_uj FROM readings WHERE NOT is_shared_in_run;

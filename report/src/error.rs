@@ -43,6 +43,18 @@ pub enum Error {
         /// Its id.
         run: String,
     },
+    /// A record has more intervals than fit into memory.
+    #[error(
+        "run {run} has {rows} intervals, and at most {most} are written: export it with longer ones, such as --every 3600"
+    )]
+    TooManyIntervals {
+        /// Its id.
+        run: String,
+        /// Number of intervals.
+        rows: u64,
+        /// The most that is written.
+        most: u64,
+    },
     /// A format requires power over time, and the run has none.
     #[error(
         "run {run} has no power over time: it is still going, was written by an older version, or nothing was read; \

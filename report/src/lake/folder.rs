@@ -73,15 +73,17 @@ impl Lake {
     /// Writes the rows of one record. What the folder has already is not written again.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::MergedExport`] for a merged report, whose records are to be exported instead.
+    /// [`Error::Io`], and [`Error::MergedExport`] for a merged report, whose records are to be exported instead,
+    /// and [`Error::TooManyIntervals`] for a record that is too long for the length of the intervals.
     pub fn add(&self, report: &Report) -> Result<Exported, Error> {
         if report.merge.is_some() {
             return Err(Error::MergedExport { run: report.run.id.clone() });
         }
-        let id = Identity::of(report);
+        let id = Identity::of(report, self.interval_ns);
         let node = partition(&id.node);
         let mut exported = Exported::default();
-        for table in rows::tables(&id).into_iter().chain(intervals::tables(&id, self.interval_ns)) {
+        let intervals = intervals::tables(&id, self.interval_ns)?;
+        for table in rows::tables(&id).into_iter().chain(intervals) {
             exported.add(self.write(&table, &node)?);
         }
         Ok(exported)

@@ -13,8 +13,11 @@ use jiff::Timestamp;
 
 use super::rows::{Identity, day_of};
 use super::table::{Column, Table, Values, signed};
+use crate::Error;
 use crate::analysis::record_stretches;
 
+/// Largest number of rows of one record: they are in memory at the same time, about 1 GB.
+const MAX_ROWS: u64 = 1 << 24;
 const DAY_NS: i128 = 86_400_000_000_000;
 
 /// The columns of one day.
@@ -35,12 +38,22 @@ struct Intensity {
 }
 
 /// Returns the rows of one record, a table per day. `step_ns`: length of an interval, nanoseconds, not 0.
-pub(super) fn tables(id: &Identity<'_>, step_ns: u64) -> Vec<Table> {
+///
+/// # Errors
+/// [`Error::TooManyIntervals`] for more rows than [`MAX_ROWS`].
+pub(super) fn tables(id: &Identity<'_>, step_ns: u64) -> Result<Vec<Table>, Error> {
+    let records = record_stretches(id.report);
+    let windows =
+        records.iter().flat_map(|(_, stretches)| stretches).map(|stretch| StretchEnergy::new(id, stretch, None).window);
+    let rows = windows.map(|window| window.to_ns.saturating_sub(window.from_ns) / step_ns).fold(0, u64::saturating_add);
+    if rows > MAX_ROWS {
+        return Err(Error::TooManyIntervals { run: id.report.run.id.clone(), rows, most: MAX_ROWS });
+    }
     let intensities = intensities(id);
     let mut cuts: Vec<u64> = midnights(id).chain(intensities.iter().map(|intensity| intensity.from_ns)).collect();
     cuts.sort_unstable();
     let mut days: BTreeMap<Option<i64>, Rows> = BTreeMap::new();
-    for (device_id, stretches) in record_stretches(id.report) {
+    for (device_id, stretches) in records {
         let key = id.counter_key(&device_id);
         let device = id.report.devices.iter().find(|device| device.id == device_id);
         let shape = device.and_then(|device| shape(id, device));
@@ -59,7 +72,7 @@ pub(super) fn tables(id: &Identity<'_>, step_ns: u64) -> Vec<Table> {
             }
         }
     }
-    days.into_values().map(Rows::into_table).collect()
+    Ok(days.into_values().map(Rows::into_table).collect())
 }
 
 impl Rows {

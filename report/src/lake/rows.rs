@@ -19,24 +19,25 @@ pub(super) struct Identity<'a> {
     pub(super) window: Window,
     /// Nanoseconds since 1970 at the start; `None`: not known.
     pub(super) started_ns: Option<i128>,
+    /// Key of this version of the record and of the length of its intervals: equal contents have equal keys.
+    record: i64,
     labels: String,
 }
 
 impl<'a> Identity<'a> {
-    pub(super) fn of(report: &'a Report) -> Self {
+    /// Returns the identity of a record whose intervals have this length, nanoseconds.
+    pub(super) fn of(report: &'a Report, step_ns: u64) -> Self {
         let (part, node, window) = record_identity(report);
         let started = crate::wall::wall_clock(&report.run.started_at).and_then(|at| at.parse::<Timestamp>().ok());
         let labels = serde_json::to_string(&report.run.labels).unwrap_or_default();
-        Self { report, part, node, window, started_ns: started.map(Timestamp::as_nanosecond), labels }
+        let content = serde_json::to_string(report).unwrap_or_default();
+        let record = key(&format!("{step_ns}\n{content}"));
+        Self { report, part, node, window, started_ns: started.map(Timestamp::as_nanosecond), record, labels }
     }
 
-    /// Returns the key of a counter in this version of the record: the first 63 bits of a hash, so that rows refer to it in a number.
+    /// Returns the key of a counter in this version of the record, by which rows refer to it.
     pub(super) fn counter_key(&self, device: &str) -> i64 {
-        let (duration_ns, is_final) = (self.report.run.duration_ns, self.is_final());
-        let text = format!("{}\n{}\n{device}\n{duration_ns}\n{is_final}", self.part, self.node);
-        let hash = Sha256::of(text.as_bytes()).bytes();
-        let first = hash.iter().take(8).fold(0_u64, |key, byte| key << 8 | u64::from(*byte));
-        i64::try_from(first >> 1).unwrap_or(0)
+        key(&format!("{}\n{device}", self.record))
     }
 
     /// Returns the wall clock at an instant of the boot's clock, microseconds since 1970; `None`: not known.
@@ -45,9 +46,17 @@ impl<'a> Identity<'a> {
         i64::try_from((self.started_ns? + since_start_ns).div_euclid(1_000)).ok()
     }
 
+    /// Whether no value changes any more, as merging decides it.
     fn is_final(&self) -> bool {
-        self.report.run.state == State::Final && !self.report.run.is_open()
+        self.report.run.state == State::Final
     }
+}
+
+/// Returns the first 63 bits of a text's hash.
+fn key(text: &str) -> i64 {
+    let hash = Sha256::of(text.as_bytes()).bytes();
+    let first = hash.iter().take(8).fold(0_u64, |key, byte| key << 8 | u64::from(*byte));
+    i64::try_from(first >> 1).unwrap_or(0)
 }
 
 /// Returns the tables `runs`, `spans` and `counters` of one record.
@@ -125,6 +134,7 @@ fn counters(id: &Identity<'_>, day: Option<String>) -> Table {
     let (devices, run): (&[Device], _) = (&id.report.devices, &id.report.run);
     ColumnsOf::new(devices)
         .key("counter", |device| id.counter_key(&device.id))
+        .key("record", |_| id.record)
         .text("part", |_| Some(&id.part))
         .text("run_id", |_| Some(&run.id))
         .text("hostname", |_| Some(&run.host.hostname))
