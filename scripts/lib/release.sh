@@ -38,7 +38,12 @@ build_release() {
     fi
     NATIVE=$(PROFILE=$profile built_library "${cargo[@]}" rustc "$@")
     if [[ $LINKER == zig ]]; then cargo=(cargo-zigbuild zigbuild); else cargo=(cargo build); fi
-    "${cargo[@]}" "$@" --profile "$profile" --locked -p eco2-cli
+    if [[ $profile == release ]]; then
+        "${cargo[@]}" --release --locked -p eco2-cli
+    else
+        "${cargo[@]}" "$@" --profile dist-command --locked -p eco2-cli
+        cp "$target/$TRIPLE/dist-command/eco2" "$BUILT/eco2"
+    fi
 }
 
 host_glibc() { getconf GNU_LIBC_VERSION | cut -d' ' -f2; }
