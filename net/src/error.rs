@@ -82,6 +82,13 @@ impl NetError {
         }
     }
 
+    /// Whether the service refuses the content of the request, so that sending it again is useless: HTTP 400 to 499 except
+    /// 408 (time-out) and 429 (too many requests), and except 401 and 403, which someone can mend by another token.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Status(400..=499)) && *self != Self::Status(408)
+    }
+
     /// Returns the shortest wait before another attempt, for [`Retry`](crate::Retry); `None` if another attempt is
     /// useless. HTTP 429 counts as passing, with the wait that the service asks for.
     #[must_use]

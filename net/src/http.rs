@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use ureq::http::{Response, StatusCode};
 use ureq::tls::TlsConfig;
-use ureq::typestate::WithoutBody;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error, RequestBuilder};
 
 use crate::address::{self, ClientKind, GuardedResolver};
-use crate::{Backoff, Clock, NetError, Retry, Secret, ServerTrust, SystemClock};
+use crate::{Backoff, Clock, Message, Method, NetError, Retry, Secret, ServerTrust, SystemClock};
 
 /// The longest wait that a service may ask for, seconds. A longer one is shortened to an hour.
 const LONGEST_WAIT_S: u64 = 3600;
@@ -205,6 +204,23 @@ impl Http {
         Ok(Login { token, location })
     }
 
+    /// Sends a message of an outbox, once. The content of the answer is not read.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn deliver(&self, message: &Message, auth: Auth<'_>) -> Result<(), NetError> {
+        let address = format!("{}{}", self.base, message.path);
+        let mut request = match message.method {
+            Method::Post => self.agent.post(address),
+            Method::Put => self.agent.put(address),
+        };
+        for (name, value) in &message.headers {
+            request = request.header(name, value);
+        }
+        let response = with_auth(request, auth).send(&message.body[..]).map_err(|error| net_error(&error))?;
+        check_status(&response)
+    }
+
     /// Sends a DELETE, which is tried once.
     ///
     /// # Errors
@@ -236,7 +252,7 @@ pub struct Login {
 }
 
 /// Returns a request with its proof of who sends it.
-fn with_auth(request: RequestBuilder<WithoutBody>, auth: Auth<'_>) -> RequestBuilder<WithoutBody> {
+fn with_auth<Body>(request: RequestBuilder<Body>, auth: Auth<'_>) -> RequestBuilder<Body> {
     match auth {
         Auth::None => request,
         Auth::Header(name, secret) => request.header(name, secret.expose()),

@@ -7,6 +7,7 @@
 //! * [`Retry`] and [`Backoff`] are the one rule for waiting between attempts; [`Clock`] is the time they use, and
 //!   [`ScriptedClock`] a clock for tests.
 //! * [`Breaker`] stops requests to a service that fails repeatedly.
+//! * [`Outbox`] keeps requests in a folder until their server has taken them.
 //!
 //! This crate knows nothing about energy, carbon or any other crate of this workspace.
 //!
@@ -28,6 +29,7 @@
 mod breaker;
 mod clock;
 mod error;
+mod outbox;
 mod retry;
 mod secret;
 
@@ -45,6 +47,7 @@ mod webhook;
 pub use breaker::{Breaker, OpenCircuit, Outage};
 pub use clock::{Clock, ScriptedClock, SystemClock};
 pub use error::NetError;
+pub use outbox::{Message, Method, Outbox, Sent, Stored};
 pub use retry::{Backoff, Retry};
 pub use secret::{Secret, SecretFault};
 
