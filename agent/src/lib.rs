@@ -42,6 +42,7 @@ mod latest;
 mod metrics;
 mod node;
 mod pages;
+mod push;
 mod requests;
 mod service;
 mod shares;
@@ -65,8 +66,9 @@ pub use http::{
 };
 pub use jobs::{Job, JobError, JobProcesses, JobTerms};
 pub use latest::{Latest, Views};
-pub use metrics::{legacy_metrics, node_metrics};
+pub use metrics::{legacy_metrics, node_metric_set, node_metrics};
 pub use node::{Input, IntervalUse, Node};
+pub use push::{PUSH_EVERY, Pusher};
 pub use requests::Peer;
 pub use service::{Jobs, Service, ServiceError, Settings, SiteSettings};
 pub use snapshot::{Consumer, ConsumerKind, Device, EndReason, Instant, NodeIdentity, Resolution, Snapshot};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::schema::{EventKind, Status};
 use eco2_core::units::{UJ_PER_KWH, joules};
-use eco2_report::{Exposition, Family, Labels, MetricNames, MetricsFormat, openmetrics};
+use eco2_report::{Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics};
 
 use crate::as_report::as_report;
 use crate::snapshot::{Consumer, Device, Snapshot};
@@ -85,14 +85,20 @@ const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
 /// Returns the page of metrics of a snapshot, which holds what the reader may see.
 #[must_use]
 pub fn node_metrics(snapshot: &Snapshot, format: MetricsFormat) -> String {
-    let mut page = Exposition::new(format);
+    node_metric_set(snapshot).text(format)
+}
+
+/// Returns the metrics of a snapshot, for a page or a push.
+#[must_use]
+pub fn node_metric_set(snapshot: &Snapshot) -> MetricSet {
+    let mut page = MetricSet::default();
     devices(snapshot, &mut page);
     uses(snapshot, &mut page);
     emissions(snapshot, &mut page);
     jobs(snapshot, &mut page);
     sources(snapshot, &mut page);
     health(snapshot, &mut page);
-    page.finish()
+    page
 }
 
 /// Returns the same node under the names `hf_training_…` of HF Eco2AI, for existing dashboards.
@@ -101,7 +107,7 @@ pub fn legacy_metrics(snapshot: &Snapshot) -> String {
     openmetrics(&as_report(snapshot), MetricNames::HfTraining)
 }
 
-fn devices(snapshot: &Snapshot, page: &mut Exposition) {
+fn devices(snapshot: &Snapshot, page: &mut MetricSet) {
     let counted = || snapshot.devices.iter().filter_map(|device| Some((place(device), device.counted()?)));
     let value = |uj: Option<u64>| uj.map(joules);
     page.family(ENERGY, counted().filter_map(|(place, energy)| Some((place, value(energy.value)?))));
@@ -116,7 +122,7 @@ fn devices(snapshot: &Snapshot, page: &mut Exposition) {
 }
 
 /// Adds the energy by use.
-fn uses(snapshot: &Snapshot, page: &mut Exposition) {
+fn uses(snapshot: &Snapshot, page: &mut MetricSet) {
     if snapshot.total_uj.is_none() {
         return;
     }
@@ -126,7 +132,7 @@ fn uses(snapshot: &Snapshot, page: &mut Exposition) {
 }
 
 /// Adds what the energy emits and costs.
-fn emissions(snapshot: &Snapshot, page: &mut Exposition) {
+fn emissions(snapshot: &Snapshot, page: &mut MetricSet) {
     let Some(emissions) = &snapshot.emissions else { return };
     page.one(CO2E, &Labels::new(), emissions.grams);
     let grid = vec![
@@ -139,7 +145,7 @@ fn emissions(snapshot: &Snapshot, page: &mut Exposition) {
     page.one(COST, &vec![("currency", label(currency))], emissions.cost);
 }
 
-fn jobs(snapshot: &Snapshot, page: &mut Exposition) {
+fn jobs(snapshot: &Snapshot, page: &mut MetricSet) {
     let mut jobs: Vec<&Consumer> = snapshot.consumers.iter().collect();
     jobs.sort_by_key(|job| std::cmp::Reverse((job.ended_wall_ns.is_none(), job.ended_wall_ns, job.began_wall_ns)));
     jobs.truncate(MOST_JOBS);
@@ -165,7 +171,7 @@ fn jobs(snapshot: &Snapshot, page: &mut Exposition) {
 }
 
 /// Adds what happened at each source.
-fn sources(snapshot: &Snapshot, page: &mut Exposition) {
+fn sources(snapshot: &Snapshot, page: &mut MetricSet) {
     let up = |status| matches!(status, Status::Ok | Status::Degraded);
     let sources = snapshot.sources.iter();
     page.family(
@@ -188,7 +194,7 @@ fn sources(snapshot: &Snapshot, page: &mut Exposition) {
 }
 
 /// Adds whether the agent itself works.
-fn health(snapshot: &Snapshot, page: &mut Exposition) {
+fn health(snapshot: &Snapshot, page: &mut MetricSet) {
     let none = Labels::new();
     let seconds = |ns: u64| ns as f64 / 1e9;
     page.one(SAMPLED, &none, snapshot.sampled_ns.map(|at| seconds(snapshot.at_ns.saturating_sub(at))));

@@ -115,9 +115,10 @@ pub(crate) fn is_usage(error: &Error) -> bool {
 
 /// Whether an error of the measuring library is one of usage.
 fn is_usage_of_meter(error: &eco2::Error) -> bool {
-    use eco2::Error::{Email, Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Webhook, Zone};
+    use eco2::Error::{Email, Hardware, Locate, Options, Place, Provider, Push, Range, Series, Sources, Webhook, Zone};
     let is_of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
-    is_of_intensity || matches!(error, Email(_) | Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
+    is_of_intensity
+        || matches!(error, Email(_) | Options(_) | Push { .. } | Webhook(_) | Zone(_) | Range(_) | Sources(_))
 }
 
 /// Whether the reader of standard output has closed the pipe.

@@ -10,10 +10,10 @@ use std::thread;
 
 use anyhow::Context as _;
 use eco2::options::Layer;
-use eco2::{NodeRates, NodeSources};
+use eco2::{NodeRates, NodeSources, PushTargets};
 use eco2_agent::{
-    HttpOptions, HttpServer, Latest, Notifier, Rates, RunFolder, SOCKET, Service, Settings, SiteSettings, group_id,
-    inherited_sockets,
+    HttpOptions, HttpServer, Latest, Notifier, PUSH_EVERY, Pusher, Rates, RunFolder, SOCKET, Service, Settings,
+    SiteSettings, group_id, inherited_sockets,
 };
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -34,6 +34,7 @@ const GROUP: &str = "eco2";
 pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let args = &file::with_file(&flags.0)?;
     let mut layer = Layer::default();
+    args.push.copy_to(&mut layer)?;
     args.price.copy_to(&mut layer)?;
     args.hardware.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
@@ -44,6 +45,8 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     // Before the sensors are looked for, so that a second agent costs nothing.
     let folder = RunFolder::open(&path)?;
     let state = state_folder(args)?;
+    let outboxes = state.as_ref().unwrap_or(&folder).path().to_owned();
+    let targets = PushTargets::open(&options, Some(&outboxes))?;
     // Before the first thread, so that no signal is missed.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals cannot be received")?;
     let NodeSources { found, roots, pace, rates } = eco2::node_sources(&options)?;
@@ -68,10 +71,16 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     out::talk(&format!(
         "eco2: {sensors} sensors and counters, shown at {scheme}://{address}/ and published in {folder}\n"
     ));
+    let warn = |text: &str| out::talk(&format!("eco2: {text}\n"));
+    let pusher = match targets.is_empty() {
+        true => None,
+        false => Some(Pusher::start(targets, service.latest(), PUSH_EVERY, warn).context("cannot push metrics")?),
+    };
     let notifier = Notifier::from_env();
     notifier.ready();
     feeding(&notifier, &service.latest(), || signals.forever().next());
     notifier.stopping();
+    drop(pusher);
     drop(server);
     service.stop();
     Ok(0)

@@ -128,6 +128,7 @@ fn open_failure(error: &eco2::Error) -> Failure {
         eco2::Error::Options(_)
             | eco2::Error::Webhook(_)
             | eco2::Error::Email(_)
+            | eco2::Error::Push { .. }
             | eco2::Error::Zone(_)
             | eco2::Error::Range(_)
             | eco2::Error::Sources(_)

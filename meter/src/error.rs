@@ -44,6 +44,14 @@ pub enum Error {
     /// E-mail cannot be sent; the password is not shown.
     #[error("e-mail: {0}")]
     Email(eco2_net::NetError),
+    /// Metrics cannot be pushed; neither address nor token is shown.
+    #[error("push {kind}: {fault}")]
+    Push {
+        /// The kind of place.
+        kind: &'static str,
+        /// Why not.
+        fault: eco2_net::NetError,
+    },
     /// A value is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),

@@ -115,6 +115,12 @@ impl Secret {
         self.0.len() >= Self::SHORTEST
     }
 
+    /// Whether it is the text `user:password`. A token for `Authorization: Bearer` contains no colon (RFC 6750).
+    #[must_use]
+    pub fn is_account(&self) -> bool {
+        self.0.contains(':')
+    }
+
     /// Returns the text of the secret, for the requests of this crate only.
     #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only requests send it"))]
     pub(crate) fn expose(&self) -> &str {

@@ -183,7 +183,10 @@ fn server_that_answers_slowly_or_dies_in_the_middle_gets_the_message_again() {
     assert_eq!((sent.sent, sent.waiting), (1, 0));
     assert_eq!(*stub.bodies.lock().unwrap(), vec!["n=1;"; 5]);
     let heads = stub.seen.lock().unwrap();
-    assert!(heads.iter().all(|head| head.starts_with("POST /write HTTP/1.1") && head.contains("x-test: 1")), "{heads:?}");
+    assert!(
+        heads.iter().all(|head| head.starts_with("POST /write HTTP/1.1") && head.contains("x-test: 1")),
+        "{heads:?}"
+    );
 }
 
 /// The process that is killed: puts and sends messages until then. Does nothing in a usual run of the tests.

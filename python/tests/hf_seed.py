@@ -71,7 +71,7 @@ class Seed(HfTest):
     def test_options_and_variables_that_a_row_names_exist(self) -> None:
         import hf_eco2ai
 
-        known = {*CarbonConfig.names(), *MORE, *hf_eco2ai.__all__, "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", RETENTION, "Exporter",
+        known = {*CarbonConfig.names(), *MORE, *hf_eco2ai.__all__, "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", "PROMETHEUS_PUSHGATEWAY_URL", RETENTION, "Exporter",
                  "NotBuilt", "Source", "carbon_metrics", "carbon_reports"}
         # Methods are named in the row of their class.
         known |= {name for public in hf_eco2ai.__all__ for name in dir(getattr(hf_eco2ai, public)) if not name.startswith("_")}

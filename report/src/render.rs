@@ -19,7 +19,9 @@ mod numbers;
 mod openmetrics;
 mod page;
 mod periods;
+mod protobuf;
 mod provisional;
+mod pushed;
 mod rounding;
 mod run_list;
 mod sections;
@@ -47,9 +49,10 @@ pub use html::{Kind as PageKind, STYLE as PAGE_STYLE, comparison_html, document,
 pub use json::json;
 use json::not_ok;
 pub(crate) use json::{finite, presentable, word};
-pub use openmetrics::{Exposition, Family, Labels, MetricNames, MetricsFormat, openmetrics};
+pub use openmetrics::{Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics, report_metrics};
 pub(crate) use page::{Page, Tone};
 pub use periods::{periods_csv, periods_json, periods_text};
+pub use pushed::{PushOrigin, group_path, otlp_metrics, otlp_trace, remote_write};
 pub use run_list::{prediction_text, runs_csv, runs_json, runs_markdown, runs_text};
 pub use sheet::{
     budget_markdown, comparison_csv, comparison_latex, comparison_markdown, increase_markdown, increase_text, latex,

@@ -126,6 +126,14 @@ impl OptionFlags for BudgetFlags {
     ];
 }
 
+/// The places that metrics are pushed to.
+#[derive(Debug, Clone)]
+pub(crate) struct PushFlags;
+
+impl OptionFlags for PushFlags {
+    const ROWS: &'static [&'static Row] = &[&opt::PUSH];
+}
+
 /// Sensors.
 #[derive(Debug, Clone)]
 pub(crate) struct SensorFlags;

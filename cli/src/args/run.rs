@@ -60,7 +60,7 @@ pub(crate) struct RunArgs {
 struct OutputFlags;
 
 impl OptionFlags for OutputFlags {
-    const ROWS: &'static [&'static Row] = &[&opt::PID, &opt::JSON, &opt::TRACE];
+    const ROWS: &'static [&'static Row] = &[&opt::PID, &opt::JSON, &opt::TRACE, &opt::PUSH];
 }
 
 /// Flags for printing and for the run's log.

@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches, ValueEnum};
 use eco2_agent::DEFAULT_LISTEN;
 use eco2_samplers::usage::GroupKind;
 
-use super::flags::{FlagValues, NodePriceFlags, SensorFlags};
+use super::flags::{FlagValues, NodePriceFlags, PushFlags, SensorFlags};
 
 const SERVE: &str = "\
 Programs read the pages in the folder, people the live page at the address, monitoring its /metrics.
@@ -19,6 +19,7 @@ The file of --config has these flags as keys, with _ for -. A flag wins over the
   listen = \"127.0.0.1:9862\"
   token_file = \"/etc/eco2/token\"
   source = [\"rapl-perf\", \"nvml\"]
+  push = [\"remote-write=https://prometheus.example.org/api/v1/write\"]
 
 Examples:
   sudo eco2 serve                                 for all users of this machine
@@ -94,6 +95,8 @@ pub(crate) struct ServeArgs {
     /// Requests per minute that each kind of caller may make [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_limit: Option<u32>,
+    #[command(flatten)]
+    pub(crate) push: FlagValues<PushFlags>,
     #[command(flatten)]
     pub(crate) price: FlagValues<NodePriceFlags>,
     #[command(flatten)]

@@ -27,6 +27,7 @@ mod meters;
 mod optimize;
 mod pages;
 mod plan;
+mod push;
 mod ranks;
 mod replay;
 mod report;

@@ -88,7 +88,7 @@ impl Input {
     /// Returns the value for an error message, shortened; of lists and tables only the kind.
     pub(super) fn shown(&self) -> String {
         match self {
-            Self::Bare(text) | Self::Text(text) => format!("{:?}", shorten(text)),
+            Self::Bare(text) | Self::Text(text) => format!("{:?}", shorten(without_account(text))),
             Self::Path(path) => format!("{:?}", shorten(&path.to_string_lossy())),
             Self::Number(number) => number.to_string(),
             Self::Flag(flag) => flag.to_string(),
@@ -96,6 +96,14 @@ impl Input {
             Self::Table(_) => "a table".to_owned(),
             Self::Other(what) => (*what).to_owned(),
         }
+    }
+}
+
+/// Returns the part of a text before an address that could contain a password: one with a user or a query.
+fn without_account(text: &str) -> &str {
+    match text.split_once("://") {
+        Some((before, rest)) if rest.contains(['@', '?']) => before,
+        _ => text,
     }
 }
 

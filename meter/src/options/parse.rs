@@ -12,6 +12,7 @@ use eco2_report::Scope;
 
 use super::field::{Log, SummaryLength};
 use super::input::Input;
+use super::push_kind::PushKind;
 
 /// The sources an option may name.
 pub const SOURCES: &[&str] = &eco2_samplers::discover::NAMES;
@@ -282,6 +283,12 @@ fn pair_value(input: &Input) -> Option<String> {
 
 fn trimmed((name, value): (&str, &str)) -> (String, String) {
     (name.trim().to_owned(), value.trim().to_owned())
+}
+
+/// Places that metrics are pushed to: a table, or `kind=place` pairs between commas.
+pub(super) fn push(input: &Input) -> Option<Vec<(String, String)>> {
+    let is_known = |(kind, place): &(String, String)| PushKind::named(kind).is_some_and(|kind| kind.takes(place));
+    pairs(input).filter(|pairs| pairs.iter().all(is_known))
 }
 
 /// An ISO 4217 code.

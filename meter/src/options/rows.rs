@@ -291,6 +291,14 @@ rows! {
         parse::path, allowed "a path", such as "\"/etc/ssl/own-ca.pem\"";
         Budget, ReadsPath;
 
+    /// Push the metrics to these places, a run at its end and the agent every 10 s: otlp=URL, otlp-traces=URL, remote-write=URL,
+    /// pushgateway=URL or textfile=FILE. A token is read from ECO2_TOKEN_OTLP, ECO2_TOKEN_REMOTE_WRITE or
+    /// ECO2_TOKEN_PUSHGATEWAY, or from the file of mode 0600 that the variable with _FILE names
+    PUSH push: BTreeMap<String, String>;
+        parse::push, allowed "https addresses, http on this machine, a path for textfile; one for each kind",
+        such as "{ otlp = \"https://collector.example.org\" }";
+        Run, SetsAddress, flag Flag::pair("--push", "KIND=PLACE").rare();
+
     also:
     /// Limits and prices.
     budget: Budget,

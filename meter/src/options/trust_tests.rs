@@ -8,7 +8,7 @@ use super::load::{Places, load_files};
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
-const GUARDED: [&str; 22] = [
+const GUARDED: [&str; 23] = [
     "json",
     "trace",
     "log",
@@ -30,6 +30,7 @@ const GUARDED: [&str; 22] = [
     "email_user",
     "email_from",
     "email_ca",
+    "push",
     "tariff_series",
 ];
 

@@ -2,12 +2,15 @@
 //! makes the final report and ends the log. A *knot* is a change of a counter; the energy until the end of the run is known when
 //! every counter has changed after it.
 
+use std::time::Duration;
+
 use eco2_core::schema::{EventKind, Report};
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
 use crate::live::thread_rings;
 use crate::run::budget::BudgetReader;
 use crate::run::meter::Meter;
+use crate::run::push::Pushed;
 use crate::run::report::Ending;
 use crate::sync::lock;
 
@@ -15,6 +18,8 @@ use crate::sync::lock;
 const MAX_WAIT_NS: u64 = 250_000_000;
 /// A counter whose period is not known yet is taken to have this one: that of most GPUs.
 const USUAL_PERIOD_NS: u64 = 20_000_000;
+/// How long the end of a run waits for the servers that its metrics are pushed to. What they did not take waits for the next push.
+const PUSH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the end of a run waits for its last readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +99,7 @@ impl Meter {
         for (kind, text) in self.shared.alerts.close(is_hurried) {
             lock(&self.shared.engine).record_event(end_ns, kind, "", text);
         }
-        let report = self.last_report(&finished, end_ns, exit_code);
+        let report = self.last_report(&finished, end_ns, exit_code, is_hurried);
         self.over.set(report).ok();
     }
 
@@ -108,7 +113,7 @@ impl Meter {
     }
 
     /// Makes the final report, and ends the trace and the log.
-    fn last_report(&self, finished: &Finished, end_ns: u64, exit_code: Option<i32>) -> Report {
+    fn last_report(&self, finished: &Finished, end_ns: u64, exit_code: Option<i32>, is_hurried: bool) -> Report {
         let mut engine = lock(&self.shared.engine);
         engine.drain();
         if let Some((kind, text)) = trouble(finished.ended) {
@@ -120,10 +125,35 @@ impl Meter {
         }
         let ending = Ending { exit_code, cost: finished.cost, closed: true, ..Ending::default() };
         let mut report = self.shared.report(&engine, &ending, end_ns);
+        drop(engine);
+        let problems = self.push(&report, is_hurried);
+        let mut engine = lock(&self.shared.engine);
+        if !problems.is_empty() {
+            for problem in problems {
+                engine.record_event(end_ns, EventKind::PushFailed, "", problem);
+            }
+            report = self.shared.report(&engine, &ending, end_ns);
+        }
         if let Some(status) = engine.journal.close_log(&report) {
             report.own.log_lost_bytes = status.lost_bytes;
         }
         report
+    }
+}
+
+impl Meter {
+    /// Pushes the metrics of the run to the places that the options name, and sends what waited for them; in a hurry it stores
+    /// them for the next push. Returns texts about what failed.
+    fn push(&self, report: &Report, is_hurried: bool) -> Vec<String> {
+        let mut targets = lock(&self.push);
+        if targets.is_empty() {
+            return Vec::new();
+        }
+        let mut problems = targets.put(&Pushed::of_run(report));
+        if !is_hurried {
+            problems.extend(targets.send(PUSH_PATIENCE));
+        }
+        problems
     }
 }
 

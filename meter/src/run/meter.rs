@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use eco2_core::TimelineReader;
 use eco2_core::attribution::Requests;
-use eco2_core::schema::Report;
+use eco2_core::schema::{EventKind, Report};
 use eco2_samplers::discover::Discovery;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{ForkGuard, Roots, Sampler, SamplingCost, Source};
@@ -18,6 +18,7 @@ use crate::live::stored_test::StoredTest;
 use crate::options::Options;
 use crate::run::alerts::{self, Services};
 use crate::run::pricing::RunPricing;
+use crate::run::push::PushTargets;
 use crate::run::shared::Shared;
 use crate::run::{machine, open};
 use crate::sync::lock;
@@ -85,6 +86,8 @@ pub struct Meter {
     pub(crate) over: OnceLock<Report>,
     pub(crate) roots: Roots,
     log: Option<PathBuf>,
+    /// The places that the metrics are pushed to at the end.
+    pub(crate) push: Mutex<PushTargets>,
 }
 
 impl Meter {
@@ -133,12 +136,16 @@ impl Meter {
     ) -> Result<Self, Error> {
         let pricing = RunPricing::resolve(options)?;
         let mut services = Services::of(options)?;
+        let mut push = PushTargets::open(options, None)?;
         let identity = open::identity(options, command, &found);
         // A program's own sources come first.
         found.sources.splice(..0, own);
         let started = open::start(found, identity, pricing, self_test, options)?;
         for (kind, text) in services.left_out.drain(..) {
             lock(&started.shared.engine).record_event(0, kind, "", text);
+        }
+        for text in push.left_out.drain(..) {
+            lock(&started.shared.engine).record_event(0, EventKind::PushFailed, "", text);
         }
         services.start(&started.shared.alerts, &started.shared.for_alerts());
         if started.shared.rates.is_limited() {
@@ -158,6 +165,7 @@ impl Meter {
             over: OnceLock::new(),
             roots: open::roots(options),
             log: started.log,
+            push: Mutex::new(push),
         })
     }
 

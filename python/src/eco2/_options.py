@@ -230,6 +230,12 @@ class Options(TypedDict, total=False):
     email_ca: _Path | None
     """Root certificate (PEM) of the mail server's authority, where it is not a public one."""
 
+    push: Mapping[str, str] | None
+    """Push the metrics to these places, a run at its end and the agent every 10 s: otlp=URL, otlp-traces=URL,
+    remote-write=URL, pushgateway=URL or textfile=FILE. A token is read from ECO2_TOKEN_OTLP,
+    ECO2_TOKEN_REMOTE_WRITE or ECO2_TOKEN_PUSHGATEWAY, or from the file of mode 0600 that the variable with
+    _FILE names."""
+
     tariff_series: _Path | None
     """Electricity prices over time from a CSV file, in the format of --intensity-series."""
 

@@ -23,7 +23,6 @@ ROWS: Tuple[Unused, ...] = (
     Unused("HF_ECO2AI_MASTER_KEY", "nothing is encrypted here", True),
     Unused("CPU_CORES SYSTEM_MONITORING_ENABLED MEMORY_MONITORING_ENABLED",
            "the library finds processors and memory itself; `CPU_MONITORING_ENABLED` switches them", True),
-    Unused("PROMETHEUS_PUSHGATEWAY_URL", "pushing is not built yet; the page is scraped", True),
     Unused("REPORT_AUTO_EXPORT", "a report is always written, unless `REPORT_ENABLED` is false", True),
     Unused("CACHE_ENABLED CACHE_TTL CACHE_SIZE CACHE_MAX_SIZE", "an intensity is kept until its slot is over; nothing else is cached", True),
     Unused("PERFORMANCE_MONITORING_ENABLED PERFORMANCE_SAMPLING_RATE",

@@ -12,7 +12,8 @@ mod run;
 
 use eco2_core::schema::Report;
 
-pub use exposition::{Exposition, Family, Labels, MetricsFormat};
+pub(super) use exposition::Kind;
+pub use exposition::{Family, Labels, MetricSet, MetricsFormat};
 
 /// Which names the metrics have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,14 +28,20 @@ pub enum MetricNames {
 /// Returns the report as OpenMetrics text that ends with `# EOF`.
 #[must_use]
 pub fn openmetrics(report: &Report, names: MetricNames) -> String {
+    report_metrics(report, names).text(MetricsFormat::OpenMetrics)
+}
+
+/// Returns the metrics of a report, for a text or a push.
+#[must_use]
+pub fn report_metrics(report: &Report, names: MetricNames) -> MetricSet {
     let report = super::presentable(report);
-    let mut page = Exposition::default();
+    let mut set = MetricSet::default();
     match names {
         MetricNames::Eco2 => {
-            devices::families(&report, &mut page);
-            run::families(&report, &mut page);
+            devices::families(&report, &mut set);
+            run::families(&report, &mut set);
         }
-        MetricNames::HfTraining => legacy::families(&report, &mut page),
+        MetricNames::HfTraining => legacy::families(&report, &mut set),
     }
-    page.finish()
+    set
 }

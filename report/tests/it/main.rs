@@ -34,6 +34,8 @@ mod metrics;
 #[cfg(test)]
 mod periods;
 #[cfg(test)]
+mod pushed;
+#[cfg(test)]
 mod render;
 #[cfg(test)]
 mod same_numbers;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use eco2_core::schema::{Device, GapRecord, Report, State, Status};
 use eco2_core::units::joules;
 
-use super::exposition::{Exposition, Family, Labels};
+use super::exposition::{Family, Labels, MetricSet};
 use crate::render::word;
 
 const ENERGY: Family = Family::counter(
@@ -43,7 +43,7 @@ const RESETS: Family = Family::counter("eco2_device_resets", "Resets of a counte
 const DEVICE: Family = Family::info("eco2_device", "What is measured.");
 
 /// Adds the families of devices and sources to the page.
-pub(super) fn families(report: &Report, page: &mut Exposition) {
+pub(super) fn families(report: &Report, page: &mut MetricSet) {
     energies(report, page);
     let all = || report.devices.iter();
     for (family, is_summed) in [(POWER, true), (DOMAIN_POWER, false)] {
@@ -81,7 +81,7 @@ fn gap_s(report: &Report, device: &Device) -> f64 {
 }
 
 /// Adds the energies of the devices.
-fn energies(report: &Report, page: &mut Exposition) {
+fn energies(report: &Report, page: &mut MetricSet) {
     let read = || report.devices.iter().filter_map(|device| Some((device, joules(device.energy_uj?))));
     let origin = |device: &Device| [("source", source(&device.source)), ("quality", word(&device.quality))];
     let summed = read().filter(|(device, _)| device.is_summed());

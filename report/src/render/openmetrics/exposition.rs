@@ -29,7 +29,7 @@ impl MetricsFormat {
 
 /// The type of a family's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::render) enum Kind {
     /// The value only grows; the samples' names end in `_total`.
     Counter,
     /// The value goes up and down.
@@ -42,11 +42,11 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub struct Family {
     /// Name without suffix. If the family has a unit, the name ends with `_` and the unit.
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(in crate::render) name: &'static str,
+    pub(in crate::render) kind: Kind,
     /// Unit; empty for a family without one.
-    pub(super) unit: &'static str,
-    pub(super) help: &'static str,
+    pub(in crate::render) unit: &'static str,
+    pub(in crate::render) help: &'static str,
 }
 
 impl Family {
@@ -75,7 +75,7 @@ impl Family {
     }
 
     /// Returns what the names of its samples add to its own.
-    fn suffix(self) -> &'static str {
+    pub(in crate::render) fn suffix(self) -> &'static str {
         match self.kind {
             Kind::Counter => "_total",
             Kind::Gauge => "",
@@ -87,42 +87,36 @@ impl Family {
 /// The labels of a sample: pairs of a name and a value.
 pub type Labels = Vec<(&'static str, String)>;
 
-/// The text under construction, family by family.
+/// Metrics with their samples, family by family: the one list from which every format is written, so that a scrape and a push
+/// cannot differ.
 ///
 /// ```
-/// use eco2_report::{Exposition, Family, MetricsFormat};
+/// use eco2_report::{Family, MetricSet, MetricsFormat};
 ///
 /// let up = Family::gauge("up", "Whether it works.");
-/// let mut page = Exposition::new(MetricsFormat::Prometheus);
-/// page.one(up, &vec![("source", "nvml".to_owned())], Some(1.0));
-/// page.one(Family::gauge("heat", "Not known here."), &Vec::new(), None);
-/// assert_eq!(page.finish(), "# HELP up Whether it works.\n# TYPE up gauge\nup{source=\"nvml\"} 1\n");
+/// let mut set = MetricSet::default();
+/// set.one(up, &vec![("source", "nvml".to_owned())], Some(1.0));
+/// set.one(Family::gauge("heat", "Not known here."), &Vec::new(), None);
+/// let text = set.text(MetricsFormat::Prometheus);
+/// assert_eq!(text, "# HELP up Whether it works.\n# TYPE up gauge\nup{source=\"nvml\"} 1\n");
 /// ```
 #[derive(Debug, Default)]
-pub struct Exposition {
-    format: MetricsFormat,
-    out: String,
+pub struct MetricSet {
+    pub(in crate::render) families: Vec<(Family, Vec<Sample>)>,
 }
 
-impl Exposition {
-    /// Returns an empty text of a format.
-    #[must_use]
-    pub fn new(format: MetricsFormat) -> Self {
-        Self { format, out: String::new() }
-    }
+/// Labels and value of a sample.
+pub(in crate::render) type Sample = (Labels, f64);
 
+impl MetricSet {
     /// Adds a family. A family without samples is left out. So is a second sample with the same labels, because readers
     /// reject it.
     pub fn family(&mut self, family: Family, samples: impl Iterator<Item = (Labels, f64)>) {
         let mut seen = BTreeSet::new();
-        for (labels, value) in samples.filter(|(_, value)| value.is_finite()) {
-            if seen.is_empty() {
-                self.head(family);
-            }
-            if !seen.contains(&labels) {
-                self.sample(family, &labels, value);
-                seen.insert(labels);
-            }
+        let is_new = |(labels, value): &Sample| value.is_finite() && seen.insert(labels.clone());
+        let samples: Vec<Sample> = samples.filter(is_new).collect();
+        if !samples.is_empty() {
+            self.families.push((family, samples));
         }
     }
 
@@ -131,47 +125,64 @@ impl Exposition {
         self.family(family, value.into_iter().map(|value| (labels.clone(), value)));
     }
 
-    /// Returns the text with its end mark.
+    /// Returns the number of samples.
     #[must_use]
-    pub fn finish(mut self) -> String {
-        if self.format == MetricsFormat::OpenMetrics {
-            self.out.push_str("# EOF\n");
-        }
-        self.out
+    pub fn len(&self) -> usize {
+        self.families.iter().map(|(_, samples)| samples.len()).sum()
     }
 
-    /// Writes the head of a family.
-    fn head(&mut self, family: Family) {
-        let Family { name, kind, unit, help } = family;
-        if self.format == MetricsFormat::Prometheus {
-            let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
-            let suffix = family.suffix();
-            let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-            let _ = writeln!(self.out, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}");
-            return;
-        }
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Info => "info",
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.out, "# TYPE {name} {kind}");
-        if !unit.is_empty() {
-            let _ = writeln!(self.out, "# UNIT {name} {unit}");
-        }
-        let _ = writeln!(self.out, "# HELP {name} {}", escaped(help));
+    /// Whether there is no sample.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.families.is_empty()
     }
 
-    /// Writes one sample of a family.
-    fn sample(&mut self, family: Family, labels: &Labels, value: f64) {
-        self.out.push_str(family.name);
-        self.out.push_str(family.suffix());
-        for (at, (name, value)) in labels.iter().enumerate() {
-            let _ = write!(self.out, "{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, escaped(value));
+    /// Returns the text of a format, with its end mark.
+    #[must_use]
+    pub fn text(&self, format: MetricsFormat) -> String {
+        let mut out = String::new();
+        for (family, samples) in &self.families {
+            write_head(*family, format, &mut out);
+            samples.iter().for_each(|(labels, value)| write_sample(*family, labels, *value, &mut out));
         }
-        let _ = writeln!(self.out, "{} {value}", if labels.is_empty() { "" } else { "}" });
+        if format == MetricsFormat::OpenMetrics {
+            out.push_str("# EOF\n");
+        }
+        out
     }
+}
+
+/// Writes the head of a family.
+fn write_head(family: Family, format: MetricsFormat, out: &mut String) {
+    let Family { name, kind, unit, help } = family;
+    if format == MetricsFormat::Prometheus {
+        let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
+        let suffix = family.suffix();
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        let _ = writeln!(out, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}");
+        return;
+    }
+    let kind = match kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Info => "info",
+    };
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "# TYPE {name} {kind}");
+    if !unit.is_empty() {
+        let _ = writeln!(out, "# UNIT {name} {unit}");
+    }
+    let _ = writeln!(out, "# HELP {name} {}", escaped(help));
+}
+
+/// Writes one sample of a family.
+fn write_sample(family: Family, labels: &Labels, value: f64, out: &mut String) {
+    out.push_str(family.name);
+    out.push_str(family.suffix());
+    for (at, (name, value)) in labels.iter().enumerate() {
+        let _ = write!(out, "{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, escaped(value));
+    }
+    let _ = writeln!(out, "{} {value}", if labels.is_empty() { "" } else { "}" });
 }
 
 /// Returns a label's value with escaped special characters.
@@ -186,11 +197,11 @@ mod tests {
     #[test]
     fn samples_are_escaped_and_families_without_any_left_out() {
         let family = Family { name: "a_joules", kind: Kind::Counter, unit: "joules", help: "Count \"a\"." };
-        let mut page = Exposition::default();
+        let mut page = MetricSet::default();
         page.family(family, [(vec![("b", "x\"\\\ny".into())], 1.5), (vec![("b", "z".into())], f64::NAN)].into_iter());
         page.one(Family { name: "c", kind: Kind::Gauge, unit: "", help: "C." }, &Vec::new(), None);
         let expected = "# TYPE a_joules counter\n# UNIT a_joules joules\n# HELP a_joules Count \\\"a\\\".\n\
                         a_joules_total{b=\"x\\\"\\\\\\ny\"} 1.5\n# EOF\n";
-        assert_eq!(page.finish(), expected);
+        assert_eq!(page.text(MetricsFormat::OpenMetrics), expected);
     }
 }

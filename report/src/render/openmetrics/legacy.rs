@@ -5,11 +5,11 @@ use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::units::{kwh, watts};
 use eco2_core::{Component, Unit};
 
-use super::exposition::{Exposition, Family, Labels};
+use super::exposition::{Family, Labels, MetricSet};
 use crate::render::{export, supplements};
 
 /// Adds the families of these metrics to the page. A value that is not known is left out.
-pub(super) fn families(report: &Report, page: &mut Exposition) {
+pub(super) fn families(report: &Report, page: &mut MetricSet) {
     let labels = common(report);
     let energy = report.energy.total_uj.map(kwh);
     let hours = report.run.duration_ns as f64 / 3.6e12;
@@ -40,7 +40,7 @@ fn place(carbon: &Carbon) -> Labels {
 }
 
 /// Adds the cost of the energy and its mean rate, if the price is in dollars.
-fn cost(report: &Report, labels: &Labels, page: &mut Exposition) {
+fn cost(report: &Report, labels: &Labels, page: &mut MetricSet) {
     let hours = report.run.duration_ns as f64 / 3.6e12;
     let usd = supplements::energy_cost(report).and_then(|cost| cost.usd());
     let per_hour = usd.filter(|_| hours > 0.0).map(|usd| usd / hours);
@@ -51,7 +51,7 @@ fn cost(report: &Report, labels: &Labels, page: &mut Exposition) {
 }
 
 /// Adds the limit on carbon. The remaining amount is negative if the limit is exceeded.
-fn budget(report: &Report, labels: &Labels, page: &mut Exposition) {
+fn budget(report: &Report, labels: &Labels, page: &mut MetricSet) {
     let limits = report.budget.iter().flat_map(|budget| &budget.limits);
     let Some(carbon) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return };
     let kg = |grams: f64| grams / 1e3;
@@ -66,7 +66,7 @@ fn budget(report: &Report, labels: &Labels, page: &mut Exposition) {
 }
 
 /// Adds the time of the values, and the number of failures while measuring.
-fn health(report: &Report, labels: &Labels, page: &mut Exposition) {
+fn health(report: &Report, labels: &Labels, page: &mut MetricSet) {
     let at = report.run.ended_at.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond() as f64 / 1e3);
     let updated = Family::gauge("hf_training_last_update_timestamp", "Time of the values, seconds since 1970.");
     page.one(updated, labels, at);
@@ -88,7 +88,7 @@ fn common(report: &Report) -> Labels {
 }
 
 /// Adds the counted work: samples per kilowatt-hour and per second, steps, loss, learning rate and epochs.
-fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposition) {
+fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut MetricSet) {
     let work = &report.work;
     let seconds = report.run.duration_ns as f64 / 1e9;
     let samples = work.samples.map(|samples| samples as f64);
@@ -104,7 +104,7 @@ fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposi
 }
 
 /// Adds power, temperature, memory and utilisation of each GPU, and the mean power of the processors.
-fn gpus(report: &Report, labels: &Labels, page: &mut Exposition) {
+fn gpus(report: &Report, labels: &Labels, page: &mut MetricSet) {
     let boards = || report.devices.iter().filter(|d| d.component == Component::Gpu && d.is_summed());
     let own = |device: &Device| {
         [labels.clone(), vec![("gpu_id", device.id.clone()), ("gpu_model", device.hardware().to_owned())]].concat()

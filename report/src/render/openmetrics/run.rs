@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use eco2_core::schema::{Carbon, EpisodeRecord, EventKind, ProviderCache, Report, SpanRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
-use super::exposition::{Exposition, Family, Labels};
+use super::exposition::{Family, Labels, MetricSet};
 use crate::analysis::is_measured;
 use crate::render::{supplements, word};
 
@@ -54,7 +54,7 @@ const CACHE_MISSES: Family =
 const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
 
 /// Adds the families of the run to the page.
-pub(super) fn families(report: &Report, page: &mut Exposition) {
+pub(super) fn families(report: &Report, page: &mut MetricSet) {
     let run = vec![("run", report.run.id.clone())];
     page.family(ENERGY, energies(report, &run).into_iter());
     let read = is_measured(report);
@@ -96,7 +96,7 @@ fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
 }
 
 /// Adds the spans with most energy.
-fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
+fn spans(report: &Report, run: &Labels, page: &mut MetricSet) {
     let mut spans: Vec<&SpanRecord> = report.spans.iter().collect();
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
     spans.truncate(MAX_SPANS);
@@ -107,7 +107,7 @@ fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
 }
 
 /// Adds the episodes (times of stalled steps, idle GPUs and the like).
-fn episodes(report: &Report, run: &Labels, page: &mut Exposition) {
+fn episodes(report: &Report, run: &Labels, page: &mut MetricSet) {
     let labels = |episode: &EpisodeRecord| {
         let own = vec![("kind", episode.kind.clone()), ("device", episode.device.clone())];
         [run.clone(), own].concat()

@@ -101,13 +101,14 @@ fn of_run(report: &Report, spelling: Spelling) -> Vec<String> {
 }
 
 /// Kinds of events that change a value or lose data.
-const SERIOUS: [EventKind; 12] = [
+const SERIOUS: [EventKind; 13] = [
     EventKind::LogFailed,
     EventKind::TraceFailed,
     EventKind::SamplerHung,
     EventKind::SamplerPanicked,
     EventKind::WebhookFailed,
     EventKind::EmailFailed,
+    EventKind::PushFailed,
     EventKind::SensorReplaced,
     EventKind::CounterDisagrees,
     EventKind::SelfTestFailed,

@@ -1,0 +1,314 @@
+//! Pushes metrics to the places that the option `push` names ([`PushTargets`]): at the end of a run, and by the node agent while it
+//! works. A request is first stored in an outbox (a folder of requests that wait), so that it is not lost if the server is away; a
+//! later push to the same place sends what waits.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use eco2_core::schema::Report;
+use eco2_net::{Clock as _, Message, NetError, Outbox, Sent, SystemClock};
+use eco2_report::{
+    MetricNames, MetricSet, MetricsFormat, PushOrigin, group_path, otlp_metrics, otlp_trace, remote_write,
+    report_metrics, write_file,
+};
+
+use crate::Error;
+use crate::options::{OTEL_ENDPOINT, Options, PushKind};
+use crate::run::runs;
+
+/// Variable with the address of a Pushgateway, which other tools use as well; it applies if the option names none.
+const GATEWAY: &str = "PROMETHEUS_PUSHGATEWAY_URL";
+/// What the requests that wait for one place may have together, bytes: more than a day of a node of 150 series.
+const MOST_BYTES: u64 = 256 << 20;
+/// Media type of messages in the wire format of Protocol Buffers.
+const PROTOBUF: &str = "application/x-protobuf";
+/// Mode of a new textfile: node_exporter runs as another user.
+const TEXTFILE_MODE: u32 = 0o644;
+
+/// Sends a request once.
+type Post = Box<dyn FnMut(&Message) -> Result<(), NetError> + Send>;
+
+/// What is pushed.
+#[derive(Debug)]
+pub struct Pushed<'a> {
+    /// The metrics.
+    pub metrics: MetricSet,
+    /// Where and when they were measured.
+    pub origin: PushOrigin,
+    /// Labels of the group at a Pushgateway after `job` and `instance`; `None`: nothing is pushed there.
+    pub group: Option<Vec<(&'static str, String)>>,
+    /// The report for a trace; `None`: there is no trace.
+    pub report: Option<&'a Report>,
+}
+
+impl<'a> Pushed<'a> {
+    /// Returns what is pushed of a run that has ended.
+    #[must_use]
+    pub fn of_run(report: &'a Report) -> Self {
+        let run = &report.run;
+        let ended = run.ended_at.parse().unwrap_or_else(|_| jiff::Timestamp::now());
+        let at_ns = u64::try_from(ended.as_nanosecond()).unwrap_or(0);
+        let origin = PushOrigin {
+            at_ns,
+            start_ns: Some(at_ns.saturating_sub(run.duration_ns)),
+            version: run.tool.version.clone(),
+            hostname: run.host.hostname.clone(),
+            instance: if run.part.is_empty() { run.id.clone() } else { run.part.clone() },
+            run: Some(run.id.clone()),
+            rank: run.rank,
+        };
+        let rank = run.rank.map(|rank| ("rank", rank.to_string()));
+        let group = [("run_name", run.name.clone())].into_iter().chain(rank).collect();
+        Self { metrics: report_metrics(report, MetricNames::Eco2), origin, group: Some(group), report: Some(report) }
+    }
+
+    /// Returns the request to a place of this kind; `None`: nothing is sent there.
+    fn message(&self, kind: PushKind) -> Option<Message> {
+        let Self { metrics, origin, group, report } = self;
+        match kind {
+            PushKind::Otlp => Some(Message::post("/v1/metrics", PROTOBUF, otlp_metrics(metrics, origin))),
+            PushKind::OtlpTraces => Some(Message::post("/v1/traces", PROTOBUF, otlp_trace((*report)?, origin))),
+            PushKind::RemoteWrite => {
+                let message = Message::post("", PROTOBUF, remote_write(metrics, origin));
+                let message = message.header("content-encoding", "snappy");
+                Some(message.header("x-prometheus-remote-write-version", "0.1.0"))
+            }
+            PushKind::Pushgateway => {
+                let own = group.as_ref()?.iter().map(|(name, value)| (*name, value.as_str()));
+                let first = [("job", "eco2"), ("instance", origin.hostname.as_str())];
+                let path = group_path(&first.into_iter().chain(own).collect::<Vec<_>>());
+                let format = MetricsFormat::Prometheus;
+                Some(Message::put(&path, format.content_type(), metrics.text(format).into_bytes()))
+            }
+            PushKind::Textfile => None,
+        }
+    }
+}
+
+/// The places that metrics are pushed to.
+///
+/// ```
+/// use std::time::Duration;
+/// use eco2::{Options, PushTargets, Pushed};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let file = folder.path().join("eco2.prom").display().to_string();
+/// let options = Options { push: [("textfile".to_owned(), file)].into(), ..Options::default() };
+/// let mut targets = PushTargets::open(&options, None)?;
+/// let problems = targets.put(&Pushed::of_run(&eco2::schema::Report::default()));
+/// assert!(problems.is_empty() && targets.send(Duration::from_secs(3)).is_empty());
+/// # Ok::<(), eco2::Error>(())
+/// ```
+#[derive(Default)]
+pub struct PushTargets {
+    textfile: Option<PathBuf>,
+    services: Vec<PushService>,
+    clock: SystemClock,
+    /// Texts about places that a build without network leaves out.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// A server that metrics are pushed to.
+struct PushService {
+    kind: PushKind,
+    folder: PathBuf,
+    outbox: Outbox,
+    post: Post,
+}
+
+impl fmt::Debug for PushTargets {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<&str> = self.services.iter().map(|service| service.kind.name()).collect();
+        out.debug_struct("PushTargets").field("textfile", &self.textfile).field("services", &kinds).finish()
+    }
+}
+
+impl PushTargets {
+    /// Returns the places that the options name. What waits for them is in a folder below `state`; `None`: below the state folder
+    /// of the options. The address of a Pushgateway is also taken from `PROMETHEUS_PUSHGATEWAY_URL`.
+    ///
+    /// # Errors
+    /// [`Error::Push`] for an address that is not allowed, or a token that is not safe; [`Error::SharedFolder`] as
+    /// [`runs_folder`](crate::runs::runs_folder).
+    pub fn open(options: &Options, state: Option<&Path>) -> Result<Self, Error> {
+        Self::open_with(options, state, |variable| std::env::var(variable).ok().filter(|text| !text.is_empty()))
+    }
+
+    fn open_with(
+        options: &Options,
+        state: Option<&Path>,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let mut targets = options.push.clone();
+        let gateway = PushKind::Pushgateway.name();
+        if let Some(address) = lookup(GATEWAY).filter(|_| !targets.contains_key(gateway)) {
+            targets.insert(gateway.to_owned(), address);
+        }
+        let mut opened = Self::default();
+        for (name, target) in targets {
+            let Some(kind) = PushKind::named(&name) else { continue };
+            if kind == PushKind::Textfile {
+                opened.textfile = Some(target.into());
+                continue;
+            }
+            let address = if target == OTEL_ENDPOINT { lookup(OTEL_ENDPOINT).unwrap_or_default() } else { target };
+            match poster(kind, &address, &lookup) {
+                Ok(post) => {
+                    let state = state.map_or_else(|| runs::state_folder(options), |path| Ok(path.to_owned()))?;
+                    let folder = state.join("push").join(format!("{name}-{:08x}", crc32fast::hash(address.as_bytes())));
+                    let outbox = Outbox::new(&folder, MOST_BYTES);
+                    opened.services.push(PushService { kind, folder, outbox, post });
+                }
+                Err(fault @ NetError::NotBuilt) => opened.left_out.push(format!("push {name}: {fault}")),
+                Err(fault) => return Err(Error::Push { kind: kind.name(), fault }),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Whether there is no place.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.textfile.is_none() && self.services.is_empty()
+    }
+
+    /// Writes the textfile and stores a request for each server. Waits for the disk. Returns texts about what failed.
+    pub fn put(&mut self, pushed: &Pushed<'_>) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(path) = &self.textfile {
+            let text = pushed.metrics.text(MetricsFormat::Prometheus);
+            problems.extend(write_textfile(path, &text).err().map(|error| format!("push textfile: {error}")));
+        }
+        for PushService { kind, folder, outbox, .. } in &mut self.services {
+            let Some(message) = pushed.message(*kind) else { continue };
+            let (name, stored) = (kind.name(), outbox.put(message));
+            if stored.dropped > 0 {
+                let dropped = stored.dropped;
+                problems.push(format!("push {name}: {dropped} old requests were dropped: too many bytes wait"));
+            }
+            if let Some(fault) = stored.fault {
+                let folder = folder.display();
+                problems.push(format!("push {name}: {folder}: cannot be written ({fault}); requests wait in memory"));
+            }
+        }
+        problems
+    }
+
+    /// Sends what waits, for `patience` at most; each server has its share of that time. Returns texts about what failed.
+    pub fn send(&mut self, patience: Duration) -> Vec<String> {
+        let end = self.clock.now() + patience;
+        let mut left = self.services.len() as u32;
+        let mut problems = Vec::new();
+        for PushService { kind, outbox, post, .. } in &mut self.services {
+            let now = self.clock.now();
+            let until = now + end.saturating_sub(now) / left.max(1);
+            left -= 1;
+            problems.extend(not_sent(*kind, &outbox.send(&self.clock, until, post)));
+        }
+        problems
+    }
+}
+
+/// Returns texts about what did not reach a server. What another process is sending is no problem.
+fn not_sent(kind: PushKind, sent: &Sent) -> Vec<String> {
+    let fault = sent.fault.as_ref().map_or_else(String::new, |fault| format!(": {fault}"));
+    let waiting = if sent.is_busy { 0 } else { sent.waiting };
+    let counts = [
+        (sent.refused, "refused and dropped", fault.as_str()),
+        (sent.damaged, "damaged and dropped", ""),
+        (waiting, "not sent yet, to be sent by the next push", fault.as_str()),
+    ];
+    let text = |(count, what, why): &(u64, &str, &str)| {
+        let requests = if *count == 1 { "request" } else { "requests" };
+        format!("push {}: {count} {requests} {what}{why}", kind.name())
+    };
+    counts.iter().filter(|(count, ..)| *count > 0).map(text).collect()
+}
+
+/// Replaces the file as a whole, so that a collector never reads a part.
+fn write_textfile(path: &Path, text: &str) -> Result<(), io::Error> {
+    let is_new = !path.exists();
+    write_file(path, text.as_bytes()).map_err(io::Error::other)?;
+    if is_new { fs::set_permissions(path, fs::Permissions::from_mode(TEXTFILE_MODE)) } else { Ok(()) }
+}
+
+/// Returns the function that sends a request to a server of this kind. Its token, if there is one, is in `ECO2_TOKEN_OTLP`,
+/// `ECO2_TOKEN_REMOTE_WRITE` or `ECO2_TOKEN_PUSHGATEWAY`, or in the file that the variable with `_FILE` names.
+#[cfg(feature = "providers")]
+fn poster(kind: PushKind, address: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Post, NetError> {
+    use eco2_net::{Auth, Http, Limits, Secret, SecretFault};
+    let http = Http::new(address, Limits { retries: 0, ..Limits::default() })?;
+    let variable = match kind {
+        PushKind::Otlp | PushKind::OtlpTraces => "ECO2_TOKEN_OTLP",
+        PushKind::RemoteWrite => "ECO2_TOKEN_REMOTE_WRITE",
+        _ => "ECO2_TOKEN_PUSHGATEWAY",
+    };
+    let token = match Secret::find(variable, lookup) {
+        Err(SecretFault::Missing { .. }) => None,
+        found => Some(found?),
+    };
+    Ok(Box::new(move |message| {
+        let auth = match &token {
+            None => Auth::None,
+            Some(token) if token.is_account() => Auth::Basic(token),
+            Some(token) => Auth::Bearer(token),
+        };
+        http.deliver(message, auth)
+    }))
+}
+
+#[cfg(not(feature = "providers"))]
+fn poster(_: PushKind, _: &str, _: impl Fn(&str) -> Option<String>) -> Result<Post, NetError> {
+    Err(NetError::NotBuilt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(push: &[(&str, &str)]) -> Options {
+        let push = push.iter().map(|(kind, target)| ((*kind).to_owned(), (*target).to_owned())).collect();
+        Options { push, ..Options::default() }
+    }
+
+    #[test]
+    fn textfile_is_replaced_as_a_whole_and_others_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eco2.prom");
+        let mut targets =
+            PushTargets::open_with(&options(&[("textfile", path.to_str().unwrap())]), None, |_| None).unwrap();
+        let report = Report::default();
+        assert_eq!(targets.put(&Pushed::of_run(&report)), Vec::<String>::new());
+        assert_eq!(targets.send(Duration::ZERO), Vec::<String>::new());
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("# TYPE eco2_run_duration_seconds_total counter\n"), "{text}");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, TEXTFILE_MODE);
+        let missing = options(&[("textfile", "/nonexistent/x.prom")]);
+        let mut missing = PushTargets::open_with(&missing, None, |_| None).unwrap();
+        let problems = missing.put(&Pushed::of_run(&report));
+        assert!(
+            problems[0].starts_with("push textfile: ") && problems[0].contains("/nonexistent/x.prom"),
+            "{problems:?}"
+        );
+    }
+
+    #[cfg(feature = "providers")]
+    #[test]
+    fn unsafe_address_or_token_is_an_error_that_shows_neither() {
+        let secret = format!("https://{}@gateway.example.org", "user:s3cr3t");
+        let state = Some(Path::new("/nonexistent"));
+        let gateway = |variable: &str| (variable == GATEWAY).then(|| secret.clone());
+        let error = PushTargets::open_with(&options(&[]), state, gateway).err().unwrap().to_string();
+        assert!(error.starts_with("push pushgateway: the base address") && !error.contains("s3cr3t"), "{error}");
+        let plain = options(&[("otlp", "http://collector.example.org:4318")]);
+        assert!(PushTargets::open_with(&plain, state, |_| None).is_err(), "plain HTTP to another machine");
+        let collector = options(&[("otlp", OTEL_ENDPOINT)]);
+        assert!(PushTargets::open_with(&collector, state, |_| None).is_err(), "the variable is not set");
+        let endpoint = |variable: &str| (variable == OTEL_ENDPOINT).then(|| "http://127.0.0.1:4318".to_owned());
+        assert!(!PushTargets::open_with(&collector, state, endpoint).unwrap().is_empty());
+    }
+}
