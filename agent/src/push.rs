@@ -75,8 +75,9 @@ struct Pushing {
 impl Pushing {
     /// Pushes the newest snapshot, and waits for the servers for `patience` at most.
     fn push(&mut self, patience: Duration) {
-        let snapshot = self.latest.views().full;
-        let mut problems = self.targets.put(&of_node(&snapshot));
+        let views = self.latest.views();
+        let mut problems = self.targets.put_for_all(&of_node(&views.public));
+        problems.extend(self.targets.put(&of_node(&views.full)));
         problems.extend(self.targets.send(patience));
         // The numbers of waiting requests differ each time.
         let kind = |text: &str| text.replace(|digit: char| digit.is_ascii_digit(), "");

@@ -119,11 +119,13 @@ impl Outbox {
         mut post: impl FnMut(&Message) -> Result<(), NetError>,
     ) -> Sent {
         let mut result = Sent::default();
-        let Ok(lock) = self.folder.lock() else {
+        // Without a lock, as on a network file system that has none, another process may send the same message: harmless.
+        let lock = self.folder.lock();
+        if lock.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             result.waiting = self.waiting();
-            result.is_busy = self.folder.exists();
+            result.is_busy = true;
             return result;
-        };
+        }
         for name in self.folder.names() {
             if self.done.contains(&name) {
                 self.remove(name);
@@ -138,13 +140,12 @@ impl Outbox {
                     result.damaged += 1;
                     self.remove(name);
                 }
-                // Another process has dropped it for want of space.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => break,
+                // Another process has dropped it for want of space, or another user's process has written it.
+                Err(_) => {}
             }
         }
         drop(lock);
-        if self.folder.names().iter().all(|name| self.done.contains(name)) {
+        if clock.now() >= self.not_before {
             while let Some(message) = self.unsaved.pop_front() {
                 if self.attempt(clock, until, &mut || post(&message), &mut result) == Attempted::Later {
                     self.unsaved.push_front(message);

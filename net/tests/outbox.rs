@@ -162,6 +162,13 @@ fn one_process_sends_at_a_time() {
         Ok(())
     });
     assert_eq!(sent.sent, 1);
+    // A folder in which no lock can be made: the server is reached all the same.
+    let path = folder.path().join("file");
+    std::fs::write(&path, "").unwrap();
+    let mut blocked = Outbox::new(&path, MIB);
+    assert!(blocked.put(message(2)).fault.is_some());
+    let sent = blocked.send(&ScriptedClock::default(), TICK, |_| Ok(()));
+    assert_eq!((sent.sent, sent.waiting, sent.is_busy), (1, 0, false));
     let none = Outbox::new(&folder.path().join("none"), MIB).send(&clock, TICK, |_| Ok(()));
     assert!(!none.is_busy && none.waiting == 0, "no folder, no messages");
 }

@@ -149,7 +149,9 @@ impl Meter {
         if targets.is_empty() {
             return Vec::new();
         }
-        let mut problems = targets.put(&Pushed::of_run(report));
+        let pushed = Pushed::of_run(report);
+        let mut problems = targets.put_for_all(&pushed);
+        problems.extend(targets.put(&pushed));
         if !is_hurried {
             problems.extend(targets.send(PUSH_PATIENCE));
         }

@@ -3,9 +3,8 @@
 //! later push to the same place sends what waits.
 
 use std::fmt;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,8 +98,9 @@ impl<'a> Pushed<'a> {
 /// # let file = folder.path().join("eco2.prom").display().to_string();
 /// let options = Options { push: [("textfile".to_owned(), file)].into(), ..Options::default() };
 /// let mut targets = PushTargets::open(&options, None)?;
-/// let problems = targets.put(&Pushed::of_run(&eco2::schema::Report::default()));
-/// assert!(problems.is_empty() && targets.send(Duration::from_secs(3)).is_empty());
+/// let report = eco2::schema::Report::default();
+/// assert!(targets.put_for_all(&Pushed::of_run(&report)).is_empty());
+/// assert!(targets.put(&Pushed::of_run(&report)).is_empty() && targets.send(Duration::from_secs(3)).is_empty());
 /// # Ok::<(), eco2::Error>(())
 /// ```
 #[derive(Default)]
@@ -144,10 +144,10 @@ impl PushTargets {
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
         let mut targets = options.push.clone();
-        let gateway = PushKind::Pushgateway.name();
-        if let Some(address) = lookup(GATEWAY).filter(|_| !targets.contains_key(gateway)) {
-            targets.insert(gateway.to_owned(), address);
-        }
+        let gateway = PushKind::Pushgateway;
+        let of_others = lookup(GATEWAY).filter(|_| !targets.contains_key(gateway.name()));
+        let is_of_others = of_others.is_some();
+        targets.extend(of_others.map(|address| (gateway.name().to_owned(), address)));
         let mut opened = Self::default();
         for (name, target) in targets {
             let Some(kind) = PushKind::named(&name) else { continue };
@@ -163,7 +163,10 @@ impl PushTargets {
                     let outbox = Outbox::new(&folder, MOST_BYTES);
                     opened.services.push(PushService { kind, folder, outbox, post });
                 }
-                Err(fault @ NetError::NotBuilt) => opened.left_out.push(format!("push {name}: {fault}")),
+                // A variable that another tool sets keeps no run from its start.
+                Err(fault) if fault == NetError::NotBuilt || (is_of_others && kind == gateway) => {
+                    opened.left_out.push(format!("push {name}: {fault}"));
+                }
                 Err(fault) => return Err(Error::Push { kind: kind.name(), fault }),
             }
         }
@@ -176,13 +179,16 @@ impl PushTargets {
         self.textfile.is_none() && self.services.is_empty()
     }
 
-    /// Writes the textfile and stores a request for each server. Waits for the disk. Returns texts about what failed.
+    /// Writes the textfile, which every user may read. Waits for the disk. Returns texts about what failed.
+    pub fn put_for_all(&mut self, pushed: &Pushed<'_>) -> Vec<String> {
+        let Some(path) = &self.textfile else { return Vec::new() };
+        let text = pushed.metrics.text(MetricsFormat::Prometheus);
+        write_textfile(path, &text).err().map(|error| format!("push textfile: {error}")).into_iter().collect()
+    }
+
+    /// Stores a request for each server. Waits for the disk. Returns texts about what failed.
     pub fn put(&mut self, pushed: &Pushed<'_>) -> Vec<String> {
         let mut problems = Vec::new();
-        if let Some(path) = &self.textfile {
-            let text = pushed.metrics.text(MetricsFormat::Prometheus);
-            problems.extend(write_textfile(path, &text).err().map(|error| format!("push textfile: {error}")));
-        }
         for PushService { kind, folder, outbox, .. } in &mut self.services {
             let Some(message) = pushed.message(*kind) else { continue };
             let (name, stored) = (kind.name(), outbox.put(message));
@@ -230,10 +236,10 @@ fn not_sent(kind: PushKind, sent: &Sent) -> Vec<String> {
 }
 
 /// Replaces the file as a whole, so that a collector never reads a part.
-fn write_textfile(path: &Path, text: &str) -> Result<(), io::Error> {
-    let is_new = !path.exists();
-    write_file(path, text.as_bytes()).map_err(io::Error::other)?;
-    if is_new { fs::set_permissions(path, fs::Permissions::from_mode(TEXTFILE_MODE)) } else { Ok(()) }
+fn write_textfile(path: &Path, text: &str) -> Result<(), eco2_report::Error> {
+    // A file keeps its mode when it is replaced. A new one gets it here, without following a link.
+    OpenOptions::new().write(true).create_new(true).mode(TEXTFILE_MODE).open(path).ok();
+    write_file(path, text.as_bytes())
 }
 
 /// Returns the function that sends a request to a server of this kind. Its token, if there is one, is in `ECO2_TOKEN_OTLP`,
@@ -268,6 +274,9 @@ fn poster(_: PushKind, _: &str, _: impl Fn(&str) -> Option<String>) -> Result<Po
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn options(push: &[(&str, &str)]) -> Options {
@@ -282,14 +291,14 @@ mod tests {
         let mut targets =
             PushTargets::open_with(&options(&[("textfile", path.to_str().unwrap())]), None, |_| None).unwrap();
         let report = Report::default();
-        assert_eq!(targets.put(&Pushed::of_run(&report)), Vec::<String>::new());
+        assert_eq!(targets.put_for_all(&Pushed::of_run(&report)), Vec::<String>::new());
         assert_eq!(targets.send(Duration::ZERO), Vec::<String>::new());
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# TYPE eco2_run_duration_seconds_total counter\n"), "{text}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, TEXTFILE_MODE);
         let missing = options(&[("textfile", "/nonexistent/x.prom")]);
         let mut missing = PushTargets::open_with(&missing, None, |_| None).unwrap();
-        let problems = missing.put(&Pushed::of_run(&report));
+        let problems = missing.put_for_all(&Pushed::of_run(&report));
         assert!(
             problems[0].starts_with("push textfile: ") && problems[0].contains("/nonexistent/x.prom"),
             "{problems:?}"
@@ -302,8 +311,16 @@ mod tests {
         let secret = format!("https://{}@gateway.example.org", "user:s3cr3t");
         let state = Some(Path::new("/nonexistent"));
         let gateway = |variable: &str| (variable == GATEWAY).then(|| secret.clone());
-        let error = PushTargets::open_with(&options(&[]), state, gateway).err().unwrap().to_string();
+        let opened = PushTargets::open_with(&options(&[]), state, gateway).unwrap();
+        let error = &opened.left_out[0];
         assert!(error.starts_with("push pushgateway: the base address") && !error.contains("s3cr3t"), "{error}");
+        for address in ["http://pushgateway.monitoring:9091", "pushgateway:9091"] {
+            let gateway = |variable: &str| (variable == GATEWAY).then(|| address.to_owned());
+            let opened = PushTargets::open_with(&options(&[]), state, gateway).unwrap();
+            assert_eq!((opened.services.len(), opened.left_out.len()), (0, 1), "{address}: the run starts");
+            let named = options(&[("pushgateway", address)]);
+            assert!(PushTargets::open_with(&named, state, gateway).is_err(), "the option names it");
+        }
         let plain = options(&[("otlp", "http://collector.example.org:4318")]);
         assert!(PushTargets::open_with(&plain, state, |_| None).is_err(), "plain HTTP to another machine");
         let collector = options(&[("otlp", OTEL_ENDPOINT)]);

@@ -35,11 +35,6 @@ impl Folder {
         Self { path: path.to_owned(), most_bytes }
     }
 
-    /// Whether the folder is there.
-    pub(super) fn exists(&self) -> bool {
-        self.path.is_dir()
-    }
-
     /// Returns the names of the messages' files, oldest first.
     pub(super) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
@@ -60,38 +55,39 @@ impl Folder {
         let last = names.last().and_then(|name| parts(name)).map_or(0, |(place, _)| place);
         // The wall clock may have been set back since the last message.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let place = now.max(last + 1);
+        let place = now.max(last.saturating_add(1));
         let name = format!("{place:023}-{}-{}{SUFFIX}", std::process::id(), content.len());
         let unfinished = self.path.join(format!("{UNFINISHED}{name}"));
-        let written = self.write(&unfinished, &self.path.join(name), &content);
+        let written = Self::write(&unfinished, &self.path.join(name), &content);
         if written.is_err() {
             // What is left of it is removed later.
             let _ = fs::remove_file(&unfinished);
         }
         written?;
-        self.shrink(names, content.len() as u64)
+        // The message is stored. Some file systems cannot sync a folder, and what cannot be removed stays.
+        File::open(&self.path).and_then(|folder| folder.sync_data()).ok();
+        Ok(self.shrink(names, content.len() as u64).unwrap_or(0))
     }
 
     /// Writes a file whole or not at all.
-    fn write(&self, unfinished: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    fn write(unfinished: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished)?;
         file.write_all(content)?;
         file.sync_data()?;
-        fs::rename(unfinished, path)?;
-        File::open(&self.path)?.sync_data()
+        fs::rename(unfinished, path)
     }
 
     /// Removes the oldest messages until there is space for one of `new_bytes`; returns their number.
     fn shrink(&self, names: Vec<String>, new_bytes: u64) -> io::Result<u64> {
         let size = |bytes: u64| bytes.max(LEAST_BYTES);
         let sizes = names.iter().filter_map(|name| parts(name)).map(|(_, bytes)| size(bytes));
-        let (mut all, mut dropped) = (sizes.sum::<u64>() + size(new_bytes), 0);
+        let (mut all, mut dropped) = (sizes.fold(size(new_bytes), u64::saturating_add), 0);
         for name in names {
             if all <= self.most_bytes {
                 break;
             }
             self.remove(&name)?;
-            all -= parts(&name).map_or(0, |(_, bytes)| size(bytes));
+            all = all.saturating_sub(parts(&name).map_or(0, |(_, bytes)| size(bytes)));
             dropped += 1;
         }
         Ok(dropped)
