@@ -93,12 +93,21 @@ impl Outbox {
     /// Adds a message, synced to the disk. If it cannot be written, it is kept in memory. Waits for the disk: do not call it
     /// on a thread that must not wait.
     pub fn put(&mut self, message: Message) -> Stored {
-        match self.folder.put(&message) {
-            Ok(dropped) => Stored { dropped, fault: None },
-            Err(fault) => {
+        // Older ones first: servers refuse samples that come out of order.
+        self.unsaved.push_back(message);
+        let mut dropped = 0;
+        let fault = loop {
+            let Some(oldest) = self.unsaved.front() else { break None };
+            match self.folder.put(oldest) {
+                Ok(by_bytes) => dropped += by_bytes,
+                Err(fault) => break Some(fault),
+            }
+            self.unsaved.pop_front();
+        };
+        match fault {
+            None => Stored { dropped, fault: None },
+            Some(fault) => {
                 let size = |message: &Message| message.body.len() as u64;
-                self.unsaved.push_back(message);
-                let mut dropped = 0;
                 while self.unsaved.iter().map(size).sum::<u64>() > self.folder.most_bytes {
                     self.unsaved.pop_front();
                     dropped += 1;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use eco2_core::schema::Report;
@@ -25,6 +26,9 @@ const GATEWAY: &str = "PROMETHEUS_PUSHGATEWAY_URL";
 const MOST_BYTES: u64 = 256 << 20;
 /// Media type of messages in the wire format of Protocol Buffers.
 const PROTOBUF: &str = "application/x-protobuf";
+/// The longest time of one request.
+#[cfg(feature = "providers")]
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Mode of a new textfile: node_exporter runs as another user.
 const TEXTFILE_MODE: u32 = 0o644;
 
@@ -204,18 +208,20 @@ impl PushTargets {
         problems
     }
 
-    /// Sends what waits, for `patience` at most; each server has its share of that time. Returns texts about what failed.
+    /// Sends what waits, to all servers at the same time. Begins no request after `patience`. Returns texts about what failed.
     pub fn send(&mut self, patience: Duration) -> Vec<String> {
-        let end = self.clock.now() + patience;
-        let mut left = self.services.len() as u32;
-        let mut problems = Vec::new();
-        for PushService { kind, outbox, post, .. } in &mut self.services {
-            let now = self.clock.now();
-            let until = now + end.saturating_sub(now) / left.max(1);
-            left -= 1;
-            problems.extend(not_sent(*kind, &outbox.send(&self.clock, until, post)));
-        }
-        problems
+        let (clock, until) = (&self.clock, self.clock.now() + patience);
+        let send = |PushService { kind, outbox, post, .. }: &mut PushService| {
+            not_sent(*kind, &outbox.send(clock, until, post))
+        };
+        thread::scope(|scope| {
+            let start = |service| {
+                let named = thread::Builder::new().name("eco2-push".to_owned());
+                named.spawn_scoped(scope, move || send(service)).ok()
+            };
+            let threads: Vec<_> = self.services.iter_mut().filter_map(start).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        })
     }
 }
 
@@ -247,7 +253,7 @@ fn write_textfile(path: &Path, text: &str) -> Result<(), eco2_report::Error> {
 #[cfg(feature = "providers")]
 fn poster(kind: PushKind, address: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Post, NetError> {
     use eco2_net::{Auth, Http, Limits, Secret, SecretFault};
-    let http = Http::new(address, Limits { retries: 0, ..Limits::default() })?;
+    let http = Http::new(address, Limits { retries: 0, timeout: TIMEOUT, ..Limits::default() })?;
     let variable = match kind {
         PushKind::Otlp | PushKind::OtlpTraces => "ECO2_TOKEN_OTLP",
         PushKind::RemoteWrite => "ECO2_TOKEN_REMOTE_WRITE",
