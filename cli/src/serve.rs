@@ -80,9 +80,10 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     notifier.ready();
     feeding(&notifier, &service.latest(), || signals.forever().next());
     notifier.stopping();
-    drop(pusher);
     drop(server);
     service.stop();
+    // After the journal: a server may be slow.
+    drop(pusher);
     Ok(0)
 }
 

@@ -22,6 +22,9 @@ pub use message::{Message, Method};
 /// Wait after a failed attempt: a second at first, twice as long each time, a minute at most.
 const WAITS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
+/// What messages that cannot be written may have together, bytes.
+const MOST_IN_MEMORY: u64 = 4 << 20;
+
 /// Requests to one server that wait in a folder.
 ///
 /// ```
@@ -108,7 +111,7 @@ impl Outbox {
             None => Stored { dropped, fault: None },
             Some(fault) => {
                 let size = |message: &Message| message.body.len() as u64;
-                while self.unsaved.iter().map(size).sum::<u64>() > self.folder.most_bytes {
+                while self.unsaved.iter().map(size).sum::<u64>() > self.folder.most_bytes.min(MOST_IN_MEMORY) {
                     self.unsaved.pop_front();
                     dropped += 1;
                 }

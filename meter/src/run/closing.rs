@@ -2,6 +2,8 @@
 //! makes the final report and ends the log. A *knot* is a change of a counter; the energy until the end of the run is known when
 //! every counter has changed after it.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use eco2_core::schema::{EventKind, Report};
@@ -20,6 +22,10 @@ const MAX_WAIT_NS: u64 = 250_000_000;
 const USUAL_PERIOD_NS: u64 = 20_000_000;
 /// How long the end of a run waits for the servers that its metrics are pushed to. What they did not take waits for the next push.
 const PUSH_PATIENCE: Duration = Duration::from_secs(3);
+/// The longest that the end of a run waits for a push: that time, and that of a request that has begun.
+const PUSH_END: Duration = Duration::from_secs(7);
+/// The longest that a hurried end waits for the disk.
+const HURRIED_PUSH: Duration = Duration::from_millis(500);
 
 /// How long the end of a run waits for its last readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,19 +149,28 @@ impl Meter {
 
 impl Meter {
     /// Pushes the metrics of the run to the places that the options name, and sends what waited for them; in a hurry it stores
-    /// them for the next push. Returns texts about what failed.
+    /// them for the next push. A thread does so, because a disk or a server may hang. Returns texts about what failed.
     fn push(&self, report: &Report, is_hurried: bool) -> Vec<String> {
-        let mut targets = lock(&self.push);
+        let mut targets = std::mem::take(&mut *lock(&self.push));
         if targets.is_empty() {
             return Vec::new();
         }
-        let pushed = Pushed::of_run(report);
-        let mut problems = targets.put_for_all(&pushed);
-        problems.extend(targets.put(&pushed));
-        if !is_hurried {
-            problems.extend(targets.send(PUSH_PATIENCE));
-        }
+        let (report, (done, result)) = (report.clone(), mpsc::channel());
+        let pushing = move || {
+            let pushed = Pushed::of_run(&report);
+            let mut problems = targets.put_for_all(&pushed);
+            problems.extend(targets.put(&pushed));
+            if !is_hurried {
+                problems.extend(targets.send(PUSH_PATIENCE));
+            }
+            // The end of the run may not have waited.
+            done.send(problems).ok();
+        };
+        let thread = thread::Builder::new().name("eco2-push".to_owned()).spawn(pushing);
+        let patience = if is_hurried { HURRIED_PUSH } else { PUSH_END };
+        let problems = thread.ok().and_then(|_| result.recv_timeout(patience).ok());
         problems
+            .unwrap_or_else(|| vec!["push: not done in time, because the disk or a server does not answer".to_owned()])
     }
 }
 

@@ -3,8 +3,6 @@
 //! later push to the same place sends what waits.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +15,7 @@ use eco2_report::{
 };
 
 use crate::Error;
-use crate::options::{OTEL_ENDPOINT, Options, PushKind};
+use crate::options::{Level, OTEL_ENDPOINT, Options, PushKind, opt};
 use crate::run::runs;
 
 /// Variable with the address of a Pushgateway, which other tools use as well; it applies if the option names none.
@@ -29,8 +27,6 @@ const PROTOBUF: &str = "application/x-protobuf";
 /// The longest time of one request.
 #[cfg(feature = "providers")]
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Mode of a new textfile: node_exporter runs as another user.
-const TEXTFILE_MODE: u32 = 0o644;
 
 /// Sends a request once.
 type Post = Box<dyn FnMut(&Message) -> Result<(), NetError> + Send>;
@@ -136,7 +132,7 @@ impl PushTargets {
     /// of the options. The address of a Pushgateway is also taken from `PROMETHEUS_PUSHGATEWAY_URL`.
     ///
     /// # Errors
-    /// [`Error::Push`] for an address that is not allowed, or a token that is not safe; [`Error::SharedFolder`] as
+    /// [`Error::Push`] for an address that is not allowed, unless it is from the environment; [`Error::SharedFolder`] as
     /// [`runs_folder`](crate::runs::runs_folder).
     pub fn open(options: &Options, state: Option<&Path>) -> Result<Self, Error> {
         Self::open_with(options, state, |variable| std::env::var(variable).ok().filter(|text| !text.is_empty()))
@@ -152,6 +148,7 @@ impl PushTargets {
         let of_others = lookup(GATEWAY).filter(|_| !targets.contains_key(gateway.name()));
         let is_of_others = of_others.is_some();
         targets.extend(of_others.map(|address| (gateway.name().to_owned(), address)));
+        let is_variable = options.origin(&opt::PUSH).level() == Level::Environment;
         let mut opened = Self::default();
         for (name, target) in targets {
             let Some(kind) = PushKind::named(&name) else { continue };
@@ -159,6 +156,7 @@ impl PushTargets {
                 opened.textfile = Some(target.into());
                 continue;
             }
+            let is_variable = is_variable || target == OTEL_ENDPOINT || (is_of_others && kind == gateway);
             let address = if target == OTEL_ENDPOINT { lookup(OTEL_ENDPOINT).unwrap_or_default() } else { target };
             match poster(kind, &address, &lookup) {
                 Ok(post) => {
@@ -167,8 +165,8 @@ impl PushTargets {
                     let outbox = Outbox::new(&folder, MOST_BYTES);
                     opened.services.push(PushService { kind, folder, outbox, post });
                 }
-                // A variable that another tool sets keeps no run from its start.
-                Err(fault) if fault == NetError::NotBuilt || (is_of_others && kind == gateway) => {
+                // No variable keeps a run from its start.
+                Err(fault) if is_variable || matches!(fault, NetError::NotBuilt | NetError::Secret(_)) => {
                     opened.left_out.push(format!("push {name}: {fault}"));
                 }
                 Err(fault) => return Err(Error::Push { kind: kind.name(), fault }),
@@ -183,11 +181,12 @@ impl PushTargets {
         self.textfile.is_none() && self.services.is_empty()
     }
 
-    /// Writes the textfile, which every user may read. Waits for the disk. Returns texts about what failed.
+    /// Replaces the textfile as a whole, so that a collector never reads a part; it keeps its mode. Waits for the disk. Returns
+    /// texts about what failed.
     pub fn put_for_all(&mut self, pushed: &Pushed<'_>) -> Vec<String> {
         let Some(path) = &self.textfile else { return Vec::new() };
         let text = pushed.metrics.text(MetricsFormat::Prometheus);
-        write_textfile(path, &text).err().map(|error| format!("push textfile: {error}")).into_iter().collect()
+        write_file(path, text.as_bytes()).err().map(|error| format!("push textfile: {error}")).into_iter().collect()
     }
 
     /// Stores a request for each server. Waits for the disk. Returns texts about what failed.
@@ -241,13 +240,6 @@ fn not_sent(kind: PushKind, sent: &Sent) -> Vec<String> {
     counts.iter().filter(|(count, ..)| *count > 0).map(text).collect()
 }
 
-/// Replaces the file as a whole, so that a collector never reads a part.
-fn write_textfile(path: &Path, text: &str) -> Result<(), eco2_report::Error> {
-    // A file keeps its mode when it is replaced. A new one gets it here, without following a link.
-    OpenOptions::new().write(true).create_new(true).mode(TEXTFILE_MODE).open(path).ok();
-    write_file(path, text.as_bytes())
-}
-
 /// Returns the function that sends a request to a server of this kind. Its token, if there is one, is in `ECO2_TOKEN_OTLP`,
 /// `ECO2_TOKEN_REMOTE_WRITE` or `ECO2_TOKEN_PUSHGATEWAY`, or in the file that the variable with `_FILE` names.
 #[cfg(feature = "providers")]
@@ -291,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn textfile_is_replaced_as_a_whole_and_others_may_read_it() {
+    fn textfile_is_replaced_as_a_whole_and_keeps_its_mode() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eco2.prom");
         let mut targets =
@@ -301,7 +293,11 @@ mod tests {
         assert_eq!(targets.send(Duration::ZERO), Vec::<String>::new());
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# TYPE eco2_run_duration_seconds_total counter\n"), "{text}");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, TEXTFILE_MODE);
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o600, "a new file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(targets.put_for_all(&Pushed::of_run(&report)).is_empty());
+        assert_eq!(mode(), 0o644);
         let missing = options(&[("textfile", "/nonexistent/x.prom")]);
         let mut missing = PushTargets::open_with(&missing, None, |_| None).unwrap();
         let problems = missing.put_for_all(&Pushed::of_run(&report));
@@ -330,7 +326,8 @@ mod tests {
         let plain = options(&[("otlp", "http://collector.example.org:4318")]);
         assert!(PushTargets::open_with(&plain, state, |_| None).is_err(), "plain HTTP to another machine");
         let collector = options(&[("otlp", OTEL_ENDPOINT)]);
-        assert!(PushTargets::open_with(&collector, state, |_| None).is_err(), "the variable is not set");
+        let opened = PushTargets::open_with(&collector, state, |_| None).unwrap();
+        assert_eq!((opened.services.len(), opened.left_out.len()), (0, 1), "the variable is not set");
         let endpoint = |variable: &str| (variable == OTEL_ENDPOINT).then(|| "http://127.0.0.1:4318".to_owned());
         assert!(!PushTargets::open_with(&collector, state, endpoint).unwrap().is_empty());
     }
