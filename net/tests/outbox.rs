@@ -244,8 +244,8 @@ fn killed_processes_lose_nothing_and_send_at_most_one_message_twice_per_kill() {
         child.wait().unwrap();
     }
     let mut outbox = Outbox::new(folder.path(), 64 * MIB);
-    let (clock, http) = (SystemClock::default(), client(&stub.base));
-    let sent = outbox.send(&clock, clock.now() + Duration::from_secs(60), |message| http.deliver(message, Auth::None));
+    let (clock, http) = (ScriptedClock::default(), client(&stub.base));
+    let sent = outbox.send(&clock, Duration::from_secs(1_000_000), |message| http.deliver(message, Auth::None));
     assert_eq!((sent.waiting, sent.damaged), (0, 0));
     let mut taken: BTreeMap<String, u64> = BTreeMap::new();
     for body in &*stub.bodies.lock().unwrap() {

@@ -98,7 +98,7 @@ impl<'a> Pushed<'a> {
 /// # let file = folder.path().join("eco2.prom").display().to_string();
 /// let options = Options { push: [("textfile".to_owned(), file)].into(), ..Options::default() };
 /// let mut targets = PushTargets::open(&options, None)?;
-/// let report = eco2::schema::Report::default();
+/// let report = eco2::schema::Report::empty(eco2::schema::Run::default());
 /// assert!(targets.put_for_all(&Pushed::of_run(&report)).is_empty());
 /// assert!(targets.put(&Pushed::of_run(&report)).is_empty() && targets.send(Duration::from_secs(3)).is_empty());
 /// # Ok::<(), eco2::Error>(())
@@ -288,7 +288,7 @@ mod tests {
         let path = folder.path().join("eco2.prom");
         let mut targets =
             PushTargets::open_with(&options(&[("textfile", path.to_str().unwrap())]), None, |_| None).unwrap();
-        let report = Report::default();
+        let report = Report::empty(eco2_core::schema::Run::default());
         assert_eq!(targets.put_for_all(&Pushed::of_run(&report)), Vec::<String>::new());
         assert_eq!(targets.send(Duration::ZERO), Vec::<String>::new());
         let text = fs::read_to_string(&path).unwrap();
