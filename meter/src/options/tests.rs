@@ -27,7 +27,8 @@ fn env(variable: &str, value: &str) -> Result<(Layer, Vec<Warning>), OptionsErro
 /// The key's example as a TOML text, its JSON twin, and the text a variable would hold.
 fn spellings(key: &Row) -> (String, String, String) {
     let as_toml = format!("{} = {}", key.name, key.example);
-    let as_json = key.example.replace("{ team =", "{ \"team\":").replace("{ forest =", "{ \"forest\":");
+    let named = ["team", "forest", "otlp"].map(|name| (format!("{{ {name} ="), format!("{{ \"{name}\":")));
+    let as_json = named.iter().fold(key.example.to_owned(), |text, (toml, json)| text.replace(toml, json));
     let as_json = match key.name.split_once('.') {
         Some((group, name)) => format!("{{\"{group}\": {{\"{name}\": {as_json}}}}}"),
         None => format!("{{\"{}\": {as_json}}}", key.name),

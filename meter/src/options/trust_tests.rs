@@ -97,6 +97,7 @@ fn k17_trusted_origins_set_every_option() {
         "ECO2_PROVIDER_URL" => (variable, "https://intensity.example.org"),
         "ECO2_WEBHOOK" => (variable, "slack"),
         "ECO2_EMAIL_TO" => (variable, "ops@example.org"),
+        "ECO2_PUSH" => (variable, "textfile=/x"),
         "ECO2_REDFISH_INSECURE" => (variable, "true"),
         _ => (variable, "/x"),
     });

@@ -186,7 +186,8 @@ impl PushTargets {
     pub fn put_for_all(&mut self, pushed: &Pushed<'_>) -> Vec<String> {
         let Some(path) = &self.textfile else { return Vec::new() };
         let text = pushed.metrics.text(MetricsFormat::Prometheus);
-        write_file(path, text.as_bytes()).err().map(|error| format!("push textfile: {error}")).into_iter().collect()
+        let problem = |error| format!("push textfile: {}: {error}", path.display());
+        write_file(path, text.as_bytes()).err().map(problem).into_iter().collect()
     }
 
     /// Stores a request for each server. Waits for the disk. Returns texts about what failed.
