@@ -8,7 +8,7 @@ mod stub;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use eco2_net::{Auth, Clock as _, Http, Limits, Message, NetError, Outbox, ScriptedClock, SystemClock};
@@ -21,6 +21,14 @@ const TICK: Duration = Duration::from_secs(10);
 const FOLDER: &str = "TEST_OUTBOX_FOLDER";
 /// Variable with the address of the server.
 const SERVER: &str = "TEST_OUTBOX_SERVER";
+
+/// Held while a process is started: between fork and exec it has the files of this one, and the lock of any folder that is sent.
+static STARTS: RwLock<()> = RwLock::new(());
+
+/// Keeps processes from being started while a test looks at locks.
+fn no_starts() -> RwLockReadGuard<'static, ()> {
+    STARTS.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 fn message(number: usize) -> Message {
     Message::post("/write", "text/plain", format!("n={number};").into_bytes())
@@ -48,6 +56,7 @@ fn rest(outbox: &mut Outbox) -> Vec<String> {
 
 #[test]
 fn server_that_is_down_for_ten_minutes_gets_every_message_once_and_in_order() {
+    let _no_starts = no_starts();
     let folder = tempfile::tempdir().unwrap();
     let (clock, mut taken, mut attempts) = (ScriptedClock::default(), Vec::new(), 0);
     let mut outbox = Outbox::new(folder.path(), MIB);
@@ -76,6 +85,7 @@ fn server_that_is_down_for_ten_minutes_gets_every_message_once_and_in_order() {
 
 #[test]
 fn refused_content_is_dropped_and_any_other_error_keeps_the_message() {
+    let _no_starts = no_starts();
     let folder = tempfile::tempdir().unwrap();
     let mut outbox = Outbox::new(folder.path(), MIB);
     for error in [400, 404, 413, 422].map(NetError::Status) {
@@ -114,6 +124,7 @@ fn refused_content_is_dropped_and_any_other_error_keeps_the_message() {
 
 #[test]
 fn limit_on_bytes_drops_the_oldest_and_counts_them() {
+    let _no_starts = no_starts();
     let folder = tempfile::tempdir().unwrap();
     let mut outbox = Outbox::new(folder.path(), 3 * 4096);
     let dropped: u64 = (0..10).map(|number| outbox.put(message(number)).dropped).sum();
@@ -123,6 +134,7 @@ fn limit_on_bytes_drops_the_oldest_and_counts_them() {
 
 #[test]
 fn damaged_file_is_dropped_and_foreign_files_are_left_alone() {
+    let _no_starts = no_starts();
     let folder = tempfile::tempdir().unwrap();
     let mut outbox = Outbox::new(folder.path(), MIB);
     (0..3).for_each(|number| drop(outbox.put(message(number))));
@@ -143,6 +155,7 @@ fn damaged_file_is_dropped_and_foreign_files_are_left_alone() {
 
 #[test]
 fn messages_that_cannot_be_written_are_kept_in_memory_and_sent_after_the_others() {
+    let _no_starts = no_starts();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("outbox");
     let mut outbox = Outbox::new(&path, 20);
@@ -160,6 +173,7 @@ fn messages_that_cannot_be_written_are_kept_in_memory_and_sent_after_the_others(
 
 #[test]
 fn one_process_sends_at_a_time() {
+    let _no_starts = no_starts();
     let folder = tempfile::tempdir().unwrap();
     let (mut one, mut other) = (Outbox::new(folder.path(), MIB), Outbox::new(folder.path(), MIB));
     one.put(message(1));
@@ -187,6 +201,7 @@ fn client(server: &str) -> Http {
 
 #[test]
 fn server_that_answers_slowly_or_dies_in_the_middle_gets_the_message_again() {
+    let _no_starts = no_starts();
     let answers = Mutex::new(vec![Answer::Noise, Answer::Closed, Answer::Silence, Answer::status(503)]);
     let stub = Stub::new(move |_| answers.lock().unwrap().pop().unwrap_or(Answer::status(204)));
     let folder = tempfile::tempdir().unwrap();
@@ -232,6 +247,7 @@ fn killed_processes_lose_nothing_and_send_at_most_one_message_twice_per_kill() {
         if *requests % 7 == 0 { Answer::status(503) } else { Answer::status(200) }
     });
     for kill in 0..KILLS {
+        let starting = STARTS.write();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "process_that_is_killed"])
             .env(FOLDER, folder.path())
@@ -239,6 +255,7 @@ fn killed_processes_lose_nothing_and_send_at_most_one_message_twice_per_kill() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        drop(starting);
         std::thread::sleep(Duration::from_millis(40 + kill * 7));
         child.kill().unwrap();
         child.wait().unwrap();
