@@ -2,18 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+mod until;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use eco2_agent::{Consumer, EndReason, Job, JobProcesses, Peer, RunFolder, Service, Settings, SiteSettings, Snapshot};
 use eco2_samplers::Roots;
 use eco2_samplers::discover::{Selection, discover};
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::schedule::Pace;
+use until::until;
 
 const ROOT: Peer = Peer { uid: 0, is_operator: true };
 
@@ -49,19 +51,6 @@ fn serve(dir: &Path, boot: &str) -> Service {
     let on_warning: fn(&str) = |text| WARNINGS.lock().unwrap().push(text.to_owned());
     let site = SiteSettings { job_files: Some(dir.join("map")), on_warning: Some(on_warning) };
     Service::start_at(found, settings, site).unwrap()
-}
-
-/// Waits for a snapshot with some property: a minute is beyond any delay.
-fn until(service: &Service, is_wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
-    let (latest, mut seen) = (service.latest(), 0);
-    for _ in 0..60 {
-        let views = latest.wait_after(seen, Duration::from_secs(1));
-        if is_wanted(&views.full) {
-            return (*views.full).clone();
-        }
-        seen = views.full.sequence;
-    }
-    panic!("it never came: {:?}", latest.views().full)
 }
 
 fn of<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a Consumer> {

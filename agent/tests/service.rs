@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+mod until;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use eco2_agent::{
     ConsumerKind, HttpOptions, HttpServer, Job, JobError, JobProcesses, Peer, RunFolder, Service, Settings, Snapshot,
@@ -19,6 +20,7 @@ use eco2_samplers::page::{FINE, PUBLIC};
 use eco2_samplers::schedule::Pace;
 use eco2_samplers::usage::GroupKind;
 use eco2_samplers::{Roots, agent};
+use until::until;
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -63,19 +65,6 @@ fn serve(dir: &Path, roots: &Roots) -> Service {
         },
     )
     .unwrap()
-}
-
-/// Waits for a snapshot with some property: a minute is beyond any delay.
-fn until(service: &Service, is_wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
-    let (latest, mut seen) = (service.latest(), 0);
-    for _ in 0..60 {
-        let views = latest.wait_after(seen, Duration::from_secs(1));
-        if is_wanted(&views.full) {
-            return (*views.full).clone();
-        }
-        seen = views.full.sequence;
-    }
-    panic!("it never came: {:?}", latest.views().full)
 }
 
 fn energy(snapshot: &Snapshot) -> u64 {

@@ -87,6 +87,32 @@ def numbers(energies, watts, seconds, now):
     return found
 
 
+def served(page):
+    """Starts a server of this machine that answers each request with the bytes that `page` has for the path, and returns it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        """Answers every request with its page."""
+
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            """Sends the page."""
+            body = page(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Writes no log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 class Node:
     """A generated node: its counters, and the server of its page."""
 
@@ -99,30 +125,10 @@ class Node:
                                  random_.randrange(*(joule * 10**6 for joule in FIRST_J.get(name, OTHER_FIRST_J)))) for name, watts in self.watts.items()]
         self.began = time.monotonic()
 
-        class Handler(BaseHTTPRequestHandler):
-            """Answers every request with the page."""
-
-            protocol_version = "HTTP/1.1"
-            page = self.page
-
-            def do_GET(self):
-                """Sends the page."""
-                body = type(self).page().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                """Writes no log."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = served(lambda _: self.page().encode())
         # A killed reader closes its connection; that is no fault here.
         self.server.handle_error = lambda *_: None
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def page(self):
         """Returns the page of this instant."""

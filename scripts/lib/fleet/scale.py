@@ -13,14 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from pages import DEVICES, WATTS, Template, numbers
+from pages import DEVICES, WATTS, Template, numbers, served
 from servers import METRIC, Repeater, Victoria, get, prometheus
 from truth import Program, microjoules, until
 
@@ -220,27 +218,8 @@ def scraped(prometheus_file, victoria_file, root, nodes):
             made.append(("".join(texts) + "# EOF\n").encode())
         bodies[:] = made
 
-    class Handler(BaseHTTPRequestHandler):
-        """Answers with the page of a group of nodes."""
-
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            """Sends the page."""
-            body = bodies[int(self.path.rsplit("/", 1)[1])]
-            self.send_response(200)
-            self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            """Writes no log."""
-
     renew()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = served(lambda path: bodies[int(path.rsplit("/", 1)[1])])
     jobs = [{"job_name": f"g{group}", "metrics_path": f"/{group}", "static_configs": [{"targets": [f"127.0.0.1:{server.server_address[1]}"]}]}
             for group in range(groups)]
     settings = {"global": {"scrape_interval": f"{INTERVAL_S}s", "scrape_timeout": f"{INTERVAL_S}s"}, "scrape_configs": jobs}
