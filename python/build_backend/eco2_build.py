@@ -8,6 +8,8 @@ Settings (`--config-settings NAME=VALUE`):
     pure=true        the wheel without library and command, on Linux too
     native=FOLDER    take `libeco2.so` and `eco2` from this folder instead of building them
     platform=TAG     the platform that the wheel is for, e.g. `manylinux_2_28_x86_64` [default: this machine's]
+    notices=FILE     licence texts of the crates that are inside, which `scripts/third-party` writes
+    sbom=FILE        bill of materials of the command and the library (CycloneDX), for `.dist-info/sboms` (PEP 770)
 """
 
 from __future__ import annotations
@@ -69,7 +71,10 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     files[f"{wheel.data_folder(project['project'], version())}/scripts/eco2"] = built / "eco2"
     del project["scripts"]["eco2"]
     tag = f"py3-none-{settings.get('platform') or _platform()}"
-    return wheel.write(Path(wheel_directory), project, version(), tag, files, _licences())
+    if "sbom" in settings:
+        files[f"{wheel.folder_name(project['project'], version())}/sboms/eco2.cdx.json"] = Path(settings["sbom"])
+    notices = [Path(settings["notices"])] if "notices" in settings else []
+    return wheel.write(Path(wheel_directory), project, version(), tag, files, _licences() + notices)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):

@@ -60,6 +60,16 @@ class Wheel(unittest.TestCase):
         self.assertIn("hf-eco2ai = ", scripts)
         self.assertIn(f"{info}/licenses/LICENSE-MIT", archive.namelist())
 
+    def test_native_wheel_has_the_licences_and_the_materials_of_what_is_inside(self):
+        for name in ("libeco2.so", "eco2", "THIRD-PARTY-NOTICES", "bill.json"):
+            (self.folder / name).write_text(f"content of {name}")
+        settings = {"native": str(self.folder), "notices": str(self.folder / "THIRD-PARTY-NOTICES"), "sbom": str(self.folder / "bill.json")}
+        archive = zipfile.ZipFile(self.folder / eco2_build.build_wheel(self.folder, settings))
+        info = f"eco2-{eco2_build.version()}.dist-info"
+        self.assertEqual(archive.read(f"{info}/licenses/THIRD-PARTY-NOTICES"), b"content of THIRD-PARTY-NOTICES")
+        self.assertIn(b"License-File: THIRD-PARTY-NOTICES\n", archive.read(f"{info}/METADATA"))
+        self.assertEqual(archive.read(f"{info}/sboms/eco2.cdx.json"), b"content of bill.json")
+
     def test_the_metadata_alone_are_those_of_the_wheel(self):
         info = eco2_build.prepare_metadata_for_build_wheel(self.folder)
         archive = zipfile.ZipFile(self.folder / eco2_build.build_wheel(self.folder, {"pure": "true"}))

@@ -60,12 +60,12 @@ frameworks() {
     with_frameworks "$venv" -m unittest hf_real_frameworks
 }
 
+cyclonedx_venv() { python_venv cyclonedx 'cyclonedx-python-lib[json-validation]==11.12.0'; }
 # A bill of materials by the schema of CycloneDX.
 bill_of_materials() {
     local venv
     python3_venv || skip "python3 has no venv (Debian: python3-venv)"
-    venv=$(python_venv cyclonedx 'cyclonedx-python-lib[json-validation]==11.12.0') ||
-        skip "cyclonedx-python-lib could not be installed"
+    venv=$(cyclonedx_venv) || skip "cyclonedx-python-lib could not be installed"
     cargo build --locked --quiet -p eco2-ffi
     with_frameworks "$venv" -m unittest hf_modality
 }

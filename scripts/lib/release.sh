@@ -1,5 +1,5 @@
 # Files of a release, one function for each kind: wheel, pure wheel, source distribution, tar.gz, Debian packages.
-# They read OUT, STAGE, LINKER, VERSION and SOURCE_DATE_EPOCH, which scripts/dist sets.
+# They read OUT, STAGE, LINKER, VERSION and SOURCE_DATE_EPOCH, which scripts/dist sets, and NOTICES and SBOM, which build_release sets.
 # shellcheck shell=bash
 
 GLIBC=2.28
@@ -44,6 +44,9 @@ build_release() {
         "${cargo[@]}" "$@" --profile dist-command --locked -p eco2-cli
         cp "$target/$TRIPLE/dist-command/eco2" "$BUILT/eco2"
     fi
+    NOTICES=$STAGE/THIRD-PARTY-NOTICES SBOM=$STAGE/eco2.cdx.json
+    scripts/third-party notices "$NOTICES"
+    scripts/third-party sbom "$SBOM"
 }
 
 host_glibc() { getconf GNU_LIBC_VERSION | cut -d' ' -f2; }
@@ -61,7 +64,7 @@ release_wheel() {
     local name platform=linux_$MACHINE
     [[ $LINKER == host ]] || platform=manylinux_${GLIBC/./_}_$MACHINE
     rm -f "$OUT"/eco2-"$VERSION"-py3-none-*linux*.whl
-    name=$(backend build_wheel "native=$BUILT" "platform=$platform")
+    name=$(backend build_wheel "native=$BUILT" "platform=$platform" "notices=$NOTICES" "sbom=$SBOM")
     [[ $LINKER == host ]] || audit_wheel "$OUT/$name"
 }
 
@@ -91,7 +94,7 @@ release_tar() {
     install_library "$BUILT" "$STAGE/$name" lib "$NATIVE" rpath
     doc=$STAGE/$name/share/doc/eco2
     install -d "$doc"
-    install -m 644 LICENSE-* README.md CHANGELOG.md grid/NOTICE "$doc"
+    install -m 644 LICENSE-* README.md CHANGELOG.md grid/NOTICE "$NOTICES" "$SBOM" "$doc"
     archive "$OUT/$name.tar.gz" "$STAGE" "$name"
 }
 
@@ -112,6 +115,8 @@ package() {
     { printf '%s\n\n' "$DEBIAN_LICENCE"; license_texts; } >"$doc/copyright"
     debian_changelog | gzip -9n >"$doc/changelog.Debian.gz"
     gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
+    gzip -9nc "$NOTICES" >"$doc/THIRD-PARTY-NOTICES.gz"
+    gzip -9nc "$SBOM" >"$doc/eco2.cdx.json.gz"
     cat >"$tree/DEBIAN/control" <<END_CONTROL
 Package: $name
 Version: $VERSION-1
