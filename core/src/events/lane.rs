@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::spsc::Spsc;
 use crate::sync::{AtomicU64, Ordering, Sound};
-use crossbeam::utils::CachePadded;
+use crossbeam_utils::CachePadded;
 
 /// What happened to a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

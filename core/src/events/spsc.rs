@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 
-use crossbeam::utils::CachePadded;
+use crossbeam_utils::CachePadded;
 
 use crate::sync::{AtomicU64, Ordering, Orderings};
 
