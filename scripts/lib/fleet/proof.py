@@ -33,16 +33,16 @@ STEP_S = 5
 
 
 class Agent:
-    """A node that a real `eco2 serve` measures."""
+    """A node that a real `eco2 serve` measures, with further arguments."""
 
-    def __init__(self, eco2, root, index):
+    def __init__(self, eco2, root, index, *arguments):
         self.machine, self.port = Machine(root, (90 + 11 * index, 40 + 13 * index)), free_port()
         self.counters = self.machine.counters
         token = root / "token"
         token.write_text(TOKEN)
         token.chmod(0o600)
         self.program = Program(root / "agent.log", eco2, "serve", "--sysfs", root / "sys", "--procfs", root / "proc", "--source", "rapl-sysfs",
-                               "--dir", root / "run", "--listen", f"127.0.0.1:{self.port}", "--token-file", token,
+                               "--dir", root / "run", "--listen", f"127.0.0.1:{self.port}", "--token-file", token, *arguments,
                                ECO2_ESTIMATE="false", XDG_STATE_HOME=str(root / "state"))
 
     def page(self):

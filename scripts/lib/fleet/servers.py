@@ -48,7 +48,7 @@ class Store:
     def samples(self, selector, metric=METRIC, label="device"):
         """Returns every stored sample."""
         found = as_json(get(f"{self.address}/api/v1/query", query=f"{metric}{selector}[30m]"))["data"]["result"]
-        return {(one["metric"]["node"], one["metric"][label]): [(float(at), microjoules(value)) for at, value in one["values"]] for one in found}
+        return {(one["metric"].get("node"), one["metric"][label]): [(float(at), microjoules(value)) for at, value in one["values"]] for one in found}
 
 
 def prometheus(command, name, folder, configuration, *arguments):
@@ -82,15 +82,15 @@ class Victoria(Store):
             one = as_json(line)
             values = [(float(at) / 1000, value * 10**6) for at, value in zip(one["timestamps"], one["values"], strict=True)
                       if isinstance(value, Decimal)]
-            found.setdefault((one["metric"]["node"], one["metric"][label]), []).extend(values)
+            found.setdefault((one["metric"].get("node"), one["metric"][label]), []).extend(values)
         return {key: sorted(values) for key, values in found.items()}
 
 
 class Repeater:
-    """Passes batches on to a receiver. Each fifth is sent twice, and one that was sent long before is sent again."""
+    """Passes batches on to a receiver. Each fifth, or as `every` has it, is sent twice, and one that was sent long before is sent again."""
 
-    def __init__(self, receiver):
-        self.batches, self.repeated, self.refused, self.count = [], 0, 0, itertools.count(1)
+    def __init__(self, receiver, every=5):
+        self.batches, self.repeated, self.refused, self.count, self.every = [], 0, 0, itertools.count(1), every
         repeater, address = self, receiver
 
         class Handler(BaseHTTPRequestHandler):
@@ -136,7 +136,7 @@ class Repeater:
     def repeat(self, *batch):
         """Keeps a batch, and repeats it or an earlier one."""
         self.batches = [*self.batches[-40:], batch]
-        if next(self.count) % 5 == 0:
+        if next(self.count) % self.every == 0:
             for again in (batch, self.batches[0]):
                 code, _ = self.send(*again)
                 self.repeated += 1

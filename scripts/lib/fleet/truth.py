@@ -101,6 +101,7 @@ class Machine:
         self.root = root
         (root / "proc/sys/kernel/random").mkdir(parents=True)
         (root / "proc/sys/kernel/random/boot_id").write_text("11111111-2222-3333-4444-555555555555\n")
+        (root / "proc/sys/kernel/hostname").write_text("node-7\n")
         (root / "proc/stat").write_text("cpu  1000 0 0 1000 0 0 0 0 0 0\nprocesses 5\n")
         (root / "proc/cpuinfo").write_text("processor\t: 0\nmodel name\t: Test CPU\n")
         zone = root / "sys/class/powercap"
