@@ -37,3 +37,14 @@ pub use control::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};
 pub use error::HttpFault;
 pub use server::{DEFAULT_LISTEN, HttpOptions, HttpServer};
 pub use tls::TlsFiles;
+
+/// What the fuzz target's server consists of.
+#[cfg(fuzzing)]
+pub(crate) mod fuzzed {
+    pub(crate) use super::access::{Access, Channel};
+    pub(crate) use super::archive::Archive;
+    pub(crate) use super::routes::{Need, ROUTES};
+    pub(crate) use super::server::serve;
+    pub(crate) use super::service::Service;
+    pub(crate) use super::stream::Stream;
+}

@@ -26,10 +26,12 @@ mod as_report;
 mod control;
 mod emissions;
 mod feed;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod fixture;
 mod folder;
 mod from_report;
+#[cfg(fuzzing)]
+pub mod fuzzed;
 mod group;
 mod health;
 mod held;
