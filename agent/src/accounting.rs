@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use eco2_core::schema::EventKind;
 use eco2_samplers::clock::{monotonic_ns, wall_ns};
-use eco2_samplers::usage::{GroupKind, JobUsage, ProcessFacts};
+use eco2_samplers::usage::{JobUsage, ProcessFacts};
 use eco2_samplers::{Roots, SourceEvent};
 
 use crate::feed::{Empty, Message, Received};
@@ -64,8 +64,8 @@ pub(crate) struct Accounting {
     received: Received,
     latest: Latest,
     next_ns: u64,
-    /// Which consumers are found by their control groups, and when they are looked for next.
-    pub(crate) by: Vec<GroupKind>,
+    /// Which containers, pods and users are found without a request, and when they are looked for next.
+    pub(crate) by: Vec<ConsumerKind>,
     groups_ns: u64,
     /// When the jobs that go on were recorded last.
     recorded_ns: u64,
@@ -129,7 +129,7 @@ impl Accounting {
         for (key, processes, started) in open {
             let is_gone = match processes {
                 JobProcesses::Tree(pid) => ProcessFacts::read(&self.roots, pid).map(|facts| facts.started) != started,
-                JobProcesses::Group(_) => false,
+                JobProcesses::Group(_) | JobProcesses::User(_) => false,
             };
             if is_gone {
                 self.end_as(key, now(), None, EndReason::Gone);
@@ -218,7 +218,7 @@ impl Accounting {
     fn forget(&mut self, now: Instant) {
         let ended =
             self.node.jobs().filter_map(|(key, state)| Some((key, state.ended?.ns, state.job.owner(), state.job.kind)));
-        let (of_groups, jobs): (Vec<_>, Vec<_>) = ended.partition(|(.., kind)| kind.is_of_group());
+        let (of_groups, jobs): (Vec<_>, Vec<_>) = ended.partition(|(.., kind)| kind.is_found());
         for (ended, listed_ns) in [(jobs, LISTED_NS), (of_groups, GROUP_LISTED_NS)] {
             let mut listed = BTreeMap::new();
             // The newest first. Those of one user never take the places of others.
@@ -339,8 +339,8 @@ impl Accounting {
                 Some(facts.started)
             }
             // Whose processes are in a group is not known before there are any.
-            JobProcesses::Group(_) if !by.is_operator => return Err(JobError::GroupOfOthers),
-            JobProcesses::Group(_) => None,
+            JobProcesses::Group(_) | JobProcesses::User(_) if !by.is_operator => return Err(JobError::GroupOfOthers),
+            JobProcesses::Group(_) | JobProcesses::User(_) => None,
         };
         let processes = job.processes.clone();
         let key = self.node.begin_job(job, now(), started);

@@ -116,7 +116,7 @@ impl Job {
                     parts.all(|part| matches!(part, Component::Normal(_))) && path.as_os_str().len() <= MAX_PATH;
                 if is_below && !path.as_os_str().is_empty() { Ok(()) } else { Err(JobError::BadGroup) }
             }
-            JobProcesses::Tree(_) => Ok(()),
+            JobProcesses::Tree(_) | JobProcesses::User(_) => Ok(()),
         }
     }
 }

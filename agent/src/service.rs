@@ -8,7 +8,6 @@ use std::time::Duration;
 use eco2_samplers::clock::monotonic_ns;
 use eco2_samplers::discover::Discovery;
 use eco2_samplers::schedule::Pace;
-use eco2_samplers::usage::GroupKind;
 use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
@@ -22,7 +21,7 @@ use crate::latest::{Latest, Views};
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::{Pages, Place};
 use crate::requests::{Peer, Reply, Request};
-use crate::snapshot::{NodeIdentity, Snapshot};
+use crate::snapshot::{ConsumerKind, NodeIdentity, Snapshot};
 use crate::store::Store;
 
 /// How long a lease of a viewer lasts, during which sensors are read at their full rate.
@@ -45,8 +44,8 @@ pub struct Settings {
     pub group: Option<u32>,
     /// Folder of the log of jobs, which survives the machine; `None`: that of the pages.
     pub state: Option<RunFolder>,
-    /// Consumers that are found by their control groups.
-    pub by: Vec<GroupKind>,
+    /// The kinds of consumers that are found without a request: containers, pods, users.
+    pub by: Vec<ConsumerKind>,
     /// What the energy emits and costs; `None`: not known.
     pub rates: Option<Rates>,
     /// Version that is shown.

@@ -183,13 +183,13 @@ pub enum ConsumerKind {
     Container,
     /// A pod of Kubernetes, found by its control group.
     Pod,
-    /// A user, found by the control group that the system or a scheduler makes for a user's processes.
+    /// A user, found by the user of each process.
     User,
 }
 
 impl ConsumerKind {
-    /// Whether consumers of this kind are found by their control groups.
-    pub(crate) fn is_of_group(self) -> bool {
+    /// Whether consumers of this kind are found without a request.
+    pub(crate) fn is_found(self) -> bool {
         self != Self::Job
     }
 

@@ -18,7 +18,6 @@ use eco2_samplers::discover::{Selection, discover};
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::page::{FINE, PUBLIC};
 use eco2_samplers::schedule::Pace;
-use eco2_samplers::usage::GroupKind;
 use eco2_samplers::{Roots, agent};
 use until::until;
 
@@ -59,7 +58,7 @@ fn serve(dir: &Path, roots: &Roots) -> Service {
             pace: Pace::default(),
             group: None,
             state: None,
-            by: vec![GroupKind::Pod, GroupKind::Container],
+            by: vec![ConsumerKind::Pod, ConsumerKind::Container, ConsumerKind::User],
             rates: None,
             version: "test".into(),
         },
@@ -309,6 +308,57 @@ fn pods_and_containers_are_found_and_hold_what_runs_in_them() {
     assert_eq!(uses + snapshot.idle_uj + snapshot.not_attributed_uj, energy(&snapshot), "{snapshot:?}");
     fs::remove_dir_all(dir.path().join("sys/fs/cgroup/kubepods")).unwrap();
     until(&service, |snapshot| find(snapshot, &pod_id).is_none_or(|pod| pod.ended_wall_ns.is_some()));
+}
+
+#[test]
+fn users_are_found_by_their_processes_and_their_jobs_are_within_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let proc = |file: &str, text: &str| write(&dir.path().join("proc").join(file), text);
+    // Process 1 is root's; 10 and the job's process 11 are user 1000's, 20 is user 1001's.
+    let used = |pid: u32, parent: u32, uid: u32, ticks: u64| {
+        let text = format!("{pid} (x) S {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 5 0 0\n");
+        proc(&format!("{pid}/stat"), &text);
+        proc(&format!("{pid}/status"), &format!("Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"));
+    };
+    let all_used = |round: u64| {
+        for (pid, parent, uid, ticks) in [(1, 0, 0, 400), (10, 1, 1000, 300), (11, 10, 1000, 200), (20, 1, 1001, 100)] {
+            used(pid, parent, uid, ticks * round);
+        }
+        proc("stat", &format!("cpu  {} 0 0 {} 0 0 0 0 0 0\nprocesses 5\n", 1000 * (1 + round), 1000 * (1 + round)));
+        count(dir.path(), 1_000_000 + 10_000_000 * round);
+    };
+    all_used(0);
+    let service = serve(dir.path(), &roots);
+    let ids = |now: &Snapshot| now.consumers.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    until(&service, |now| ids(now) == ["user:1000", "user:1001"]);
+    let job = Job {
+        id: "train".into(),
+        name: "train".into(),
+        uid: 1000,
+        processes: JobProcesses::Tree(11),
+        kind: ConsumerKind::Job,
+        by_operator: false,
+        labels: BTreeMap::new(),
+    };
+    assert!(service.jobs().begin_job(job, ROOT).is_ok());
+    let rounds = Cell::new(0);
+    let find = |now: &Snapshot, id: &str| now.consumers.iter().find(|one| one.id == id).cloned().unwrap();
+    let snapshot = until(&service, |now| {
+        rounds.set(rounds.get() + 1);
+        all_used(rounds.get());
+        now.consumers.iter().all(|one| one.energy_uj > 1_000_000)
+    });
+    let [user, other, job] = ["user:1000", "user:1001", "train"].map(|id| find(&snapshot, id));
+    assert_eq!((user.kind, user.uid, other.uid), ("user", 1000, 1001));
+    assert_eq!((job.parent.as_deref(), other.parent.as_deref()), (Some("user:1000"), None));
+    assert_eq!(user.total_uj, user.energy_uj + job.energy_uj);
+    assert!(user.energy_uj > 2 * other.energy_uj, "three times the time: {user:?} {other:?}");
+    let uses: u64 = snapshot.consumers.iter().map(|one| one.energy_uj).sum();
+    assert_eq!(uses + snapshot.idle_uj + snapshot.not_attributed_uj, energy(&snapshot), "{snapshot:?}");
+    fs::remove_dir_all(dir.path().join("proc/20")).unwrap();
+    proc("stat", "cpu  900000 0 0 900000 0 0 0 0 0 0\nprocesses 6\n");
+    until(&service, |now| find(now, "user:1001").ended_wall_ns.is_some());
 }
 
 #[test]

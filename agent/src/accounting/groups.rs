@@ -1,39 +1,49 @@
-//! Follows the control groups of containers, pods and users that there are, where that was switched on.
+//! Follows the containers, pods and users that there are, where that was switched on.
 
-use eco2_samplers::usage::{FoundGroups, GroupKind, KnownGroup, find_groups, group_name};
+use std::collections::{BTreeMap, BTreeSet};
+
+use eco2_samplers::usage::{FoundGroups, GroupKind, find_groups, group_name};
 
 use super::{Accounting, SECOND_NS};
 use crate::jobs::{Job, JobProcesses};
 use crate::shares::JobKey;
 use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
-/// Time between two looks for groups.
+/// Time between two looks.
 const LOOK_NS: u64 = 5 * SECOND_NS;
-/// Most groups that are followed. The energy of others is not attributed.
+/// Most containers, pods and users that are followed. The energy of others is not attributed.
 const MOST: usize = 256;
 
+/// A container, a pod or a user.
+#[derive(Debug)]
+struct Found {
+    kind: ConsumerKind,
+    /// The first digits of a container's id, a pod's UID, or a user's number.
+    id: String,
+    processes: JobProcesses,
+}
+
 impl Accounting {
-    /// Begins and ends the consumers of groups that came and went since the last look.
+    /// Begins and ends the consumers that came and went since the last look.
     pub(super) fn look_for_groups(&mut self, now: Instant) {
         if self.by.is_empty() || now.ns < self.groups_ns {
             return;
         }
         self.groups_ns = now.ns.saturating_add(LOOK_NS);
-        let FoundGroups { groups, is_whole } = find_groups(&self.roots, &self.by);
+        let (all, is_whole) = self.find();
         if !is_whole {
             self.warn("there are too many control groups to look at all: those not seen go on as they are".to_owned());
         }
-        let followed = self.node.jobs().filter(|(_, state)| state.ended.is_none() && state.job.kind.is_of_group());
+        let followed = self.node.jobs().filter(|(_, state)| state.ended.is_none() && state.job.kind.is_found());
         let mut followed: Vec<(JobKey, JobProcesses)> =
             followed.map(|(key, state)| (key, state.job.processes.clone())).collect();
         let count = followed.len();
         let mut new = Vec::new();
-        for group in groups {
-            let processes = JobProcesses::Group(group.path.clone());
+        for found in all {
             let before = followed.len();
-            followed.retain(|(_, of)| *of != processes);
+            followed.retain(|(_, of)| *of != found.processes);
             if followed.len() == before {
-                new.push((group, processes));
+                new.push(found);
             }
         }
         // These are gone, if all that there is was seen.
@@ -48,25 +58,64 @@ impl Accounting {
                 "there are more than {MOST} containers, pods and users: the energy of the rest is not attributed"
             ));
         }
-        for (group, processes) in new.into_iter().take(room) {
-            let key = self.node.begin_job(self.consumer(&group, processes), now, None);
-            self.usage.follow(key, JobProcesses::Group(group.path));
+        for found in new.into_iter().take(room) {
+            let processes = found.processes.clone();
+            let key = self.node.begin_job(self.consumer(found), now, None);
+            self.usage.follow(key, processes);
         }
     }
 
-    fn consumer(&self, group: &KnownGroup, processes: JobProcesses) -> Job {
-        let kind = kind(group.kind);
-        let id = format!("{}:{}", kind.name(), group.id);
-        let name = if group.kind == GroupKind::User { None } else { group_name(&self.roots, &group.path) };
-        let (name, uid) = (name.unwrap_or_else(|| group.id.clone()), group.uid.unwrap_or(0));
-        Job { id, name, uid, processes, kind, by_operator: true, labels: std::collections::BTreeMap::new() }
+    /// Returns the containers, pods and users of the kinds that were switched on, and whether every control group was looked at.
+    fn find(&mut self) -> (Vec<Found>, bool) {
+        let kinds: Vec<GroupKind> = self.by.iter().filter_map(|kind| group_kind(*kind)).collect();
+        let FoundGroups { groups, is_whole } = if kinds.is_empty() {
+            FoundGroups { groups: Vec::new(), is_whole: true }
+        } else {
+            find_groups(&self.roots, &kinds)
+        };
+        let users = if self.by.contains(&ConsumerKind::User) {
+            self.usage.watch_users();
+            self.usage.users()
+        } else {
+            BTreeSet::new()
+        };
+        let groups = groups.into_iter().map(|group| Found {
+            kind: consumer_kind(group.kind),
+            id: group.id,
+            processes: JobProcesses::Group(group.path),
+        });
+        let users = users.into_iter().map(|uid| Found {
+            kind: ConsumerKind::User,
+            id: uid.to_string(),
+            processes: JobProcesses::User(uid),
+        });
+        (groups.chain(users).collect(), is_whole)
+    }
+
+    fn consumer(&self, found: Found) -> Job {
+        let Found { kind, id, processes } = found;
+        let (name, uid) = match &processes {
+            JobProcesses::Group(path) => (group_name(&self.roots, path), 0),
+            JobProcesses::User(uid) => (None, *uid),
+            JobProcesses::Tree(_) => (None, 0),
+        };
+        let name = name.unwrap_or_else(|| id.clone());
+        let id = format!("{}:{id}", kind.name());
+        Job { id, name, uid, processes, kind, by_operator: true, labels: BTreeMap::new() }
     }
 }
 
-fn kind(kind: GroupKind) -> ConsumerKind {
+fn group_kind(kind: ConsumerKind) -> Option<GroupKind> {
+    match kind {
+        ConsumerKind::Container => Some(GroupKind::Container),
+        ConsumerKind::Pod => Some(GroupKind::Pod),
+        ConsumerKind::User | ConsumerKind::Job => None,
+    }
+}
+
+fn consumer_kind(kind: GroupKind) -> ConsumerKind {
     match kind {
         GroupKind::Container => ConsumerKind::Container,
         GroupKind::Pod => ConsumerKind::Pod,
-        GroupKind::User => ConsumerKind::User,
     }
 }

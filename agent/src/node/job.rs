@@ -6,7 +6,7 @@ use super::Node;
 use crate::job_log::JobRecord;
 use crate::jobs::{Job, JobProcesses, JobState, JobTerms};
 use crate::shares::JobKey;
-use crate::snapshot::{EndReason, Instant};
+use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
 impl Node {
     /// Begins a job at `now` and returns its key. It is present from the current interval on. `root_started`: when its first
@@ -44,11 +44,17 @@ impl Node {
         self.jobs.get_mut(&key).is_some_and(|job| job.end(now, steps, reason))
     }
 
-    /// Takes over which consumer is directly within which, of those that are followed.
+    /// Takes over which consumer is directly within which, of those that are followed. A job that is within no other is within its
+    /// user.
     pub(crate) fn nest_jobs(&mut self, parents: &BTreeMap<JobKey, JobKey>) {
         // One that has ended stays where it was.
-        let open = self.jobs.iter_mut().filter(|(_, state)| state.ended.is_none());
-        open.for_each(|(key, state)| state.parent = parents.get(key).copied());
+        let open = || self.jobs.iter().filter(|(_, state)| state.ended.is_none());
+        let of_user = open().filter(|(_, state)| state.job.kind == ConsumerKind::User);
+        let users: BTreeMap<u32, JobKey> = of_user.map(|(key, state)| (state.job.uid, *key)).collect();
+        for (key, state) in self.jobs.iter_mut().filter(|(_, state)| state.ended.is_none()) {
+            let user = users.get(&state.job.uid).filter(|_| state.job.kind == ConsumerKind::Job);
+            state.parent = parents.get(key).or(user).copied();
+        }
     }
 
     /// Lists a job that has ended no longer.

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, ValueEnum};
-use eco2_agent::DEFAULT_LISTEN;
-use eco2_samplers::usage::GroupKind;
+use eco2_agent::{ConsumerKind, DEFAULT_LISTEN};
 
 use super::flags::{FlagValues, NodePriceFlags, PushFlags, SensorFlags};
 
@@ -65,7 +64,7 @@ pub(crate) struct ServeArgs {
     /// Folder of the log of jobs, which survives the machine [default: $STATE_DIRECTORY, else that of --dir; without it /var/lib/eco2 for root]
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// Also count the energy of these consumers, which are found by their control groups: container, pod, user
+    /// Also count the energy of these consumers, found by their control groups and processes: container, pod, user
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS", hide_possible_values = true)]
     pub(crate) by: Vec<ConsumersBy>,
     /// Folder of the files by which DCGM's exporter knows the jobs of each GPU: jobs in them are counted, and jobs begun here added
@@ -103,7 +102,7 @@ pub(crate) struct ServeArgs {
     pub(crate) hardware: FlagValues<SensorFlags>,
 }
 
-/// Consumers that are found by their control groups.
+/// Consumers that are found without a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ConsumersBy {
     Container,
@@ -111,7 +110,7 @@ pub(crate) enum ConsumersBy {
     User,
 }
 
-impl From<ConsumersBy> for GroupKind {
+impl From<ConsumersBy> for ConsumerKind {
     fn from(by: ConsumersBy) -> Self {
         match by {
             ConsumersBy::Container => Self::Container,

@@ -1,14 +1,13 @@
-//! Finds the control groups of containers, pods and users by the names that runtimes, Kubernetes, systemd and SLURM give them
-//! ([`find_groups`]). No runtime is asked.
+//! Finds the control groups of containers and pods by the names that runtimes, Kubernetes and systemd give them ([`find_groups`]). No
+//! runtime is asked.
 //!
 //! Known names, where ID is 64 hexadecimal digits, and `.scope` and `.slice` are of systemd:
 //! - containers: `ID` (Docker, containerd and Kubernetes without systemd), `docker-ID.scope`, `cri-containerd-ID.scope`,
 //!   `crio-ID.scope`, `libpod-ID.scope` (Podman) and `nerdctl-ID.scope`; `libpod-conmon-ID.scope` is the process that watches a
 //!   container and is none;
-//! - pods: `podUID` below `kubepods`, and `kubepods-burstable-podUID.slice`, in which `_` is written for `-`;
-//! - users: `user-1000.slice` of systemd and `uid_1000` of SLURM.
+//! - pods: `podUID` below `kubepods`, and `kubepods-burstable-podUID.slice`, in which `_` is written for `-`.
 //!
-//! Only folders are looked into whose names are those of systemd, a runtime, Kubernetes or SLURM, and in which root alone makes groups. A
+//! Only folders are looked into whose names are those of systemd, a runtime or Kubernetes, and in which root alone makes groups. A
 //! user may make any names below an own slice, and a container within itself: nothing there is looked at, so that no user passes
 //! energy to another, hides another's container, or makes the search long.
 //!
@@ -34,8 +33,6 @@ pub enum GroupKind {
     Container,
     /// A pod of Kubernetes.
     Pod,
-    /// A user of the machine.
-    User,
 }
 
 /// A control group that was found.
@@ -43,12 +40,10 @@ pub enum GroupKind {
 pub struct KnownGroup {
     /// What it belongs to.
     pub kind: GroupKind,
-    /// The first digits of a container's id, a pod's UID, or a user's number.
+    /// The first digits of a container's id, or a pod's UID.
     pub id: String,
     /// Its path below the mount point.
     pub path: PathBuf,
-    /// The user that it belongs to; `None` where the path names none.
-    pub uid: Option<u32>,
 }
 
 impl KnownGroup {
@@ -58,45 +53,39 @@ impl KnownGroup {
     /// use std::path::Path;
     /// use eco2_samplers::usage::{GroupKind, KnownGroup};
     ///
-    /// let group = KnownGroup::of(Path::new("user.slice/user-1000.slice")).unwrap();
-    /// assert_eq!((group.kind, group.id.as_str(), group.uid), (GroupKind::User, "1000", Some(1000)));
+    /// let group = KnownGroup::of(Path::new("kubepods/pod6f5902ac-237d-4b43-9f32-8a6c5b3fd1c2")).unwrap();
+    /// assert_eq!((group.kind, group.id.as_str()), (GroupKind::Pod, "6f5902ac-237d-4b43-9f32-8a6c5b3fd1c2"));
     /// ```
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         let names: Vec<String> = path.iter().map(|part| part.to_str().map(unescaped)).collect::<Option<_>>()?;
         let (name, parents) = names.split_last()?;
-        let (kind, id, uid) = known(name, parents)?;
-        Some(Self { kind, id, path: path.to_owned(), uid })
+        let (kind, id) = known(name, parents)?;
+        Some(Self { kind, id, path: path.to_owned() })
     }
 }
 
 /// Returns what a group of this name is, below these parents, from the mount point on.
-fn known(name: &str, parents: &[String]) -> Option<(GroupKind, String, Option<u32>)> {
+fn known(name: &str, parents: &[String]) -> Option<(GroupKind, String)> {
     // Every parent has to be one that is looked into: what is below another one is its owner's.
     if !(0..parents.len()).all(|at| is_searched(&parents[at], &parents[..at])) {
         return None;
     }
-    let parent = parents.last().map_or("", String::as_str);
-    let of_user = user(name).filter(|_| parents.len() == 1 && (parent == "user.slice" || is_slurm(parent)));
-    if let Some(uid) = of_user {
-        return Some((GroupKind::User, uid.to_string(), Some(uid)));
-    }
     if let Some(id) = pod(name).filter(|_| is_kubernetes(parents)) {
-        return Some((GroupKind::Pod, id, None));
+        return Some((GroupKind::Pod, id));
     }
-    let id = container(name).filter(|_| !parents.is_empty() && parent != "user.slice" && !is_slurm(parent))?;
-    Some((GroupKind::Container, id.chars().take(SHOWN_ID).collect(), None))
+    let id = container(name).filter(|_| !parents.is_empty())?;
+    Some((GroupKind::Container, id.chars().take(SHOWN_ID).collect()))
 }
 
 /// Whether a folder of this name, below these parents, is looked into.
 fn is_searched(name: &str, parents: &[String]) -> bool {
-    const TOP: [&str; 8] =
-        ["user.slice", "system.slice", "machine.slice", "docker", "libpod_parent", "default", "k8s.io", "kubelet"];
+    const TOP: [&str; 7] = ["system.slice", "machine.slice", "docker", "libpod_parent", "default", "k8s.io", "kubelet"];
     if is_kubernetes(parents) {
         return matches!(name, "burstable" | "besteffort" | "guaranteed") || is_kubepods(name) || pod(name).is_some();
     }
     is_kubepods(name) && parents.iter().all(|parent| parent.starts_with("kubelet"))
-        || parents.is_empty() && (TOP.contains(&name) || name == "kubelet.slice" || is_slurm(name))
+        || parents.is_empty() && (TOP.contains(&name) || name == "kubelet.slice")
 }
 
 fn is_kubernetes(parents: &[String]) -> bool {
@@ -106,11 +95,6 @@ fn is_kubernetes(parents: &[String]) -> bool {
 /// Whether a folder has pods. Below `kubelet.slice`, systemd writes the name of the parent before its own.
 fn is_kubepods(name: &str) -> bool {
     name.strip_prefix("kubelet-").unwrap_or(name).starts_with("kubepods")
-}
-
-/// Whether a folder at the mount point is SLURM's, which may have the node's name: `slurm_n1`.
-fn is_slurm(name: &str) -> bool {
-    name == "slurm" || name.starts_with("slurm_")
 }
 
 /// The control groups that were found.
@@ -190,11 +174,6 @@ fn first_process(folder: &Path, depth: usize) -> Option<u32> {
     own.or_else(inner)
 }
 
-fn user(name: &str) -> Option<u32> {
-    let number = name.strip_prefix("user-").and_then(|rest| rest.strip_suffix(".slice"));
-    number.or_else(|| name.strip_prefix("uid_"))?.parse().ok()
-}
-
 fn container(name: &str) -> Option<&str> {
     let id = match name.strip_suffix(".scope") {
         None => name,
@@ -240,8 +219,8 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     const UID: &str = "6f5902ac-237d-4b43-9f32-8a6c5b3fd1c2";
 
-    fn known(path: &str) -> Option<(GroupKind, String, Option<u32>)> {
-        KnownGroup::of(Path::new(path)).map(|group| (group.kind, group.id, group.uid))
+    fn known(path: &str) -> Option<(GroupKind, String)> {
+        KnownGroup::of(Path::new(path)).map(|group| (group.kind, group.id))
     }
 
     #[test]
@@ -256,7 +235,7 @@ mod tests {
             format!("machine.slice/libpod-{ID}.scope"),
             format!("system.slice/docker\\x2d{ID}.scope"),
         ] {
-            assert_eq!(known(&path), Some((GroupKind::Container, short.clone(), None)), "{path}");
+            assert_eq!(known(&path), Some((GroupKind::Container, short.clone())), "{path}");
         }
         // A user may make any of these.
         for own in [
@@ -265,14 +244,7 @@ mod tests {
             "system.slice/a.service",
             "docker/b",
         ] {
-            for name in [
-                format!("libpod-{ID}.scope"),
-                format!("docker/{ID}"),
-                "user-1001.slice".into(),
-                "uid_1001".into(),
-                format!("kubepods/pod{UID}"),
-                "user.slice/user-1001.slice".into(),
-            ] {
+            for name in [format!("libpod-{ID}.scope"), format!("docker/{ID}"), format!("kubepods/pod{UID}")] {
                 assert_eq!(known(&format!("{own}/{name}")), None, "{own}/{name}");
             }
         }
@@ -288,16 +260,13 @@ mod tests {
                 "kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod{escaped}.slice"
             ),
         ] {
-            assert_eq!(known(&path), Some((GroupKind::Pod, UID.to_owned(), None)), "{path}");
+            assert_eq!(known(&path), Some((GroupKind::Pod, UID.to_owned())), "{path}");
         }
-        assert_eq!(known("user.slice/user-1000.slice"), Some((GroupKind::User, "1000".into(), Some(1000))));
-        assert_eq!(known("slurm/uid_1000"), Some((GroupKind::User, "1000".into(), Some(1000))));
-        assert_eq!(known("slurm_n1/uid_1000"), Some((GroupKind::User, "1000".into(), Some(1000))));
         for path in [
             "",
             "system.slice",
-            "user.slice/user-x.slice",
-            "user.slice/user-99999999999.slice",
+            "user.slice/user-1000.slice",
+            "slurm/uid_1000",
             &format!("podx{UID}"),
             &format!("pod{UID}"),
             &format!("machine.slice/libpod-conmon-{ID}.scope"),
@@ -323,17 +292,17 @@ mod tests {
             let roots = Roots { sysfs: dir.path().join("sys"), procfs: dir.path().join("proc"), ..Roots::default() };
             let mount = roots.sysfs.join("fs/cgroup").join(hierarchy);
             let pod = format!("kubepods/pod{UID}");
-            for path in [pod.clone(), format!("{pod}/{ID}"), format!("{pod}/{ID}/docker/{ID}"), "slurm/uid_7".into()] {
+            for path in [pod.clone(), format!("{pod}/{ID}"), format!("{pod}/{ID}/docker/{ID}")] {
                 fs::create_dir_all(mount.join(path)).unwrap();
             }
             std::os::unix::fs::symlink(&mount, mount.join("around")).unwrap();
-            let all = [GroupKind::Container, GroupKind::Pod, GroupKind::User];
+            let all = [GroupKind::Container, GroupKind::Pod];
             let FoundGroups { groups: found, is_whole } = find_groups(&roots, &all);
             assert!(is_whole);
             let kinds: Vec<GroupKind> = found.iter().map(|group| group.kind).collect();
             assert_eq!(kinds, all, "{hierarchy:?}: {found:?}");
             assert_eq!(found[0].path, Path::new(&format!("{pod}/{ID}")), "the outermost");
-            assert_eq!(find_groups(&roots, &[GroupKind::User]).groups.len(), 1);
+            assert_eq!(find_groups(&roots, &[GroupKind::Pod]).groups.len(), 1);
             assert_eq!(group_name(&roots, &found[1].path), None);
             write(&mount.join(&pod).join("cgroup.procs"), "");
             write(&mount.join(&pod).join(ID).join("cgroup.procs"), "77\n");
@@ -353,8 +322,8 @@ mod tests {
             fs::create_dir_all(mount.join(format!("user.slice/user-1000.slice/app.slice/{number}"))).unwrap();
         }
         fs::create_dir_all(mount.join(format!("system.slice/docker-{ID}.scope"))).unwrap();
-        let found = find_groups(&roots, &[GroupKind::Container, GroupKind::User]);
-        assert!(found.is_whole && found.groups.len() == 2, "{found:?}");
+        let found = find_groups(&roots, &[GroupKind::Container]);
+        assert!(found.is_whole && found.groups.len() == 1, "{found:?}");
         for number in 0..MOST_FOLDERS {
             fs::create_dir_all(mount.join(format!("kubepods/pod{number:032x}"))).unwrap();
         }

@@ -1,19 +1,22 @@
-//! [`JobUsage`] measures how much of the CPUs each of several jobs used: a process with its descendants, or a control group.
+//! [`JobUsage`] measures how much of the CPUs each of several jobs used: a process with its descendants, a control group, or what else
+//! a user runs.
 //!
 //! A control group is a set of processes for which the kernel keeps counters. A look is one reading of the machine's CPU time,
-//! and of the process table where a job is a tree of processes. Jobs may be within others, such as a training within a batch
+//! and of the process table where a job is a tree of processes or a user. Jobs may be within others, such as a training within a batch
 //! job: time of the inner one is not that of the outer one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{self, GroupClock};
+use super::followed::{Followed, JobClock, is_below};
 use super::stat::{self, HostTicks, ProcessKey, ProcessStat};
 use super::table::ProcessTable;
 use super::tree::ProcessTree;
+use super::user_times::UserTimes;
 use super::users;
 use crate::{Roots, sysfs};
 
@@ -26,6 +29,8 @@ pub enum JobProcesses {
     /// The processes of a control group and of the groups within it, by its path below the mount point, without a first
     /// slash.
     Group(PathBuf),
+    /// The processes that run as a user and are of no other job.
+    User(u32),
 }
 
 /// What is known of a process without its help.
@@ -66,9 +71,6 @@ pub struct JobTimes {
     pub jobs: BTreeMap<u64, u64>,
 }
 
-/// Looks at which a group cannot be read, after which it is gone: some seconds, in which a scheduler may make it again.
-const GONE_LOOKS: u32 = 5;
-
 /// Follows jobs, each by a number that the caller gives.
 #[derive(Debug)]
 pub struct JobUsage {
@@ -78,31 +80,10 @@ pub struct JobUsage {
     table: ProcessTable,
     jobs: BTreeMap<u64, Followed>,
     host: Option<HostTicks>,
+    /// CPU time by user; `None`: no user is followed.
+    users: Option<UserTimes>,
     /// Whether process ids are the machine's own, as drivers list them.
     first_namespace: bool,
-}
-
-#[derive(Debug)]
-struct Followed {
-    clock: JobClock,
-    /// The control groups of its first process, where it is a tree.
-    groups: Vec<String>,
-    /// CPU time at the last look.
-    last_ns: u64,
-    /// The jobs that contain it.
-    outers: Vec<u64>,
-}
-
-#[derive(Debug)]
-enum JobClock {
-    Tree(ProcessTree),
-    /// The clock is found when the group is made.
-    Group {
-        path: PathBuf,
-        clock: Option<GroupClock>,
-        /// Looks since it could be read last; `None`: it is not there yet.
-        missed: Option<u32>,
-    },
 }
 
 impl JobUsage {
@@ -115,6 +96,7 @@ impl JobUsage {
             table: ProcessTable::new(&roots.procfs),
             jobs: BTreeMap::new(),
             host: None,
+            users: None,
             first_namespace: users::is_first_namespace(&roots.procfs),
         }
     }
@@ -145,6 +127,10 @@ impl JobUsage {
                 let missed = clock.as_ref().map(|_| 0);
                 (JobClock::Group { path, clock, missed }, Vec::new())
             }
+            JobProcesses::User(uid) => {
+                self.watch_users();
+                (JobClock::User { uid, missed: 0 }, Vec::new())
+            }
         };
         self.jobs.insert(job, Followed { clock, groups, last_ns: 0, outers: Vec::new() });
         let processes = self.processes(started);
@@ -165,6 +151,22 @@ impl JobUsage {
         if let Some(JobClock::Group { missed, .. }) = self.jobs.get_mut(&job).map(|followed| &mut followed.clock) {
             missed.get_or_insert(0);
         }
+    }
+
+    /// Counts the CPU time of users from now on, if it is not counted yet.
+    pub fn watch_users(&mut self) {
+        if self.users.is_none() {
+            // The times of strangers are old ones.
+            self.table.forget();
+            let processes = self.table.read(None);
+            self.users = Some(UserTimes::new(&self.roots.procfs, &processes));
+        }
+    }
+
+    /// Returns the users that had processes at the last look, without root; none before [`Self::watch_users`].
+    #[must_use]
+    pub fn users(&self) -> BTreeSet<u32> {
+        self.users.as_ref().map(UserTimes::users).unwrap_or_default()
     }
 
     /// Follows a job no longer.
@@ -219,6 +221,7 @@ impl JobUsage {
             whole.insert(*job, total_ns.checked_sub(before_ns).unwrap_or(total_ns));
         }
         self.remember(&processes);
+        let of_users = self.of_users(&processes);
         self.nest_moved();
         for (job, elsewhere_ns) in self.elsewhere() {
             whole.entry(job).and_modify(|ns| *ns = ns.saturating_sub(elsewhere_ns));
@@ -233,9 +236,26 @@ impl JobUsage {
                 *outer_ns = outer_ns.saturating_sub(*inner_ns);
             }
         }
+        jobs.extend(of_users);
         let since = self.host.replace(host).map(|before| host.since(before))?;
         let ns = |ticks: u64| ticks.saturating_mul(self.tick_ns);
         Some(JobTimes { busy_ns: ns(since.busy.saturating_add(since.stolen)), idle_ns: ns(since.idle), jobs })
+    }
+
+    /// Returns the CPU time of each followed user since the last look.
+    fn of_users(&mut self, processes: &[ProcessStat]) -> BTreeMap<u64, u64> {
+        let Some(mut users) = self.users.take() else { return BTreeMap::new() };
+        let ticks = users.observe(processes, |pid| self.owner_by_jobs(pid).is_some());
+        let present = users.users();
+        self.users = Some(users);
+        let mut of_users = BTreeMap::new();
+        for (job, followed) in &mut self.jobs {
+            if let JobClock::User { uid, missed } = &mut followed.clock {
+                *missed = if present.contains(uid) { 0 } else { missed.saturating_add(1) };
+                of_users.insert(*job, ticks.get(uid).copied().unwrap_or(0).saturating_mul(self.tick_ns));
+            }
+        }
+        of_users
     }
 
     /// Nests the trees again whose first process was moved to another control group.
@@ -294,18 +314,30 @@ impl JobUsage {
     pub fn pids(&self) -> Vec<u32> {
         let trees = self.jobs.values().filter_map(|followed| match &followed.clock {
             JobClock::Tree(tree) => Some(tree.pids()),
-            JobClock::Group { .. } => None,
+            JobClock::Group { .. } | JobClock::User { .. } => None,
         });
         trees.flatten().collect()
     }
 
-    /// Returns the innermost job to which a process belonged at the last look.
+    /// Returns the innermost job to which a process belonged at the last look; of one that is of no other job, that of its user.
     #[must_use]
     pub fn owner(&self, pid: u32) -> Option<u64> {
-        let groups = cgroup::paths(&self.roots, pid);
+        let of_user = || {
+            let user = self.users.as_ref()?.user_of(pid)?;
+            let is_of = |followed: &Followed| matches!(followed.clock, JobClock::User { uid, .. } if uid == user);
+            self.jobs.iter().find(|(_, followed)| is_of(followed)).map(|(job, _)| *job)
+        };
+        self.owner_by_jobs(pid).or_else(of_user)
+    }
+
+    /// Returns the innermost tree or group to which a process belonged at the last look.
+    fn owner_by_jobs(&self, pid: u32) -> Option<u64> {
+        let has_groups = self.jobs.values().any(|followed| matches!(followed.clock, JobClock::Group { .. }));
+        let groups = if has_groups { cgroup::paths(&self.roots, pid) } else { Vec::new() };
         let owns = |followed: &Followed| match &followed.clock {
             JobClock::Tree(tree) => tree.has(pid),
             JobClock::Group { path, .. } => is_below(&groups, path),
+            JobClock::User { .. } => false,
         };
         self.innermost(self.jobs.iter().filter(|(_, followed)| owns(followed)).map(|(job, _)| *job))
     }
@@ -317,13 +349,10 @@ impl JobUsage {
         !self.first_namespace && pids.iter().any(|pid| !self.roots.procfs.join(pid.to_string()).exists())
     }
 
-    /// Whether a job was a tree of processes all of which have ended, or a group that has not been there for some looks.
+    /// Whether a job was a tree of processes all of which have ended, or a group or user that has not been there for some looks.
     #[must_use]
     pub fn is_gone(&self, job: u64) -> bool {
-        self.jobs.get(&job).is_some_and(|followed| match &followed.clock {
-            JobClock::Tree(tree) => tree.is_gone(),
-            JobClock::Group { missed, .. } => missed.is_some_and(|looks| looks >= GONE_LOOKS),
-        })
+        self.jobs.get(&job).is_some_and(Followed::is_gone)
     }
 
     /// Whether the job `outer` contains the processes of `inner`.
@@ -334,6 +363,8 @@ impl JobUsage {
             (JobClock::Group { path, .. }, JobClock::Tree(_)) => is_below(&inner.groups, path),
             (JobClock::Group { path, .. }, JobClock::Group { path: of, .. }) => of.starts_with(path),
             (JobClock::Tree(_), JobClock::Group { .. }) => false,
+            // A user's time is without that of jobs already; whose user a job is, its caller knows.
+            (JobClock::User { .. }, _) | (_, JobClock::User { .. }) => false,
         }
     }
 
@@ -343,56 +374,23 @@ impl JobUsage {
         stat::started_since_boot(&text)
     }
 
-    /// Reads the process table, if any job is a tree.
+    /// Reads the process table, if any job is a tree or a user.
     fn processes(&mut self, started: Option<u64>) -> Vec<ProcessStat> {
         let has_trees = self.jobs.values().any(|followed| matches!(followed.clock, JobClock::Tree(_)));
-        if has_trees { self.table.read(started) } else { Vec::new() }
+        if has_trees || self.users.is_some() { self.table.read(started) } else { Vec::new() }
     }
 
-    /// Takes note which processes belong to no tree, so that they are not read again.
+    /// Takes note which processes belong to no tree, so that they are not read again. Every process is of a user.
     fn remember(&mut self, processes: &[ProcessStat]) {
+        if self.users.is_some() {
+            return;
+        }
         let jobs = &self.jobs;
         let belongs = |key: &ProcessKey| {
             jobs.values().any(|followed| matches!(&followed.clock, JobClock::Tree(tree) if tree.belongs(key)))
         };
         self.table.remember(processes, belongs);
     }
-}
-
-impl Followed {
-    fn observe(&mut self, processes: &[ProcessStat], roots: &Roots) {
-        match &mut self.clock {
-            JobClock::Tree(tree) => tree.observe(processes),
-            JobClock::Group { path, clock, missed } => {
-                if clock.as_ref().is_none_or(|clock| clock.nanoseconds().is_none()) {
-                    // It may be made again, also in another hierarchy.
-                    let found = GroupClock::at(roots, path);
-                    *missed = if found.is_some() { Some(0) } else { missed.map(|looks| looks.saturating_add(1)) };
-                    *clock = found.or(clock.take());
-                } else {
-                    *missed = Some(0);
-                }
-            }
-        }
-    }
-
-    /// Whether its processes have been found.
-    fn is_seen(&self) -> bool {
-        !matches!(&self.clock, JobClock::Group { clock: None, .. })
-    }
-
-    /// Returns the CPU time so far. A group that is gone used no more than it had when last read.
-    fn total_ns(&self, tick_ns: u64) -> u64 {
-        match &self.clock {
-            JobClock::Tree(tree) => tree.total().saturating_mul(tick_ns),
-            JobClock::Group { clock, .. } => clock.as_ref().and_then(GroupClock::nanoseconds).unwrap_or(self.last_ns),
-        }
-    }
-}
-
-/// Whether one of these groups is the group `path` or below it.
-fn is_below(groups: &[String], path: &Path) -> bool {
-    groups.iter().any(|group| Path::new(group).starts_with(path))
 }
 
 #[cfg(test)]

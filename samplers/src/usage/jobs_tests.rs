@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::super::followed::GONE_LOOKS;
 use super::*;
 
 /// Writes files below a folder, and the folders in which they lie.
@@ -168,4 +169,52 @@ fn time_of_a_tree_in_a_group_that_is_followed_is_counted_once() {
     let times = usage.look().unwrap();
     assert_eq!(times.jobs.values().sum::<u64>(), 30 * tick_ns, "{:?}", times.jobs);
     assert_eq!(usage.parents(), BTreeMap::from([(1, 2)]));
+}
+
+#[test]
+fn user_has_the_time_of_processes_that_are_of_no_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    // Root's 1; 10 and its child 20 of user 1000, 30 of user 1001, 40 of user 1000 in a container.
+    let uids = [(1, 0, 0), (10, 1, 1000), (20, 10, 1000), (30, 1, 1001), (40, 1, 1000)];
+    let used = |ticks: u64| {
+        for (pid, parent, _) in uids {
+            process(root, pid, parent, ticks);
+        }
+    };
+    for (pid, _, uid) in uids {
+        write(root, &format!("proc/{pid}/status"), &format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}\n"));
+        write(root, &format!("proc/{pid}/cgroup"), if pid == 40 { "0::/machine.slice/box\n" } else { "0::/x\n" });
+    }
+    let group = |usec: u64| write(root, "sys/fs/cgroup/machine.slice/box/cpu.stat", &format!("usage_usec {usec}\n"));
+    used(100);
+    group(0);
+    host(root, 1_000, 1_000);
+    let mut usage = JobUsage::new(&roots(root));
+    assert!(usage.users().is_empty(), "before users are watched");
+    usage.follow(1, JobProcesses::User(1000));
+    assert_eq!(usage.users(), BTreeSet::from([1000, 1001]));
+    usage.follow(2, JobProcesses::User(1001));
+    usage.look();
+    let tick_ns = usage.tick_ns;
+    used(110);
+    host(root, 1_060, 1_000);
+    assert_eq!(usage.look().unwrap().jobs, BTreeMap::from([(1, 30 * tick_ns), (2, 10 * tick_ns)]));
+    // A job of process 20 and a container: their time is not the user's own.
+    usage.follow(3, JobProcesses::Tree(20));
+    usage.follow(4, JobProcesses::Group("machine.slice/box".into()));
+    used(130);
+    group(20 * tick_ns / 1_000);
+    host(root, 1_160, 1_000);
+    let ticks = |ticks: u64| ticks * tick_ns;
+    let expected = BTreeMap::from([(1, ticks(20)), (2, ticks(20)), (3, ticks(20)), (4, ticks(20))]);
+    assert_eq!(usage.look().unwrap().jobs, expected);
+    assert_eq!([1, 10, 20, 30, 40].map(|pid| usage.owner(pid)), [None, Some(1), Some(3), Some(2), Some(4)]);
+    fs::remove_dir_all(root.join("proc/30")).unwrap();
+    for look in 0..=GONE_LOOKS {
+        assert_eq!(usage.is_gone(2), look >= GONE_LOOKS);
+        write(root, "proc/stat", &format!("cpu  {} 0 0 1000 0 0 0 0 0 0\nprocesses {}\n", 2_000 + look, 6 + look));
+        usage.look();
+    }
+    assert!(!usage.is_gone(1));
 }

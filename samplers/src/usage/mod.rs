@@ -7,12 +7,14 @@
 
 mod cgroup;
 mod environ;
+mod followed;
 mod groups;
 mod jobs;
 mod slurm;
 mod stat;
 mod table;
 mod tree;
+mod user_times;
 mod users;
 mod wait;
 
