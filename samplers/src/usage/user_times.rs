@@ -2,7 +2,7 @@
 //!
 //! A process is its user's by the real user of `/proc/PID/status`, as proc_pid_status(5) has it. Root is no user: its processes are the
 //! machine's. Time of a process that came and went between two looks is found in the waited-for children of its nearest ancestor
-//! that lives, and is the time of that ancestor's user. What cannot be there (a parent that does not wait) is nobody's.
+//! that lives, and is the time of that ancestor's user. What cannot be there (a parent that does not wait) counts for no user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
