@@ -114,7 +114,7 @@ pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
         resolution,
         sequence: seconds,
         at_ns,
-        wall_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds * SECOND_NS).unwrap(),
+        wall_ns: 1_700_000_000_000_000_000 + i64::try_from(seconds * SECOND_NS).unwrap_or(i64::MAX),
         began_ns: 1_000_000_000_000,
         sampled_ns: Some(at_ns),
         devices,
