@@ -23,6 +23,7 @@ mod runs;
 mod serve;
 #[cfg(feature = "serve")]
 mod top;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -50,6 +51,7 @@ pub(crate) use runs::{ChangeRuns, ListFormat, PruneArgs, RunsArgs, ShowArgs};
 pub(crate) use serve::{ServeArgs, ServeFlags};
 #[cfg(feature = "serve")]
 pub(crate) use top::TopArgs;
+pub(crate) use verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -154,6 +156,8 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Compare a run's emissions with a limit, for scripts
     CheckBudget(CheckBudgetArgs),
+    /// Check that stored runs were not changed, and seal them
+    Verify(VerifyArgs),
     /// Show the carbon intensity of electricity in a grid zone
     Grid(GridArgs),
     /// Find the lowest-carbon time, place and worker count for a job

@@ -39,6 +39,7 @@ mod sink;
 mod summary;
 #[cfg(feature = "serve")]
 mod top;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Export(export) => export::export(export),
         Command::CheckBudget(budget) => check_budget::check_budget(budget),
         Command::Grid(grid) => grid::grid(grid),
+        Command::Verify(verify) => verify::verify(verify),
         Command::Plan(plan) => plan::plan(plan),
         Command::Optimize(optimize) => optimize::optimize(optimize),
         Command::Config(config) => config::config(config),

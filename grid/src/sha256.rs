@@ -17,6 +17,14 @@ impl Sha256 {
         Self::from(&digest(&SHA256, bytes))
     }
 
+    /// Returns the hash of the bytes of all `parts`, one after the other.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = Context::new(&SHA256);
+        parts.iter().for_each(|part| context.update(part));
+        Self::from(&context.finish())
+    }
+
     /// Returns the hash of everything that `input` returns.
     ///
     /// # Errors
@@ -38,6 +46,12 @@ impl Sha256 {
     #[must_use]
     pub fn bytes(&self) -> [u8; 32] {
         self.0
+    }
+
+    /// Returns the hash that has these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     fn from(digest: &Digest) -> Self {
@@ -83,6 +97,7 @@ mod tests {
         assert_eq!(of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let read = Sha256::of_reader(&b"abc"[..]).unwrap();
         assert_eq!(read, Sha256::of(b"abc"));
+        assert_eq!(read, Sha256::of_parts(&[b"a", b"", b"bc"]));
         assert_eq!(of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 

@@ -5,6 +5,7 @@ mod compare;
 mod condensed;
 mod esg;
 mod failed;
+mod figures;
 mod footprint;
 mod increase_check;
 mod layers;
@@ -22,6 +23,7 @@ pub use compare::{
 pub use condensed::condensed;
 pub(crate) use esg::{SiteKey, SiteMonth, by_site};
 pub(crate) use failed::{has_failed, wasted_uj};
+pub use figures::{FigureCheck, FigureDifference, check_closing, check_figures};
 pub(crate) use footprint::is_measured;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 pub use increase_check::{IncreaseCheck, IncreaseVerdict, RunEnergy, check_increase};

@@ -28,6 +28,7 @@ pub use analysis::{
     has_one_energy, in_scope, increase, merge, merge_owned, merge_without, read_hf_footprint, read_summaries,
     read_summary_group,
 };
+pub use analysis::{FigureCheck, FigureDifference, check_closing, check_figures};
 pub use error::Error;
 pub use history::{
     Candidates, ExpiredRuns, ListedRuns, PredictedAmount, Prediction, RunEnd, RunFilter, RunList, RunTotals, StoredRun,
@@ -55,12 +56,15 @@ pub use render::{
 };
 pub use store::{
     BLOCK_TICKS, CalibratedLoad, CalibratedPart, Calibration, CounterResult, CounterTest, Disk, GaugeReading,
-    HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS, LineFault, LogContents, LogEncoder, LogMeta, LogStatus,
-    LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS, MachineState, NumberFault, Output, Pace,
-    PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_output, check_output_folder,
-    log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder, read_log, read_report, read_run,
-    read_spans, read_summary, records_at, unclosed_ending, visit_readings, write_file,
+    HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS, LineFault, LogCheck, LogContents, LogEncoder, LogFinding,
+    LogMark, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS, MachineState,
+    NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_log,
+    check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder,
+    read_log, read_report, read_run, read_spans, read_summary, records_at, unclosed_ending, visit_readings, write_file,
 };
+
+#[cfg(feature = "seal")]
+pub use store::{SealCheck, SealError, SealKey, SealPublicKey, check_seal, seal_path, write_seal};
 
 pub mod document {
     //! The document of an HTML page: the eco2 style sheet, the content security policy, and data that cannot end its element.

@@ -8,7 +8,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Measure", &["run", "demo", "doctor"]),
     ("Look", &["runs", "show", "top", "compare", "report", "merge"]),
     ("Act", &["plan", "optimize", "check-budget"]),
-    ("Data", &["grid", "replay", "export"]),
+    ("Data", &["grid", "replay", "export", "verify"]),
     ("Serve", &["serve", "job"]),
     ("Set up", &["config", "completions", "help"]),
 ];

@@ -199,7 +199,8 @@ pub fn merge_read(records: Records) -> Result<Report, Error> {
     Ok(eco2_report::merge_owned(reports, &left_out)?)
 }
 
-fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {
+/// Computes a report from the readings in a log; it is provisional.
+pub(crate) fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {
     let readings = log.history;
     let begin_ns = log.meta.as_ref().map_or(0, |meta| meta.begin_ns);
     let end_ns = readings.iter().map(|(_, reading)| reading.after_ns).max().unwrap_or(begin_ns);

@@ -31,8 +31,11 @@
 //! is always a frame of version 1: an eco2 that knows only version 1 then reports the newer schema, not an empty log.
 //! A reader skips and counts the kinds and versions that it does not know.
 //!
-//! **Chain.** The chain slot is reserved for the SHA-256 of the preceding frame. This version writes zeros, which mean "not
-//! computed", and readers ignore the slot. Meta needs no slot, because it has no preceding frame.
+//! **Chain.** The slot of a frame has the SHA-256 of the frame and of the slot before it (chain.rs has the bytes), so that
+//! `eco2 verify` finds a frame that was changed, removed, moved or inserted. The slot of the Summary is the head of the chain.
+//! The thread that writes the file computes it. Logs of version 1 have no slots, and those of eco2 0.1 have zeros: they are read,
+//! and are *not chained*. Readers of runs ignore the slots. eco2 never appends to a log that exists: a run that starts again
+//! writes another.
 //!
 //! **Losses.** If the process is killed, the blocks in memory are lost: at most [`FLUSH_NS`] of readings. A power cut
 //! loses up to [`FLUSH_NS`] plus [`Pace::sync_every`]. A frame that is cut off or damaged is dropped, and its bytes are
@@ -47,6 +50,8 @@
 mod backlog;
 mod bits;
 mod block;
+mod chain;
+mod check;
 mod column;
 mod contents;
 mod disk;
@@ -60,6 +65,7 @@ mod writer;
 
 use eco2_core::Gauge;
 
+pub use check::{LogCheck, LogFinding, LogMark, check_log};
 pub use contents::LogContents;
 pub use disk::Disk;
 pub use encoder::LogEncoder;

@@ -15,7 +15,10 @@ use eco2_report::{
     read_log, read_run,
 };
 
+mod check;
 mod hostile;
+#[cfg(feature = "seal")]
+mod seal;
 mod stored;
 mod volume;
 

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::chain::Chain;
 use super::disk::Disk;
 use super::frame::{self, FrameKind};
 
@@ -14,6 +15,7 @@ use super::frame::{self, FrameKind};
 #[derive(Debug)]
 pub(super) struct Backlog<D> {
     disk: D,
+    chain: Chain,
     queue: VecDeque<(FrameKind, Vec<u8>)>,
     /// Bytes of the first frame that are on the disk already.
     first_written: usize,
@@ -32,6 +34,7 @@ impl<D: Disk> Backlog<D> {
     pub(super) fn new(disk: D, max_bytes: usize) -> Self {
         Self {
             disk,
+            chain: Chain::default(),
             queue: VecDeque::new(),
             first_written: 0,
             bytes: 0,
@@ -86,13 +89,19 @@ impl<D: Disk> Backlog<D> {
         true
     }
 
-    /// Appends the waiting frames until the queue is empty or the disk returns an error.
+    /// Appends the waiting frames, each linked to the one before it in the file, until the queue is empty or the disk returns
+    /// an error.
     pub(super) fn write_waiting(&mut self) -> io::Result<()> {
-        while let Some((_, frame)) = self.queue.front() {
+        while let Some((_, frame)) = self.queue.front_mut() {
+            if self.first_written == 0 {
+                // Not earlier: a frame that waits can be dropped.
+                self.chain.link(frame);
+            }
             let unwritten = frame.get(self.first_written..).unwrap_or_default();
             if unwritten.is_empty() {
                 self.bytes -= frame.len();
                 self.first_written = 0;
+                self.chain.advance();
                 self.queue.pop_front();
                 continue;
             }
@@ -180,6 +189,18 @@ mod tests {
         kinds.into_iter().map(|kind| frame_with(kind, &[kind as u8; 20])).collect()
     }
 
+    /// The workload as it is on a disk that writes all of it.
+    fn linked_workload() -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut chain = Chain::default();
+        for mut frame in workload() {
+            chain.link(&mut frame);
+            chain.advance();
+            all.extend(frame);
+        }
+        all
+    }
+
     /// Writes the workload and returns whether any call failed.
     fn run(backlog: &mut Backlog<Scripted>) -> bool {
         let mut failed = false;
@@ -205,7 +226,7 @@ mod tests {
                 let failed = run(&mut backlog);
                 backlog.write_waiting().unwrap();
                 backlog.sync().unwrap();
-                assert_eq!(*content.lock().unwrap(), workload().concat(), "call {nth}");
+                assert_eq!(*content.lock().unwrap(), linked_workload(), "call {nth}");
                 assert_eq!((backlog.lost(), backlog.waiting()), (0, 0));
                 if !failed {
                     break;
@@ -218,7 +239,7 @@ mod tests {
 
     #[test]
     fn f28_a_disk_that_stays_full_leaves_whole_frames_and_the_lost_bytes() {
-        let all = workload().concat();
+        let all = linked_workload();
         for nth in 1..40 {
             let disk = Scripted { fail: nth..u32::MAX, errno: 28, ..Scripted::default() };
             let content = Arc::clone(&disk.content);

@@ -1,4 +1,4 @@
-//! The frames of a run log: a head with length and checksum, an optional chain slot (32 reserved bytes), and a payload.
+//! The frames of a run log: a head with length and checksum, an optional chain slot (a SHA-256, see chain.rs), and a payload.
 //! store/log.rs describes the format.
 
 /// Largest payload of any frame, bytes.
@@ -12,7 +12,7 @@ pub(super) const HEAD_BYTES: usize = 16;
 const BARE: u8 = 1;
 /// Version of frames that have a chain slot between head and payload.
 const CHAINED: u8 = 2;
-/// Bytes of a chain slot, which has room for a SHA-256.
+/// Bytes of a chain slot, a SHA-256.
 pub(super) const CHAIN_BYTES: usize = 32;
 
 /// The kind of a frame's payload, with its code in the head.
@@ -51,7 +51,7 @@ impl FrameKind {
     }
 }
 
-/// Starts a frame at the end of `out`, with a chain slot of zeros, and returns the frame's position in `out`. The caller
+/// Starts a frame at the end of `out`, with a chain slot of zeros that [`set_slot`] fills later, and returns the frame's position in `out`. The caller
 /// appends the payload; [`finish_frame`] completes the frame.
 pub(super) fn start_frame(kind: FrameKind, out: &mut Vec<u8>) -> usize {
     let start = out.len();
@@ -75,11 +75,30 @@ pub(super) fn finish_frame(start: usize, out: &mut Vec<u8>) -> bool {
         return false;
     }
     out[start + 8..start + 12].copy_from_slice(&(length as u32).to_le_bytes());
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&out[start + 4..start + 12]);
-    crc.update(&out[start + HEAD_BYTES..]);
-    out[start + 12..start + 16].copy_from_slice(&crc.finalize().to_le_bytes());
+    set_checksum(&mut out[start..]);
     true
+}
+
+/// Writes the checksum of a frame.
+fn set_checksum(frame: &mut [u8]) {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&frame[4..12]);
+    crc.update(&frame[HEAD_BYTES..]);
+    frame[12..HEAD_BYTES].copy_from_slice(&crc.finalize().to_le_bytes());
+}
+
+/// Writes the chain slot of a frame that [`finish_frame`] completed, and its new checksum. A frame without a slot stays as it
+/// is.
+pub(super) fn set_slot(frame: &mut [u8], slot: &[u8; CHAIN_BYTES]) {
+    if slot_bytes(frame[5]) == CHAIN_BYTES {
+        frame[HEAD_BYTES..HEAD_BYTES + CHAIN_BYTES].copy_from_slice(slot);
+        set_checksum(frame);
+    }
+}
+
+/// Returns the bytes of a frame that its link in the chain covers: kind, version, zeros and length; and the payload.
+pub(super) fn linked_parts(frame: &[u8]) -> (&[u8], &[u8]) {
+    (&frame[4..12], &frame[HEAD_BYTES + slot_bytes(frame[5])..])
 }
 
 /// Returns the size of the chain slot in frames of a version: 32 bytes or 0.
@@ -96,8 +115,8 @@ pub(super) struct Head {
     pub(super) length: usize,
     /// Checksum of everything but the magic and itself.
     pub(super) crc: u32,
-    /// The bytes of the head that the checksum covers: kind, version, zeros and length.
-    checked_bytes: [u8; 8],
+    /// The bytes of the head that checksum and chain cover: kind, version, zeros and length.
+    pub(super) checked_bytes: [u8; 8],
 }
 
 impl Head {

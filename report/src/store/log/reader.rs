@@ -212,7 +212,7 @@ fn report_at<R: Read + Seek>(scanner: &mut Scanner<R>, found: &FoundFrame, path:
 }
 
 /// Returns the error for a file of `bytes` bytes in which no frame was found.
-fn no_frame_error(path: &Path, bytes: u64) -> Error {
+pub(super) fn no_frame_error(path: &Path, bytes: u64) -> Error {
     let found = format!("{bytes} bytes without a whole frame");
     let remedy = "check that this file is a run log (*.eco2log), or that the run got beyond its start";
     Error::NotOurs { path: path.to_owned(), what: "run log", found, remedy }

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
 
-use super::frame::{FrameKind, HEAD_BYTES, Head, MAGIC};
+use super::frame::{CHAIN_BYTES, FrameKind, HEAD_BYTES, Head, MAGIC};
 
 /// Bytes per read.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -13,8 +13,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// a hostile file could cause a re-read of the rest at each of its bytes.
 const MAX_WASTED_BYTES: u64 = 256 << 20;
 
-/// A whole frame: its kind, and the position of its payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A whole frame: its kind, the position of its payload, and what its link in the chain needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct FoundFrame {
     /// The kind; `None` for a frame of a later version or an unknown kind.
     pub(super) kind: Option<FrameKind>,
@@ -22,6 +22,22 @@ pub(super) struct FoundFrame {
     pub(super) offset: u64,
     /// Bytes of the payload.
     pub(super) length: usize,
+    /// Kind, version, zeros and length, as the head has them.
+    pub(super) head_bytes: [u8; 8],
+    /// The chain slot; `None` in a frame of version 1.
+    pub(super) slot: Option<[u8; CHAIN_BYTES]>,
+}
+
+impl FoundFrame {
+    /// Position of the first byte of the frame.
+    pub(super) fn start(&self) -> u64 {
+        self.offset - (HEAD_BYTES + self.slot.map_or(0, |slot| slot.len())) as u64
+    }
+
+    /// Position after the last byte of the frame.
+    pub(super) fn end(&self) -> u64 {
+        self.offset + self.length as u64
+    }
 }
 
 /// Returns whole frames in order, and counts the bytes between and after them as torn.
@@ -66,17 +82,32 @@ impl<R: Read + Seek> Scanner<R> {
         wanted: impl Fn(FrameKind) -> bool,
         payload: &mut Vec<u8>,
     ) -> io::Result<Option<FoundFrame>> {
+        self.next_where(|head| head.kind().is_some_and(&wanted), payload)
+    }
+
+    /// Returns the next whole frame of any kind, also an unknown one, with its payload; `None` at the end.
+    pub(super) fn next_of_any_kind(&mut self, payload: &mut Vec<u8>) -> io::Result<Option<FoundFrame>> {
+        self.next_where(|_| true, payload)
+    }
+
+    fn next_where(
+        &mut self,
+        is_wanted: impl Fn(&Head) -> bool,
+        payload: &mut Vec<u8>,
+    ) -> io::Result<Option<FoundFrame>> {
         while self.position < self.end {
             let start = self.position;
             if let Some(head) = self.read_head()? {
-                let is_wanted = head.kind().is_some_and(&wanted);
-                if self.read_body(&head, is_wanted, payload)? {
-                    let slot = head.slot_bytes();
-                    let offset = start + (HEAD_BYTES + slot) as u64;
+                let is_wanted = is_wanted(&head);
+                let mut slot = [0; CHAIN_BYTES];
+                if self.read_body(&head, is_wanted, &mut slot, payload)? {
+                    let slot_bytes = head.slot_bytes();
                     return Ok(Some(FoundFrame {
                         kind: head.kind(),
-                        offset,
-                        length: head.length.saturating_sub(slot),
+                        offset: start + (HEAD_BYTES + slot_bytes) as u64,
+                        length: head.length.saturating_sub(slot_bytes),
+                        head_bytes: head.checked_bytes,
+                        slot: (slot_bytes > 0).then_some(slot),
                     }));
                 }
                 self.wasted_bytes += head.length as u64;
@@ -104,10 +135,18 @@ impl<R: Read + Seek> Scanner<R> {
         Ok(Head::parse(&bytes).filter(|head| head.length as u64 <= self.end - self.position))
     }
 
-    /// Reads a body, into `payload` if `keep`, and returns whether its checksum is correct.
-    fn read_body(&mut self, head: &Head, keep: bool, payload: &mut Vec<u8>) -> io::Result<bool> {
+    /// Reads a body, its chain slot into `slot` and its payload into `payload` if `keep`, and returns whether its checksum is
+    /// correct.
+    fn read_body(
+        &mut self,
+        head: &Head,
+        keep: bool,
+        slot: &mut [u8; CHAIN_BYTES],
+        payload: &mut Vec<u8>,
+    ) -> io::Result<bool> {
         payload.clear();
-        let (mut left, mut slot, mut checksum) = (head.length, head.slot_bytes(), head.checksum());
+        let (mut left, mut checksum) = (head.length, head.checksum());
+        let mut slot = slot.get_mut(..head.slot_bytes()).unwrap_or_default();
         while left > 0 {
             let chunk = self.input.fill_buf()?;
             let chunk = chunk.get(..left).unwrap_or(chunk);
@@ -115,12 +154,14 @@ impl<R: Read + Seek> Scanner<R> {
                 return Ok(false);
             }
             checksum.update(chunk);
-            let skipped = slot.min(chunk.len());
+            let (in_slot, in_payload) = chunk.split_at(slot.len().min(chunk.len()));
+            let (filled, unfilled) = slot.split_at_mut(in_slot.len());
+            filled.copy_from_slice(in_slot);
+            slot = unfilled;
             if keep {
-                payload.extend_from_slice(chunk.get(skipped..).unwrap_or_default());
+                payload.extend_from_slice(in_payload);
             }
             let taken = chunk.len();
-            slot -= skipped;
             left -= taken;
             self.input.consume(taken);
             self.position += taken as u64;

@@ -8,7 +8,7 @@ use eco2_core::Reading;
 use eco2_core::schema::State;
 use eco2_report::{Error, read_log, read_run, visit_readings};
 
-fn stored(name: &str) -> PathBuf {
+pub(super) fn stored(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/data/log-v1").join(name)
 }
 
