@@ -1,4 +1,4 @@
-//! Runs `eco2 verify`: checks stored runs that somebody may have changed, and seals them. A *record* is the log or the report
+//! Runs `eco2 verify`: checks whether stored runs were changed, and seals them. A *record* is the log or the report
 //! file of one process.
 
 use std::fs::File;

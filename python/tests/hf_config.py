@@ -218,10 +218,10 @@ class Environment(HfTest):
 
     def test_unknown_variables_are_noticed(self) -> None:
         with self.warnings() as heard:
-            CarbonConfig.from_env({"HF_ECO2AI_CONTRY": "DE", "HF_ECO2AI_AUDIT_KEY": "k", "OTHER": "x"})
+            CarbonConfig.from_env({"HF_ECO2AI_CONTRY": "DE", "HF_ECO2AI_MASTER_KEY": "k", "HF_ECO2AI_AUDIT_KEY": "k", "OTHER": "x"})
         self.assertEqual(len(heard), 2)
         self.assertIn("HF_ECO2AI_COUNTRY", heard[0])
-        self.assertIn("audit", heard[1])
+        self.assertIn("encrypted", heard[1])
 
     def test_a_file_lies_below_the_variables_and_keywords_above(self) -> None:
         Path("base.json").write_text('{"project_name": "file", "country": "FR", "region": "x"}', encoding="utf-8")

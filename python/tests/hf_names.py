@@ -16,7 +16,7 @@ import eco2
 from hf_rig import HfTest, printed
 
 import hf_eco2ai
-from hf_eco2ai.cli import DIRECT, LATER, main
+from hf_eco2ai.cli import main
 
 PACKAGE = Path(hf_eco2ai.__file__).parent
 DOCUMENTED = """Eco2AICallback CarbonBudgetCallback CarbonConfig CarbonMetrics CarbonReport CarbonSummary EnergyTracker
@@ -104,11 +104,6 @@ class Script(HfTest):
         self.assertIn("SYNTHETIC", done.stdout.upper())
         self.assertEqual(main([]), 2)
         self.assertEqual(main(["fly"]), 2)
-        self.assertEqual(set(DIRECT) & set(LATER), set())
-
-    def test_commands_that_are_not_built_fail_with_the_reason(self) -> None:
-        for name in LATER:
-            self.assertEqual(main([name, "--project", "x"]), 1)
 
     def test_config_validate_and_report(self) -> None:
         with printed() as out:

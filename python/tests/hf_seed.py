@@ -12,7 +12,7 @@ from typing import Any, List, Tuple
 from hf_rig import HfTest
 
 from hf_eco2ai import CarbonConfig, not_used
-from hf_eco2ai.environment import MORE
+from hf_eco2ai.environment import AUDIT_KEY, MORE
 from hf_eco2ai.history import RETENTION
 
 LISTED = Path(__file__).with_name("seed_names.tsv")
@@ -71,7 +71,7 @@ class Seed(HfTest):
     def test_options_and_variables_that_a_row_names_exist(self) -> None:
         import hf_eco2ai
 
-        known = {*CarbonConfig.names(), *MORE, *hf_eco2ai.__all__, "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", "PROMETHEUS_PUSHGATEWAY_URL", RETENTION, "Exporter",
+        known = {*CarbonConfig.names(), *MORE, *hf_eco2ai.__all__, "SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL", "PROMETHEUS_PUSHGATEWAY_URL", AUDIT_KEY, RETENTION, "Exporter",
                  "NotBuilt", "Source", "carbon_metrics", "carbon_reports"}
         # Methods are named in the row of their class.
         known |= {name for public in hf_eco2ai.__all__ for name in dir(getattr(hf_eco2ai, public)) if not name.startswith("_")}

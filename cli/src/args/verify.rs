@@ -10,8 +10,8 @@ RUN is the path of a run log, a JSON report or a folder of them, an ID or name o
 or `last~1`. Nothing is sent anywhere, and the file is not changed.
 
 A run log is checked frame by frame (each contains a hash of itself and of the frame before it), and
-its totals, grams and costs are computed again. Who can write the file can compute all hashes again
-too: only a seal (--seal, then --public-key) shows that nobody did.
+its totals, grams and costs are computed again. A program that can write the file can also compute
+all hashes again: only a seal (--seal, then --public-key) shows that none did.
 
 Exit codes: 0 sound, 1 broken (with --require-closed also a log without its closing record), 2 usage.
 
@@ -19,7 +19,7 @@ Examples:
   eco2 verify last
   eco2 verify --require-closed --json run.eco2log | jq .findings
   eco2 verify --keygen lab.key                 once; prints the public key
-  eco2 verify --seal last --key lab.key        writes a .seal file beside the log
+  eco2 verify --seal last --key lab.key        writes a .seal file next to the log
   eco2 verify --public-key \"$KEY\" run.eco2log";
 
 /// Flags of `eco2 verify`.
@@ -35,7 +35,7 @@ pub(crate) struct VerifyArgs {
     /// Check the seals with this public key, and fail if a log has no seal of that key
     #[arg(long, value_name = "KEY")]
     pub(crate) public_key: Option<String>,
-    /// Seal the logs: write a signed statement of their content beside each
+    /// Seal the logs: write a signed statement of their content next to each
     #[arg(long, requires = "key", conflicts_with = "public_key")]
     pub(crate) seal: bool,
     /// Private key for --seal, a file of --keygen

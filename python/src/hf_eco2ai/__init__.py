@@ -19,6 +19,7 @@ _NAMES = {
     "alerts": ("add_anomaly_callback", "get_anomaly_report"),
     "accelerate": ("AccelerateIntegration", "wrap_accelerator"),
     "analysis": ("CarbonComparison",),
+    "audit": ("AuditEventType", "TamperProofAuditLogger"),
     "batch": ("calculate_carbon_impact_batch", "get_carbon_impact"),
     "benchmark": ("BenchmarkResult", "benchmark_monitoring_overhead", "benchmark_training_efficiency"),
     "budget": ("CarbonBudgetCallback",),

@@ -17,11 +17,8 @@ from . import advise
 from .errors import CarbonTrackingError
 from .files import write_text
 
-DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
+DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run", "verify")
 """Commands of eco2, passed on unchanged."""
-
-LATER = ("verify",)
-"""Commands whose part is not built yet."""
 
 METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",
            "average_power_watts": "average_power_watts", "equivalent_km_driven": "equivalent_km_driven"}
@@ -43,8 +40,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return eco2.run_cli(["serve", *_listen(given[1:])]).returncode
         if name == "watch":
             return eco2.run_cli(["top", *given[1:]]).returncode
-        if name in LATER:
-            raise eco2.NotBuilt(f"hf-eco2ai {name}")
         parsed = parser().parse_args(given)
         code = parsed.command(parsed)
         sys.stdout.flush()
@@ -81,8 +76,7 @@ def _reader_left() -> int:
 def parser() -> argparse.ArgumentParser:
     """The commands that are not eco2's own."""
     top = argparse.ArgumentParser(prog="hf-eco2ai", description="Measure the energy use and emissions of machine-learning training.",
-                                  epilog=f"Also commands of eco2: {', '.join(DIRECT)}; exec is run, schedule is plan; serve [--host ADDR] [--port N] is eco2 serve. "
-                                         f"Not built yet: {', '.join(LATER)}.")
+                                  epilog=f"Also commands of eco2: {', '.join(DIRECT)}; exec is run, schedule is plan; serve [--host ADDR] [--port N] is eco2 serve.")
     top.add_argument("--version", action="version", version=f"hf-eco2ai {eco2.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, "validate", "check a configuration, and what can be measured here", _validate, {

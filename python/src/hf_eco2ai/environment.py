@@ -14,6 +14,9 @@ from .errors import ConfigurationError, warn_once
 PREFIX = "HF_ECO2AI_"
 """`HF_ECO2AI_<OPTION>` sets any option by its name in capitals."""
 
+AUDIT_KEY = "HF_ECO2AI_AUDIT_KEY"
+"""The key of the audit log (`TamperProofAuditLogger`), which is no option."""
+
 MORE = {
     "CARBON_COUNTRY": "country", "CARBON_REGION": "region", "CARBON_GRID_INTENSITY": "grid_carbon_intensity",
     "CARBON_LATITUDE": "latitude", "CARBON_LONGITUDE": "longitude", "CARBON_API_ENABLED": "use_real_time_carbon",
@@ -46,7 +49,7 @@ def read_options(environment: Mapping) -> Dict[str, Any]:
         if environment.get(variable):
             options[name] = environment[variable]
     for variable, value in environment.items():
-        if variable.startswith(PREFIX) and variable != _FILE and value:
+        if variable.startswith(PREFIX) and variable not in (_FILE, AUDIT_KEY) and value:
             name = variable[len(PREFIX):].lower()
             if name in names:
                 options[name] = value

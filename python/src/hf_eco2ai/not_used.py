@@ -19,7 +19,6 @@ class Unused(NamedTuple):
 
 ROWS: Tuple[Unused, ...] = (
     Unused("HF_ECO2AI_ENV", "measuring is the same in production and elsewhere", True),
-    Unused("HF_ECO2AI_AUDIT_KEY", "the audit log is not built yet", True),
     Unused("HF_ECO2AI_MASTER_KEY", "nothing is encrypted here", True),
     Unused("CPU_CORES SYSTEM_MONITORING_ENABLED MEMORY_MONITORING_ENABLED",
            "the library finds processors and memory itself; `CPU_MONITORING_ENABLED` switches them", True),

@@ -38,7 +38,7 @@ pub struct FigureCheck {
 }
 
 impl FigureCheck {
-    /// Compares a figure. `are_equal` says whether stored and computed value are the same.
+    /// Compares a figure. `are_equal`: whether stored and computed value are the same.
     pub fn compare<T: Display>(&mut self, field: &str, stored: T, computed: T, are_equal: bool) {
         self.compared += 1;
         if !are_equal && self.differences.len() < MAX_DIFFERENCES {

@@ -1,5 +1,5 @@
-//! The seal of a run log: a signed statement of its content in a file beside it, so that any later change is found, also by who
-//! can compute the chain again.
+//! The seal of a run log: a signed statement of its content in a file next to it, so that any later change is found, also if the
+//! chain was computed again.
 //!
 //! The file is a *signed note* of C2SP (<https://c2sp.org/signed-note>): a text, an empty line, and a line with the signature
 //! (Ed25519, RFC 8032) of the text. The text is what [`text_of`] writes, and is compared line by line with the log. *Marks* are
@@ -238,7 +238,7 @@ pub fn write_seal(log: &Path, check: &LogCheck, key: &SealKey) -> Result<PathBuf
     Ok(path)
 }
 
-/// What a seal says of a log.
+/// The result of [`check_seal`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SealCheck {
     /// Name of the key that signed it, as the seal states it.

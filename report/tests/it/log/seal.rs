@@ -65,7 +65,7 @@ impl Random {
     }
 }
 
-/// Links the frames of a log again, as somebody without the key can.
+/// Links the frames of a log again, as a program without the key can.
 fn linked_again(frames: Vec<Vec<u8>>) -> Vec<u8> {
     let cleared = frames.into_iter().map(|mut frame| {
         if frame[5] == 2 {

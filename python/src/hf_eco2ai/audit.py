@@ -1,0 +1,195 @@
+"""A log of what was done in a training or to its results, in which a later change is found (`TamperProofAuditLogger`).
+
+Each record is a line of JSON with the SHA-256 of itself and of the record before it, so that a record that is changed, removed, moved or
+inserted breaks the chain. Without a key, records at the end can be cut off unseen, and who can write the file can compute all hashes
+again. With a key (`key=`, or `HF_ECO2AI_AUDIT_KEY`) a file next to the log has the number of records and the last hash, authenticated by
+HMAC-SHA256: then both are found by who has the key. `eco2 verify` checks logs of runs, which have another format.
+"""
+
+from __future__ import annotations
+
+import enum
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Tuple, Union
+
+from .environment import AUDIT_KEY
+from .errors import ConfigurationError
+
+SCHEMA = "eco2.audit/1"
+START = "0" * 64
+"""The hash before the first record."""
+
+
+class AuditEventType(enum.Enum):
+    """What a record is about."""
+
+    TRAINING_STARTED = "training_started"
+    TRAINING_ENDED = "training_ended"
+    REPORT_CREATED = "report_created"
+    REPORT_EXPORTED = "report_exported"
+    CONFIGURATION_CHANGED = "configuration_changed"
+    BUDGET_CHANGED = "budget_changed"
+    DATA_ACCESSED = "data_accessed"
+    DATA_DELETED = "data_deleted"
+    OTHER = "other"
+
+
+class TamperProofAuditLogger:
+    """Appends events to an audit log, and finds changes in it.
+
+    Args:
+        path: the log; a new one gets mode 0600. Several processes may append to it.
+        key: secret of the seal, 16 bytes or more; by default `HF_ECO2AI_AUDIT_KEY`. Without one the log is not sealed.
+    """
+
+    def __init__(self, path: Union[str, os.PathLike] = "audit.jsonl", key: Union[str, bytes, None] = None) -> None:
+        self.path = os.fspath(path)
+        key = os.environ.get(AUDIT_KEY) or None if key is None else key
+        self._key = key.encode() if isinstance(key, str) else key
+        if self._key is not None and len(self._key) < 16:
+            raise ConfigurationError("the key of the audit log has fewer than 16 bytes: give a longer one, such as secrets.token_hex(32)")
+
+    @property
+    def seal_path(self) -> str:
+        """The file of the seal."""
+        return self.path + ".seal"
+
+    def log_event(self, event_type: Union[AuditEventType, str], user_id: str = "", action: str = "", resource: str = "",
+                  details: Optional[Mapping[str, Any]] = None, outcome: str = "success") -> str:
+        """Appends an event, which is on disk afterwards, and returns its hash.
+
+        Raises:
+            ConfigurationError: the type is unknown, or the details are not plain data.
+            OSError: the log cannot be written. Nothing is swallowed: an event that is not logged is an error.
+        """
+        try:
+            kind = AuditEventType(event_type)
+        except ValueError:
+            raise ConfigurationError(f"event type {event_type!r} is unknown: use AuditEventType.OTHER") from None
+        event = {"event_type": kind.value, "user_id": user_id, "action": action, "resource": resource, "details": dict(details or {}),
+                 "outcome": outcome, "time_ns": time.time_ns()}
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        with open(descriptor, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            records, previous, cut = self._end(file)
+            if records == 0:
+                event["log_id"] = secrets.token_hex(16)
+            if cut:
+                # A crash left a part of a line.
+                event["removed_bytes"] = cut
+            # As it is read back: keys of details are texts there.
+            record = json.loads(_text({"schema": SCHEMA, "number": records + 1, "previous": previous, **event}))
+            record["hash"] = _hash(record)
+            line = _text(record) + b"\n"
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+            self._seal(records + 1, record["hash"])
+        return record["hash"]
+
+    def verify_integrity(self) -> Dict[str, Any]:
+        """Checks the whole log. Returns `intact`, `events` (their number), `sealed` (whether a seal was checked) and `findings`: texts
+        with the number of the line. A log without events is not intact, because nothing shows that none were removed."""
+        findings: List[str] = []
+        records, last = 0, START
+        try:
+            with open(self.path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+                for number, line in enumerate(file, 1):
+                    last, found = _check(line, number, last)
+                    findings.extend(f"line {number}: {text}" for text in found)
+                    records = number
+                sealed = self._check_seal(records, last, findings)
+        except FileNotFoundError:
+            findings.append(f"{self.path} is not there")
+            sealed = False
+        if records == 0 and not findings:
+            findings.append("the log has no events")
+        return {"intact": not findings, "events": records, "sealed": sealed, "findings": findings}
+
+    def _end(self, file: BinaryIO) -> Tuple[int, str, int]:
+        """Moves to the end of the last whole line. Returns the number of records, the last hash, and the bytes that were removed because
+        a crash had cut them off."""
+        records, last, end = 0, START, 0
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            try:
+                last = json.loads(line)["hash"]
+            except (ValueError, KeyError, TypeError):
+                raise ConfigurationError(f"{self.path} line {records + 1} is no record of an audit log: check verify_integrity(), and "
+                                         "start another log") from None
+            records, end = records + 1, end + len(line)
+        cut = file.seek(0, os.SEEK_END) - end
+        file.truncate(end)
+        file.seek(end)
+        return records, last, cut
+
+    def _seal(self, records: int, last: str) -> None:
+        if self._key is None:
+            return
+        statement = {"schema": SCHEMA, "records": records, "hash": last}
+        statement["hmac"] = self._hmac(statement)
+        neighbour = f"{self.seal_path}.tmp"
+        descriptor = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(_text(statement) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(neighbour, self.seal_path)
+
+    def _check_seal(self, records: int, last: str, findings: List[str]) -> bool:
+        if self._key is None:
+            return False
+        try:
+            with open(self.seal_path, "rb") as file:
+                statement = json.loads(file.read())
+            given = str(statement.pop("hmac", ""))
+        except (OSError, ValueError, AttributeError) as error:
+            findings.append(f"the seal {self.seal_path} cannot be read: {error}")
+            return False
+        if not hmac.compare_digest(given, self._hmac(statement)):
+            findings.append(f"the seal {self.seal_path} is not of this key, or was changed")
+        elif statement.get("records") != records:
+            findings.append(f"the log has {records} records, and {statement.get('records')} were sealed: the end was cut off, or added to")
+        elif statement.get("hash") != last:
+            findings.append(f"line {records}: the last hash is not the sealed one: the log was replaced")
+        return True
+
+    def _hmac(self, statement: Mapping[str, Any]) -> str:
+        return hmac.new(self._key or b"", _text(statement), hashlib.sha256).hexdigest()
+
+
+def _text(record: Mapping[str, Any]) -> bytes:
+    """The bytes that are hashed and stored: names in order, no spaces, ASCII only."""
+    try:
+        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"the details of an event are not plain data: {error}") from None
+
+
+def _hash(record: Mapping[str, Any]) -> str:
+    """SHA-256 of a record without its own hash; the hash of the record before it is in `previous`."""
+    return hashlib.sha256(_text({name: value for name, value in record.items() if name != "hash"})).hexdigest()
+
+
+def _check(line: bytes, number: int, last: str) -> Tuple[str, List[str]]:
+    """The hash of a line, and what is wrong with it."""
+    try:
+        record = json.loads(line)
+        stored = str(record["hash"])
+        is_canonical = line == _text(record) + b"\n"
+    except (ValueError, KeyError, TypeError, ConfigurationError):
+        return last, ["is no record, or is cut off"]
+    found = []
+    if not is_canonical or stored != _hash(record):
+        found.append("was changed")
+    if record.get("previous") != last or record.get("number") != number:
+        found.append("does not continue the line before it: records were removed, moved or inserted")
+    return stored, found
