@@ -91,8 +91,15 @@ fn check(path: PathBuf, public: Option<&SealPublicKey>, key: Option<&SealKey>) -
             Err(error) => record.unreadable = Some(error.to_string()),
         }
     }
-    if let (Some(key), Some(log)) = (key, &record.log) {
-        record.sealed = Some(write_seal(&record.path, log, key)?);
+    if let Some(key) = key {
+        match &record.log {
+            Some(log) if record.is_sound() => match write_seal(&record.path, log, key) {
+                Ok(path) => record.sealed = Some(path),
+                Err(error) => record.seal_fault = Some(error.to_string()),
+            },
+            Some(_) => record.seal_fault = Some("was not sealed, because it is broken".to_owned()),
+            None => record.seal_fault = Some("was not sealed: only run logs are".to_owned()),
+        }
     }
     if let Some(log) = &record.log {
         record.seal = check_seal(&record.path, log, public)?;
@@ -173,6 +180,7 @@ impl Record {
             "figures_compared": self.figures.as_ref().map(|found| found.figures.compared),
             "devices_exact": self.figures.as_ref().map(|found| found.exact_devices),
             "devices_in_range": self.figures.as_ref().map(|found| found.devices_in_range),
+            "devices_not_confirmed": self.figures.as_ref().map(|found| found.not_confirmed.iter().map(note).collect::<Vec<_>>()),
             "seal": seal,
         })
     }
@@ -185,7 +193,7 @@ impl Record {
     /// The text for people.
     fn text(&self, is_sound: bool) -> String {
         let mut text = format!("{}: {}\n", self.path.display(), word(is_sound));
-        let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<9}{value}\n"));
+        let mut line = |name: &str, value: String| text.push_str(&format!("  {name:<9}{}\n", in_one_line(&value)));
         if !self.run_id().is_empty() {
             line("run", self.run_id().to_owned());
         }
@@ -208,7 +216,9 @@ impl Record {
             .iter()
             .map(|one| format!("{} is {}; recomputed: {}", one.field, one.stored, one.computed));
         let all: Vec<String> = self.faults().cloned().chain(places).chain(differences).collect();
-        all.iter().take(SHOWN).for_each(|finding| text.push_str(&format!("  ! {finding}\n")));
+        all.iter().take(SHOWN).for_each(|finding| text.push_str(&format!("  ! {}\n", in_one_line(finding))));
+        let notes = self.figures.iter().flat_map(|found| found.not_confirmed.iter().map(note));
+        notes.take(SHOWN).for_each(|note| text.push_str(&format!("  note     {}\n", in_one_line(&note))));
         let more =
             (all.len() as u64).saturating_sub(SHOWN as u64) + self.log.as_ref().map_or(0, |log| log.more_findings);
         if more > 0 {
@@ -216,6 +226,16 @@ impl Record {
         }
         text
     }
+}
+
+/// Returns a text without line ends, which could imitate another line of the output.
+fn in_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Returns the text about a device whose energy the readings do not confirm.
+fn note(one: &FigureDifference) -> String {
+    format!("{}: {}, and the kept readings give {}; not confirmed", one.field, one.stored, one.computed)
 }
 
 fn chain_words(log: &LogCheck) -> String {

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import unittest
 from typing import Callable, List
+from unittest import mock
 
 from hf_eco2ai import AuditEventType, ConfigurationError, TamperProofAuditLogger
 
@@ -117,6 +118,34 @@ class AuditLog(unittest.TestCase):
         log.log_event(AuditEventType.OTHER)
         self.assertEqual(json.loads(self.lines()[5])["removed_bytes"], 13)
         self.assertTrue(log.verify_integrity()["intact"])
+
+    def test_d34_a_changed_end_is_not_sealed_again(self) -> None:
+        log = self.written()
+        clean = self.lines()
+        for kept in (clean[:3], [], clean + [clean[1]]):
+            self.put(b"".join(kept))
+            with self.assertRaises(ConfigurationError):
+                log.log_event(AuditEventType.OTHER)
+            self.assertEqual(self.lines(), kept)
+        # A crash before the seal was written: the record is there, and continues the sealed one.
+        self.put(b"".join(clean))
+        with mock.patch.object(TamperProofAuditLogger, "_seal"):
+            log.log_event(AuditEventType.OTHER)
+        self.assertFalse(log.verify_integrity()["intact"])
+        log.log_event(AuditEventType.OTHER)
+        self.assertTrue(log.verify_integrity()["intact"])
+        os.unlink(log.seal_path)
+        with self.assertRaises(ConfigurationError):
+            log.log_event(AuditEventType.OTHER)
+
+    def test_other_files_are_left_as_they_are(self) -> None:
+        for content in (b"precious, no line end", b"{\"a\": 1}\n", b"[" * 100_000 + b"\n", b"{\"hash\": {}}\n"):
+            self.put(content)
+            with self.assertRaises(ConfigurationError):
+                TamperProofAuditLogger(self.path).log_event(AuditEventType.OTHER)
+            with open(self.path, "rb") as file:
+                self.assertEqual(file.read(), content)
+            self.assertFalse(TamperProofAuditLogger(self.path).verify_integrity()["intact"])
 
     def test_an_empty_log_is_not_intact(self) -> None:
         self.assertEqual(TamperProofAuditLogger(self.path).verify_integrity()["intact"], False)

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 const VERIFY: &str = "\
-RUN is the path of a run log, a JSON report or a folder of them, an ID or name of `eco2 runs`, `last`
-or `last~1`. Nothing is sent anywhere, and the file is not changed.
+RUN is the path of a run log, a JSON report or a folder of them, an ID or name of `eco2 runs`,
+`last` or `last~1`. Nothing is sent anywhere, and the file is not changed.
 
 A run log is checked frame by frame (each contains a hash of itself and of the frame before it), and
 its totals, grams and costs are computed again. A program that can write the file can also compute
 all hashes again: only a seal (--seal, then --public-key) shows that none did.
 
-Exit codes: 0 sound, 1 broken (with --require-closed also a log without its closing record), 2 usage.
+Exit codes: 0 sound, 1 broken (with --require-closed also a log without its closing record),
+2 usage.
 
 Examples:
   eco2 verify last

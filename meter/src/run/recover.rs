@@ -41,7 +41,7 @@ use crate::run::runs;
 pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
     match read_report_or_log(path) {
         Err(eco2_report::Error::NoReport { .. }) => {
-            let mut report = recovered(read_log(path)?, options)?;
+            let mut report = recovered(read_log(path)?, None, options)?;
             report.run.end = Some(unclosed_ending(path));
             Ok(report)
         }
@@ -199,11 +199,12 @@ pub fn merge_read(records: Records) -> Result<Report, Error> {
     Ok(eco2_report::merge_owned(reports, &left_out)?)
 }
 
-/// Computes a report from the readings in a log; it is provisional.
-pub(crate) fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {
+/// Computes a report from the readings in a log; it is provisional. The run ends at `end_ns`, by default at the last reading.
+pub(crate) fn recovered(log: LogContents, end_ns: Option<u64>, options: &Options) -> Result<Report, Error> {
     let readings = log.history;
     let begin_ns = log.meta.as_ref().map_or(0, |meta| meta.begin_ns);
-    let end_ns = readings.iter().map(|(_, reading)| reading.after_ns).max().unwrap_or(begin_ns);
+    let last_ns = || readings.iter().map(|(_, reading)| reading.after_ns).max().unwrap_or(begin_ns);
+    let end_ns = end_ns.unwrap_or_else(last_ns);
     // Readings name their domains by number, and a number whose frame was lost leaves a hole.
     let numbers: Vec<u32> = log.domains.keys().copied().collect();
     let place = |number: &u32| numbers.binary_search(number).ok().and_then(|place| u32::try_from(place).ok());

@@ -22,6 +22,8 @@ from .environment import AUDIT_KEY
 from .errors import ConfigurationError
 
 SCHEMA = "eco2.audit/1"
+FIRST = b'{"action":"'
+"""The first bytes of every record: its names are in order."""
 START = "0" * 64
 """The hash before the first record."""
 
@@ -74,10 +76,12 @@ class TamperProofAuditLogger:
             raise ConfigurationError(f"event type {event_type!r} is unknown: use AuditEventType.OTHER") from None
         event = {"event_type": kind.value, "user_id": user_id, "action": action, "resource": resource, "details": dict(details or {}),
                  "outcome": outcome, "time_ns": time.time_ns()}
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             records, previous, cut = self._end(file)
+            self._refuse_changed_end(records, previous)
+            file.truncate()
             if records == 0:
                 event["log_id"] = secrets.token_hex(16)
             if cut:
@@ -114,22 +118,63 @@ class TamperProofAuditLogger:
         return {"intact": not findings, "events": records, "sealed": sealed, "findings": findings}
 
     def _end(self, file: BinaryIO) -> Tuple[int, str, int]:
-        """Moves to the end of the last whole line. Returns the number of records, the last hash, and the bytes that were removed because
-        a crash had cut them off."""
+        """Moves to the end of the last whole line. Returns the number of records, the last hash, and the number of bytes after it: the start
+        of a record that a crash cut off.
+
+        Raises:
+            ConfigurationError: the file is no audit log; it stays as it is.
+        """
         records, last, end = 0, START, 0
         for line in file:
             if not line.endswith(b"\n"):
                 break
             try:
-                last = json.loads(line)["hash"]
-            except (ValueError, KeyError, TypeError):
+                record = json.loads(line)
+                is_record = record["schema"] == SCHEMA and isinstance(record["hash"], str)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                is_record = False
+            if not is_record:
                 raise ConfigurationError(f"{self.path} line {records + 1} is no record of an audit log: check verify_integrity(), and "
-                                         "start another log") from None
-            records, end = records + 1, end + len(line)
+                                         "start another log")
+            records, last, end = records + 1, record["hash"], end + len(line)
         cut = file.seek(0, os.SEEK_END) - end
-        file.truncate(end)
         file.seek(end)
+        rest = file.read(len(FIRST))
+        file.seek(end)
+        if not FIRST.startswith(rest):
+            raise ConfigurationError(f"{self.path} ends with bytes that are no record of an audit log: start another log")
         return records, last, cut
+
+    def _refuse_changed_end(self, records: int, last: str) -> None:
+        """Refuses to append to a sealed log whose end is not the sealed one: a new seal would hide the change. A crash after a record and
+        before its seal leaves one record more, which continues the sealed one.
+
+        Raises:
+            ConfigurationError: the log and its seal differ, or it has no seal.
+        """
+        if self._key is None or (records == 0 and not os.path.exists(self.seal_path)):
+            return
+        findings: List[str] = []
+        statement = self._statement(findings)
+        if not findings and statement.get("records") == records - 1:
+            with open(self.path, "rb") as file:
+                is_next = json.loads(file.readlines()[-1]).get("previous") == statement.get("hash")
+            if is_next and self._checked(last):
+                return
+        elif not findings and (statement.get("records"), statement.get("hash")) == (records, last):
+            return
+        raise ConfigurationError(f"{self.path} is not the log that was sealed: check verify_integrity(), keep both, and start another log"
+                                 + "".join(f" ({text})" for text in findings))
+
+    def _checked(self, last: str) -> bool:
+        """Whether the whole log is a chain that ends with this hash."""
+        previous = START
+        with open(self.path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                previous, found = _check(line, number, previous)
+                if found and line.endswith(b"\n"):
+                    return False
+        return previous == last
 
     def _seal(self, records: int, last: str) -> None:
         if self._key is None:
@@ -144,19 +189,27 @@ class TamperProofAuditLogger:
             os.fsync(file.fileno())
         os.replace(neighbour, self.seal_path)
 
-    def _check_seal(self, records: int, last: str, findings: List[str]) -> bool:
-        if self._key is None:
-            return False
+    def _statement(self, findings: List[str]) -> Dict[str, Any]:
+        """What the seal states; empty with a finding if it cannot be read or is not of this key."""
         try:
             with open(self.seal_path, "rb") as file:
                 statement = json.loads(file.read())
             given = str(statement.pop("hmac", ""))
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             findings.append(f"the seal {self.seal_path} cannot be read: {error}")
-            return False
-        if not hmac.compare_digest(given, self._hmac(statement)):
+            return {}
+        if not hmac.compare_digest(given.encode(), self._hmac(statement).encode()):
             findings.append(f"the seal {self.seal_path} is not of this key, or was changed")
-        elif statement.get("records") != records:
+            return {}
+        return statement
+
+    def _check_seal(self, records: int, last: str, findings: List[str]) -> bool:
+        if self._key is None:
+            return False
+        statement = self._statement(findings)
+        if not statement:
+            return False
+        if statement.get("records") != records:
             findings.append(f"the log has {records} records, and {statement.get('records')} were sealed: the end was cut off, or added to")
         elif statement.get("hash") != last:
             findings.append(f"line {records}: the last hash is not the sealed one: the log was replaced")
@@ -185,7 +238,7 @@ def _check(line: bytes, number: int, last: str) -> Tuple[str, List[str]]:
         record = json.loads(line)
         stored = str(record["hash"])
         is_canonical = line == _text(record) + b"\n"
-    except (ValueError, KeyError, TypeError, ConfigurationError):
+    except (ValueError, KeyError, TypeError, RecursionError, ConfigurationError):
         return last, ["is no record, or is cut off"]
     found = []
     if not is_canonical or stored != _hash(record):

@@ -227,7 +227,7 @@ impl Walk {
 
     /// Returns the result for a file of `bytes` bytes; `start_of_rest` are the first bytes after the last whole frame.
     fn finish(mut self, bytes: u64, start_of_rest: &[u8]) -> LogCheck {
-        let rest = bytes - self.end;
+        let rest = bytes.saturating_sub(self.end);
         if rest > 0 && self.closing.is_none() && is_cut_frame(start_of_rest, rest) {
             self.check.cut_bytes = rest;
         } else if rest > 0 {

@@ -120,7 +120,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Parses a head. Returns `None` if the bytes do not start with the magic, or if the length is larger than any frame.
+    /// Parses a head. Returns `None` if the bytes do not start with the magic, or if the length is larger
+    /// than any frame, or has no room for the chain slot.
     pub(super) fn parse(bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
         let (checked_bytes, crc) = rest.split_first_chunk::<8>()?;
@@ -128,7 +129,8 @@ impl Head {
         let length = u32::from_le_bytes(*length) as usize;
         let crc = u32::from_le_bytes(*crc.first_chunk()?);
         let head = Self { code: *code, version: *version, length, crc, checked_bytes: *checked_bytes };
-        (magic == MAGIC && length <= MAX_PAYLOAD_BYTES + CHAIN_BYTES).then_some(head)
+        let is_possible = (slot_bytes(*version)..=MAX_PAYLOAD_BYTES + CHAIN_BYTES).contains(&length);
+        (magic == MAGIC && is_possible).then_some(head)
     }
 
     /// Returns the kind of the frame; `None` if the kind or the version is not known, or if the length is not possible for

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eco2_core::schema::{EventRecord, Run};
+use eco2_core::schema::{EventRecord, Report, Run};
 use eco2_report::{
     LogEncoder, LogFinding, LogMeta, SealKey, SealPublicKey, check_log, check_seal, seal_path, write_seal,
 };
@@ -44,12 +44,12 @@ impl Sealed {
 
 fn other_run() -> Vec<u8> {
     let run = Run { id: "other".to_owned(), ..Run::default() };
-    let mut encoder = LogEncoder::new(&LogMeta::new(run, 1_000)).unwrap();
+    let mut encoder = LogEncoder::new(&LogMeta::new(run.clone(), 1_000)).unwrap();
     for at in 0..200 {
         let event = EventRecord { at, kind: "xid".into(), device: "GPU-0".into(), text: "79".into() };
         encoder.event(&event).unwrap();
     }
-    encoder.finish(&crate::fixture::bare()).unwrap();
+    encoder.finish(&Report { run, ..crate::fixture::bare() }).unwrap();
     encoder.take(Vec::new())
 }
 
