@@ -33,7 +33,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use super::files;
-use super::log::{LogCheck, LogFinding};
+use super::log::{LogCheck, LogFinding, MAX_LOG_BYTES, unclosed_ending};
 use crate::Error;
 
 /// First line of the text.
@@ -229,7 +229,7 @@ pub fn write_seal(log: &Path, check: &LogCheck, key: &SealKey) -> Result<PathBuf
     if !check.findings.is_empty() {
         return Err(unfit("the log is broken; run `eco2 verify` without --seal to see where"));
     }
-    let may_grow = super::unclosed_ending(log) == eco2_core::schema::RecordEnding::Open;
+    let may_grow = unclosed_ending(log) == eco2_core::schema::RecordEnding::Open;
     if !check.is_closed && check.report_sha256.is_none() && may_grow {
         return Err(unfit("its run may still be going on; a run that was killed can be sealed a day later"));
     }
@@ -300,7 +300,7 @@ fn file_name(log: &Path) -> String {
 
 /// Returns the SHA-256 of a file, as `sha256sum` writes it.
 fn file_hash(path: &Path) -> Result<String, Error> {
-    let file = files::open_regular(path, "run log", super::MAX_LOG_BYTES)?;
+    let file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
     Ok(Sha256::of_reader(file).map_err(|e| Error::io("read", path, e))?.to_string())
 }
 

@@ -34,8 +34,7 @@ pub(super) fn chained(frames: Vec<u8>) -> Vec<u8> {
     let writer = LogWriter::start(disk.clone(), Pace::default()).unwrap();
     writer.submit(frames);
     assert_eq!(writer.close(Duration::from_secs(60)).lost_bytes, 0);
-    let bytes = disk.0.lock().unwrap().clone();
-    bytes
+    std::mem::take(&mut *disk.0.lock().unwrap())
 }
 
 fn check(bytes: &[u8]) -> Result<LogCheck, Error> {
