@@ -35,8 +35,8 @@ FROM (
 -- The intervals of the devices that are in totals, with what is known of their counters; of one cutting of each record.
 CREATE OR REPLACE VIEW readings AS
 SELECT DISTINCT
-    i.counter, i.from_ns, i.to_ns, i.day, i.energy_uj, i.g_per_kwh,
-    c.node, c.hostname, c.run_id, c.device, c.component, c.pue, c.is_shared, c.is_shared_in_run,
+    i.counter AS counter, i.from_ns AS from_ns, i.to_ns AS to_ns, i.day AS day, i.energy_uj AS energy_uj, i.g_per_kwh,
+    c.node AS node, c.hostname, c.run_id, c.device, c.component, c.pue, c.is_shared, c.is_shared_in_run,
     CASE c.quality WHEN 'measured' THEN 0 WHEN 'derived' THEN 1 WHEN 'estimated' THEN 2 ELSE 3 END AS quality_rank
 FROM intervals_files AS i
 JOIN counters AS c ON i.counter = c.counter

@@ -184,7 +184,7 @@ def check_run(report, page, metrics, write, trace):
     events = [(event.time_unix_nano, event.name, attributes(event.attributes)) for event in span.events]
     expected_events = [(start + event["at"], event["kind"], {"eco2.text": event["text"]} | ({"hw.id": event["device"]} if event["device"] else {}))
             for event in report["events"] if event["kind"] != "push-failed"]
-    assert events == expected_events[:64], f"trace: {events[:2]} instead of {expected_events[:2]}"
+    assert events and events == expected_events[:64], f"trace: {events[:2]} instead of {expected_events[:2]}"
     # Seen red: a value that is off by its last digit is noticed.
     for index, found in ((4, exported(metrics, origin)), (1, written(write))):
         wrong = [(*found[0][:index], found[0][index] * (1 + 2**-52), *found[0][index + 1:]), *found[1:]]
