@@ -44,6 +44,8 @@ const LISTED_NS: u64 = 3_600 * SECOND_NS;
 /// How long containers, pods and users are listed after their end: there may be thousands a day.
 const GROUP_LISTED_NS: u64 = 60 * SECOND_NS;
 
+/// Most faults that are reported: texts of services differ without end.
+const MOST_WARNINGS: usize = 1_000;
 /// Most GPUs of a job.
 const MOST_GPUS: usize = 64;
 
@@ -141,12 +143,20 @@ impl Accounting {
 
     /// Counts a fault of the agent itself as an event, once.
     pub(crate) fn warn(&mut self, text: String) {
-        if !self.warned.contains(&text) {
-            self.on_warning.iter().for_each(|tell| tell(&text));
+        if self.notify(text.clone()) {
             let (at_ns, kind, device) = (monotonic_ns(), EventKind::SourceNote, "agent".to_owned());
-            self.node.take(Input::Note(SourceEvent { at_ns, kind, device, text: text.clone() }));
+            self.node.take(Input::Note(SourceEvent { at_ns, kind, device, text }));
+        }
+    }
+
+    /// Passes a text on, once. Returns whether it is the first time.
+    fn notify(&mut self, text: String) -> bool {
+        let is_new = !self.warned.contains(&text) && self.warned.len() < MOST_WARNINGS;
+        if is_new {
+            self.on_warning.iter().for_each(|tell| tell(&text));
             self.warned.push(text);
         }
+        is_new
     }
 
     /// Runs until it is asked to stop, or both the sampling thread and the requests have ended.
@@ -296,6 +306,12 @@ impl Accounting {
                 let ended = self.end(&id, by, steps);
                 // One whose caller has given up has ended as well.
                 reply(ended);
+            }
+            Request::Intensities { coverage, asked_ns } => {
+                for (provider, fault) in &coverage.faults {
+                    self.notify(format!("the carbon intensity of {provider}: {fault}"));
+                }
+                self.node.take_intensities(coverage, asked_ns);
             }
             Request::Stop => {}
         }

@@ -1,54 +1,10 @@
-//! Computes what the energy of the node emits and costs ([`Emissions`]).
+//! Defines what an energy of the node emits and costs ([`Emissions`]), and sums it up while the energy grows ([`Grams`]).
 
-use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Bounded, Ranged};
+use eco2_grid::pricing::RunningAmount;
 use serde::{Deserialize, Serialize};
 
-/// What a kilowatt-hour emits and costs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rates {
-    /// Carbon intensity, grams CO2e per kilowatt-hour of the facility.
-    pub g_per_kwh: f64,
-    /// The grid zone.
-    pub zone: String,
-    /// How the zone was chosen, in the words of reports; `default-world` where none was named.
-    pub zone_source: String,
-    /// `average` or `marginal`.
-    pub signal: String,
-    /// Who publishes the intensity.
-    pub provider: String,
-    /// Energy of the facility divided by that of its computers, at least 1.
-    pub pue: f64,
-    /// Price of a kilowatt-hour; `None`: not known.
-    pub price_per_kwh: Option<f64>,
-    /// ISO 4217 code of the price; `None`: not stated.
-    pub currency: Option<String>,
-}
-
-impl Rates {
-    fn g_per_uj(&self) -> f64 {
-        self.g_per_kwh * self.pue / UJ_PER_KWH
-    }
-
-    /// Returns the emissions and the cost of an energy, of which `grams` were emitted so far.
-    pub(crate) fn emissions(&self, energy: &Bounded<u64>, grams: Grams) -> Emissions {
-        let emitted = grams.bounded(energy);
-        let price_per_uj = self.price_per_kwh.map(|price| price * self.pue / UJ_PER_KWH);
-        let cost = price_per_uj.zip(energy.value).map(|(price, uj)| uj as f64 * price);
-        Emissions {
-            grams: emitted.value,
-            low: emitted.low,
-            high: emitted.high,
-            g_per_kwh: Some(self.g_per_kwh),
-            zone: self.zone.clone(),
-            zone_source: self.zone_source.clone(),
-            signal: self.signal.clone(),
-            provider: self.provider.clone(),
-            cost,
-            currency: self.currency.clone(),
-        }
-    }
-}
+use crate::prices::{Rate, RateChange};
 
 /// What the energy emits and costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -73,6 +29,8 @@ pub struct Emissions {
     pub cost: Option<f64>,
     /// ISO 4217 code of the cost; `None`: not stated.
     pub currency: Option<String>,
+    /// Whether the present intensity is an estimate, a forecast, or the last one that is known.
+    pub is_estimated: bool,
 }
 
 impl Emissions {
@@ -85,37 +43,56 @@ impl Emissions {
 
 /// Emissions of an energy that grows, each part with the intensity of its time: they never fall.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "KeptGrams")]
 pub(crate) struct Grams {
-    /// The energy whose emissions are in the sum, microjoules.
-    uj: u64,
-    grams: f64,
+    /// `None`: the present intensity has applied since the energy began.
+    amount: Option<RunningAmount>,
+    /// Whether an earlier intensity of it was an estimate.
+    is_estimated: bool,
+}
+
+/// As [`Grams`] are kept in files, also by versions in which the intensity never changed.
+#[derive(Deserialize)]
+struct KeptGrams {
+    #[serde(default)]
+    amount: Option<RunningAmount>,
+    #[serde(default)]
+    is_estimated: bool,
+    /// Only in such a version.
+    grams: Option<f64>,
+}
+
+impl From<KeptGrams> for Grams {
+    fn from(kept: KeptGrams) -> Self {
+        let amount = kept.amount.or_else(|| kept.grams.map(RunningAmount::counted));
+        Self { amount, is_estimated: kept.is_estimated }
+    }
 }
 
 impl Grams {
-    /// Adds the emissions of what the energy has grown by.
-    pub(crate) fn grow(&mut self, uj: u64, rates: &Rates) {
-        self.grams += uj.saturating_sub(self.uj) as f64 * rates.g_per_uj();
-        self.uj = self.uj.max(uj);
-    }
-
-    /// Leaves out the energy until now, whose intensity is not known, where no emissions were ever counted.
-    pub(crate) fn begin(&mut self, uj: u64) {
-        if *self == Self::default() {
-            self.uj = uj;
+    /// Changes the intensity at the time when this was the energy. `grows`: whether the energy grows in this interval; else its last
+    /// intensity stays.
+    pub(crate) fn change(&mut self, energy: &Bounded<u64>, change: &RateChange, grows: bool) {
+        let from = change.from.as_ref();
+        let of_before = from.map(|rate| RunningAmount::new(rate.per_kwh()));
+        // Without an intensity before, the new one applies since the energy began.
+        let Some(mut amount) = self.amount.or(of_before) else { return };
+        self.is_estimated |= (grows || self.amount.is_none()) && from.is_some_and(|rate| rate.is_estimated);
+        if grows {
+            amount.change(energy, change.to.per_kwh());
         }
+        self.amount = Some(amount);
     }
 
-    /// Returns the emissions of both energies.
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self { uj: self.uj.saturating_add(other.uj), grams: self.grams + other.grams }
+    /// Returns the emissions of the energy. `rate`: the present intensity.
+    pub(crate) fn bounded(&self, energy: &Bounded<u64>, rate: Option<&Rate>) -> Bounded<f64> {
+        let amount = self.amount.or_else(|| rate.map(|rate| RunningAmount::new(rate.per_kwh())));
+        amount.map_or_else(Bounded::unknown, |amount| amount.amount(energy))
     }
 
-    /// Returns the emissions with the range of their energy.
-    pub(crate) fn bounded(self, energy: &Bounded<u64>) -> Bounded<f64> {
-        let Some(uj) = energy.value else { return Bounded::unknown() };
-        let per_uj = if uj > 0 { self.grams / uj as f64 } else { 0.0 };
-        let high = energy.high.map(|high| (high as f64 * per_uj).max(self.grams));
-        Bounded { value: Some(self.grams), low: (energy.low as f64 * per_uj).min(self.grams), high, kind: energy.kind }
+    /// Whether an intensity of it was an estimate. `rate`: the present one, if it applies.
+    pub(crate) fn is_estimated(&self, rate: Option<&Rate>) -> bool {
+        self.is_estimated || rate.is_some_and(|rate| rate.is_estimated)
     }
 }
 
@@ -128,44 +105,40 @@ impl Ranged for Emissions {
 }
 
 #[cfg(test)]
-pub(crate) fn rates(g_per_kwh: f64) -> Rates {
-    Rates {
-        g_per_kwh,
-        zone: "DE".to_owned(),
-        zone_source: "given".to_owned(),
-        signal: "average".to_owned(),
-        provider: "Ember".to_owned(),
-        pue: 1.5,
-        price_per_kwh: Some(0.3),
-        currency: Some("EUR".to_owned()),
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_part_emits_with_the_intensity_of_its_time_and_the_sum_never_falls() {
-        let mut grams = Grams::default();
-        grams.grow(3_600_000_000_000, &rates(400.0));
-        assert_eq!(grams.grams, 600.0, "a kilowatt-hour with half as much overhead");
-        grams.begin(9);
-        grams.grow(7_200_000_000_000, &rates(0.0));
-        grams.grow(1, &rates(400.0));
-        let energy = Bounded::hard(7_200_000_000_000, 3_600_000_000_000, None);
-        assert_eq!(grams.bounded(&energy), Bounded { low: 300.0, high: None, ..Bounded::exact(600.0) });
-        assert_eq!(grams.bounded(&Bounded::unknown()).value, None);
+    const KWH: u64 = 3_600_000_000_000;
+
+    fn rate(g_per_kwh: f64, is_estimated: bool) -> Rate {
+        Rate { g_per_kwh, pue: 1.5, signal: "average".into(), provider: "Ember".into(), is_estimated }
+    }
+
+    fn change(from: &Rate, to: &Rate) -> RateChange {
+        RateChange { part: 0.0, from: Some(from.clone()), to: to.clone() }
     }
 
     #[test]
-    fn cost_has_the_overhead_of_the_facility_and_is_unknown_without_a_price() {
-        let energy = Bounded::exact(7_200_000_000_000);
-        assert_eq!(
-            rates(1.0).emissions(&energy, Grams::default()).cost.map(|cost| (cost * 1e6).round()),
-            Some(900_000.0)
-        );
-        let free = Rates { price_per_kwh: None, ..rates(1.0) };
-        assert_eq!(free.emissions(&energy, Grams::default()).cost, None);
+    fn each_part_emits_with_the_intensity_of_its_time() {
+        let (day, night) = (rate(400.0, true), rate(100.0, false));
+        let mut grams = Grams::default();
+        assert_eq!(grams.bounded(&Bounded::exact(KWH), None).value, None, "not known, and not zero");
+        assert_eq!(grams.bounded(&Bounded::exact(KWH), Some(&day)).value, Some(600.0), "with half as much overhead");
+        grams.change(&Bounded::exact(KWH), &change(&day, &night), true);
+        let energy = Bounded::hard(2 * KWH, KWH, Some(3 * KWH));
+        assert_eq!(grams.bounded(&energy, Some(&night)), Bounded::hard(750.0, 600.0, Some(900.0)));
+        assert!(grams.is_estimated(Some(&night)), "the first kilowatt-hour");
+        // One that has ended keeps its last intensity, and its range.
+        grams.change(&energy, &change(&night, &day), false);
+        assert_eq!(grams.bounded(&energy, Some(&day)), Bounded::hard(750.0, 600.0, Some(900.0)));
+    }
+
+    #[test]
+    fn grams_that_an_older_version_kept_go_on() {
+        let mut grams: Grams = serde_json::from_str("{\"uj\": 3600000000000, \"grams\": 600.0}").unwrap();
+        grams.change(&Bounded::exact(KWH), &RateChange { part: 0.0, from: None, to: rate(100.0, false) }, true);
+        assert_eq!(grams.bounded(&Bounded::exact(2 * KWH), None).value, Some(750.0));
+        let text = serde_json::to_string(&grams).unwrap();
+        assert_eq!(serde_json::from_str::<Grams>(&text).unwrap(), grams);
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Bounded, Component, Quality, RangeKind};
 
-use crate::emissions::{Grams, rates};
+use crate::emissions::{Emissions, Grams};
+use crate::prices::{Prices, rates};
 use crate::{Consumer, Device, EndReason, Latest, NodeIdentity, Resolution, Snapshot, SourceCounts, Views};
 
 /// Energy of a device after a second, microjoules.
@@ -77,7 +78,18 @@ pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>
         total_uj: energy_uj,
         total_low_uj: energy_uj / 2,
         total_high_uj: None,
+        total_grams: Some(energy_uj as f64 / 1e6),
+        total_grams_low: energy_uj as f64 / 2e6,
+        total_grams_high: None,
+        grams_are_estimated: false,
     }
+}
+
+/// Returns what an energy emitted, microjoules.
+fn emissions(uj: u64) -> Emissions {
+    let mut prices = Prices::fixed(rates(360.0));
+    prices.changes(0, 0);
+    prices.emissions(&Bounded::exact(uj), Grams::default())
 }
 
 /// Returns the snapshot after some seconds, exact or in coarse steps.
@@ -134,7 +146,7 @@ pub(crate) fn snapshot(seconds: u64, resolution: Resolution) -> Snapshot {
         forgotten_uj: 0,
         idle_uj: total - 5_000_000,
         not_attributed_uj: 0,
-        emissions: Some(rates(360.0).emissions(&Bounded::exact(total), Grams::default())),
+        emissions: Some(emissions(total)),
         budget: None,
         counts: ["nvml", "rapl-perf"].map(|name| (name.to_owned(), counts(name, at_ns))).into(),
         events: std::iter::once(("gpu-lost", 2)).collect(),

@@ -134,6 +134,7 @@ fn emissions(report: &Report) -> Option<Emissions> {
         provider: segment.map(|segment| segment.source.clone()).unwrap_or_default(),
         cost: carbon.cost,
         currency: cost.and_then(|cost| cost.currency.clone()),
+        is_estimated: segment.is_some_and(|segment| segment.estimated),
     })
 }
 
@@ -162,6 +163,10 @@ fn consumers(report: &Report) -> Vec<Consumer> {
         total_uj: energy_uj,
         total_low_uj: low_uj,
         total_high_uj: high_uj,
+        total_grams: None,
+        total_grams_low: 0.0,
+        total_grams_high: None,
+        grams_are_estimated: false,
     };
     let (command, others) = (attribution.command_uj, attribution.others_uj);
     vec![

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::emissions::Grams;
 use crate::jobs::JobState;
+use crate::prices::Rate;
 use crate::shares::{JobKey, Shares};
 use crate::source_counts::SourceCounts;
 use crate::view::Shown;
@@ -31,6 +32,9 @@ pub(crate) struct Journal {
     pub(crate) next_key: JobKey,
     /// What the energy emitted, in full and in public.
     pub(crate) grams: (Grams, Grams),
+    /// The last intensity of it; `None`: not known.
+    #[serde(default)]
+    pub(crate) rate: Option<Rate>,
     pub(crate) counts: BTreeMap<String, SourceCounts>,
     pub(crate) full: Shares,
     pub(crate) public: Shares,

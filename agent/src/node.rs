@@ -22,6 +22,7 @@ use eco2_core::{
     Bounded, Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Outcome, Quality, RangeKind,
     Ranged as _, Reading,
 };
+use eco2_grid::provider::Coverage;
 use eco2_samplers::usage::JobTimes;
 use eco2_samplers::{DeviceUse, SourceStates};
 
@@ -30,10 +31,10 @@ pub(crate) use gauges::{TEMPERATURE, UTILIZATION};
 pub use input::{Input, IntervalUse};
 use past_use::PastUse;
 
-use crate::emissions::Rates;
 use crate::jobs::JobState;
 use crate::journal::{Base, KeptDevice, KeptReading};
 use crate::latest::Views;
+use crate::prices::{Prices, Rates};
 use crate::shares::{JobKey, Present};
 use crate::snapshot::{Consumer, Instant, NodeIdentity, Resolution};
 use crate::source_counts::SourceCounts;
@@ -114,12 +115,14 @@ pub struct Node {
     failing_since: Vec<Option<u64>>,
     gauges: Gauges,
     /// What the energy emits and costs; `None`: not known.
-    rates: Option<Rates>,
+    prices: Option<Prices>,
     readings: u64,
     dropped: u64,
     sampled_ns: Option<u64>,
     /// When the last interval ended, and the views that were made then.
     last_ns: Option<u64>,
+    /// The same by the wall clock, nanoseconds since 1970.
+    last_wall_ns: Option<i64>,
     views: Option<Views>,
     /// For each domain when it was read last before the present interval, monotonic nanoseconds.
     read_before_ns: Vec<Option<u64>>,
@@ -158,11 +161,12 @@ impl Node {
             counts: BTreeMap::new(),
             failing_since: Vec::new(),
             gauges: Gauges::default(),
-            rates: None,
+            prices: None,
             readings: 0,
             dropped: 0,
             sampled_ns: None,
             last_ns: None,
+            last_wall_ns: None,
             views: None,
             read_before_ns: Vec::new(),
             past_use: PastUse::default(),
@@ -173,7 +177,20 @@ impl Node {
     /// Returns the account with what its energy emits and costs.
     #[must_use]
     pub fn priced(self, rates: Option<Rates>) -> Self {
-        Self { rates, ..self }
+        Self { prices: rates.map(Prices::fixed), ..self }
+    }
+
+    /// Returns the account with intensities over time in the place of one, from the first of [`Self::take_intensities`] on.
+    #[must_use]
+    pub fn priced_over_time(self) -> Self {
+        Self { prices: self.prices.map(Prices::over_time), ..self }
+    }
+
+    /// Takes what the sources of intensities answered at `asked_ns`, nanoseconds since 1970, for the time around it.
+    pub fn take_intensities(&mut self, coverage: Coverage, asked_ns: i64) {
+        if self.prices.as_mut().is_some_and(|prices| prices.take(coverage, asked_ns)) {
+            self.count(EventKind::IntensityFault);
+        }
     }
 
     /// Takes one input of the sampling thread.
@@ -223,6 +240,10 @@ impl Node {
         let count = self.ledger.tracks().len().min(MAX_DOMAINS);
         let devices: Vec<DeviceNow> =
             (0..count).map(|index| self.device(index, now.ns, cpu_use.as_ref(), &present)).collect();
+        let from_wall_ns = self.last_wall_ns.replace(now.wall_ns).unwrap_or(now.wall_ns);
+        let changes = self.prices.as_mut().map_or_else(Vec::new, |prices| prices.changes(from_wall_ns, now.wall_ns));
+        let energies = |view: &View| view.energies(&self.total(view));
+        let before = (!changes.is_empty()).then(|| (energies(&self.full), energies(&self.public)));
         let corrections = self.full.advance(&devices, &present);
         (0..corrections).for_each(|_| self.count(EventKind::EnergyHeld));
         self.public.advance(&devices, &present);
@@ -233,9 +254,9 @@ impl Node {
         self.last_ns = Some(now.ns);
         self.read_before_ns = self.ledger.tracks().iter().map(|track| track.last_good_ns().map(|(_, ns)| ns)).collect();
         let totals = [self.total(&self.full), self.total(&self.public)];
-        if let Some(rates) = &self.rates {
-            self.full.emit(&totals[0], rates, self.sequence == 1);
-            self.public.emit(&totals[1], rates, self.sequence == 1);
+        if let Some((full, public)) = before {
+            self.full.change_intensity(&changes, &full, &totals[0], &present);
+            self.public.change_intensity(&changes, &public, &totals[1], &present);
         }
         let [full, public] = totals;
         let of = |view: &View, total| Arc::new(self.snapshot(view, &total, now));
@@ -395,6 +416,8 @@ fn cpu_use(cpu: &JobTimes, present: &[Present]) -> Use {
     Use { consumers, others: cpu.busy_ns.saturating_sub(used_ns), idle: cpu.idle_ns, ..Use::default() }
 }
 
+#[cfg(test)]
+mod emission_tests;
 #[cfg(test)]
 mod random_tests;
 #[cfg(test)]

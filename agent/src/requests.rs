@@ -1,5 +1,7 @@
 //! What the agent is asked for ([`Request`]), and by whom ([`Peer`]).
 
+use eco2_grid::provider::Coverage;
+
 use crate::jobs::{Job, JobError, JobTerms};
 use crate::shares::JobKey;
 
@@ -23,12 +25,14 @@ impl Peer {
     }
 }
 
-/// A request to the accounting thread, which answers it at once.
+/// What another thread passes to the accounting thread, which answers it at once.
 pub(crate) enum Request {
     /// Begins a job.
     Begin { job: Job, terms: JobTerms, by: Peer, reply: Reply },
     /// Ends a job.
     End { id: String, by: Peer, steps: Option<u64>, reply: Reply },
+    /// The intensities that sources answered at this time, nanoseconds since 1970.
+    Intensities { coverage: Coverage, asked_ns: i64 },
     /// Ends the thread.
     Stop,
 }
@@ -38,6 +42,7 @@ impl std::fmt::Debug for Request {
         f.write_str(match self {
             Self::Begin { .. } => "Begin",
             Self::End { .. } => "End",
+            Self::Intensities { .. } => "Intensities",
             Self::Stop => "Stop",
         })
     }

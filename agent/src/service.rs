@@ -5,21 +5,23 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use eco2_grid::pricing::IntensitySources;
 use eco2_samplers::clock::monotonic_ns;
 use eco2_samplers::discover::Discovery;
 use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
-use crate::emissions::Rates;
 use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
+use crate::intensity_poll::IntensityPoll;
 use crate::job_files::JobFiles;
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobTerms};
 use crate::latest::{Latest, Views};
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::{Pages, Place};
+use crate::prices::Rates;
 use crate::requests::{Peer, Reply, Request};
 use crate::snapshot::{ConsumerKind, NodeIdentity, Snapshot};
 use crate::store::Store;
@@ -57,6 +59,8 @@ pub struct Settings {
 pub struct SiteSettings {
     /// Folder of the files by which DCGM's exporter knows the jobs of each GPU: read and written.
     pub job_files: Option<PathBuf>,
+    /// Where the carbon intensity of each time comes from; `None`: one intensity applies for all time.
+    pub intensities: Option<IntensitySources>,
     /// Gets each warning once, as one line of text.
     pub on_warning: Option<fn(&str)>,
 }
@@ -83,6 +87,8 @@ pub struct Service {
     folder: RunFolder,
     /// Held for its lock.
     _state: Option<RunFolder>,
+    /// Held until the agent ends.
+    _poll: Option<IntensityPoll>,
 }
 
 struct HeldSampler(Sampler);
@@ -113,6 +119,9 @@ impl Service {
         let began_ns = monotonic_ns();
         let place = Place { folder: folder.path().to_owned(), group, boot_id: identity.boot_id.clone(), began_ns };
         let mut node = Node::new(identity, began_ns, found.statuses).priced(rates);
+        if site.intensities.is_some() {
+            node = node.priced_over_time();
+        }
         let store = Store::new(folder.path());
         let (journal, warning) = store.read().map_or_else(|error| (None, Some(error.to_string())), |kept| (kept, None));
         let kept_records = journal.as_ref().map_or(0, |journal| journal.records);
@@ -128,6 +137,7 @@ impl Service {
         let latest = Latest::new(views);
         let (feed, received) = Feed::new();
         let requests = feed.requests();
+        let poll = site.intensities.map(|sources| IntensityPoll::start(sources, requests.clone()));
         let mut accounting = Accounting::new(node, &roots, Pages::new(place), store, log, received, latest.clone());
         accounting.files = site.job_files.as_deref().map(JobFiles::new);
         accounting.on_warning = site.on_warning;
@@ -142,7 +152,8 @@ impl Service {
         let thread = thread.spawn(move || accounting.run()).map_err(ServiceError::Thread)?;
         let options = Options { cpus: found.cpus, pace, ..Options::default() };
         let sampler = Sampler::start(found.sources, Box::new(feed), options);
-        let mut service = Self { latest, requests, sampler: None, thread: Some(thread), folder, _state: state };
+        let mut service =
+            Self { latest, requests, sampler: None, thread: Some(thread), folder, _state: state, _poll: poll };
         service.sampler = Some(HeldSampler(sampler?));
         Ok(service)
     }

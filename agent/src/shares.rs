@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use eco2_core::Bounded;
 use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
 use serde::{Deserialize, Serialize};
 
@@ -25,14 +26,23 @@ pub(crate) struct ShareSum {
 }
 
 impl ShareSum {
-    /// Returns the sum of both.
+    /// Returns the sum of the energies of both, with its own emissions.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             energy_uj: self.energy_uj.saturating_add(other.energy_uj),
             low_uj: self.low_uj.saturating_add(other.low_uj),
             high_uj: self.high_uj.zip(other.high_uj).map(|(own, other)| own.saturating_add(other)),
-            grams: self.grams.plus(other.grams),
+            grams: self.grams,
         }
+    }
+
+    /// Returns the energy in a range that also has the width of the devices' own bounds. `whole`: the total of the devices.
+    pub(crate) fn within(&self, whole: &Bounded<u64>) -> Bounded<u64> {
+        let value = whole.value.unwrap_or(0);
+        let (below_uj, above_uj) = (value.saturating_sub(whole.low), whole.high.map(|high| high.saturating_sub(value)));
+        let low = self.low_uj.min(self.energy_uj).saturating_sub(below_uj);
+        let high = self.high_uj.zip(above_uj).map(|(high, above)| high.max(self.energy_uj).saturating_add(above));
+        Bounded::plausible(self.energy_uj, low, high)
     }
 }
 

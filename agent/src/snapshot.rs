@@ -264,6 +264,14 @@ pub struct Consumer {
     pub total_low_uj: u64,
     /// Upper bound of it, microjoules; `None`: unbounded.
     pub total_high_uj: Option<u64>,
+    /// What that energy emitted, grams CO2e: never falls. `None`: not known.
+    pub total_grams: Option<f64>,
+    /// Lower bound of it, grams.
+    pub total_grams_low: f64,
+    /// Upper bound of it, grams; `None`: unbounded.
+    pub total_grams_high: Option<f64>,
+    /// Whether a carbon intensity of it was an estimate, a forecast, or the last one that was known.
+    pub grams_are_estimated: bool,
 }
 
 impl Consumer {

@@ -1,14 +1,17 @@
 //! Keeps the energies of the node in one resolution ([`View`]): of every device, and of every job.
 
+use std::collections::BTreeMap;
+
 use eco2_core::attribution::Use;
 use eco2_core::units::watts;
 use eco2_core::{Bounded, Ranged as _};
 use serde::{Deserialize, Serialize};
 
 use crate::Resolution;
-use crate::emissions::{Grams, Rates};
+use crate::emissions::Grams;
 use crate::held::Held;
-use crate::shares::{Interval, Present, Shares};
+use crate::prices::RateChange;
+use crate::shares::{Interval, JobKey, Present, ShareSum, Shares};
 
 /// How much later than expected a change may come while the power is taken as that before: a round of accounts, and as much again.
 const LATE_NS: u64 = 2_000_000_000;
@@ -170,15 +173,58 @@ impl View {
         held
     }
 
-    /// Adds the emissions of what the total and the jobs used since the last call. `is_first`: since the start of the agent.
-    pub(crate) fn emit(&mut self, total: &Bounded<u64>, rates: &Rates, is_first: bool) {
-        if is_first {
-            self.grams.begin(total.value.unwrap_or(0));
-            self.shares.jobs.values_mut().for_each(|job| job.grams.begin(job.energy_uj));
-        }
-        self.grams.grow(total.value.unwrap_or(0), rates);
-        self.shares.jobs.values_mut().for_each(|job| job.grams.grow(job.energy_uj, rates));
+    /// Returns the energies of which emissions are summed up. `total`: that of the devices.
+    pub(crate) fn energies(&self, total: &Bounded<u64>) -> Energies {
+        let of = |sums: &BTreeMap<JobKey, ShareSum>| sums.iter().map(|(key, sum)| (*key, sum.within(total))).collect();
+        Energies { total: *total, own: of(&self.shares.jobs), totals: of(&self.shares.totals) }
     }
+
+    /// Applies changes of the intensity within the interval that has ended. `before`: the energies at its beginning; `present`: the jobs
+    /// of the interval.
+    pub(crate) fn change_intensity(
+        &mut self,
+        changes: &[RateChange],
+        before: &Energies,
+        total: &Bounded<u64>,
+        present: &[Present],
+    ) {
+        let now = self.energies(total);
+        for change in changes {
+            self.grams.change(&between(Some(&before.total), &now.total, change.part), change, true);
+            let sums = [
+                (&mut self.shares.jobs, &before.own, &now.own),
+                (&mut self.shares.totals, &before.totals, &now.totals),
+            ];
+            for (sums, before, now) in sums {
+                for (key, sum) in sums {
+                    let energy = now.get(key).map(|now| between(before.get(key), now, change.part));
+                    let is_present = present.iter().any(|job| job.key == *key);
+                    energy.iter().for_each(|energy| sum.grams.change(energy, change, is_present));
+                }
+            }
+        }
+    }
+}
+
+/// Energies at the end of an interval: of the node, and of each job without and with the jobs within it.
+#[derive(Debug)]
+pub(crate) struct Energies {
+    total: Bounded<u64>,
+    own: BTreeMap<JobKey, Bounded<u64>>,
+    totals: BTreeMap<JobKey, Bounded<u64>>,
+}
+
+/// Returns an energy when a part of an interval had passed: its value is linear, and its bounds hold for any profile. `before`, `now`: at
+/// the interval's ends; `None`: it began in it.
+fn between(before: Option<&Bounded<u64>>, now: &Bounded<u64>, part: f64) -> Bounded<u64> {
+    let zero = Bounded::exact(0);
+    let before = before.unwrap_or(&zero);
+    if part <= 0.0 {
+        return *before;
+    }
+    let first_uj = before.value.unwrap_or(before.low);
+    let value = now.value.map(|uj| first_uj + (uj.saturating_sub(first_uj) as f64 * part) as u64);
+    Bounded { value, low: before.low, ..*now }.around_value()
 }
 
 /// Returns the total of devices: what they counted while they were summed.

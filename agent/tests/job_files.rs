@@ -49,7 +49,8 @@ fn serve(dir: &Path, boot: &str) -> Service {
         version: "test".into(),
     };
     let on_warning: fn(&str) = |text| WARNINGS.lock().unwrap().push(text.to_owned());
-    let site = SiteSettings { job_files: Some(dir.join("map")), on_warning: Some(on_warning) };
+    let site =
+        SiteSettings { job_files: Some(dir.join("map")), on_warning: Some(on_warning), ..SiteSettings::default() };
     Service::start_at(found, settings, site).unwrap()
 }
 

@@ -15,6 +15,8 @@ use eco2_agent::{
     HttpOptions, HttpServer, Latest, Notifier, PUSH_EVERY, Pusher, Rates, RunFolder, SOCKET, Service, Settings,
     SiteSettings, group_id, inherited_sockets,
 };
+use eco2_grid::ZoneSource;
+use eco2_grid::pricing::IntensitySources;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -54,9 +56,11 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let by = args.by.iter().map(|by| (*by).into()).collect();
     let group = group_id(GROUP);
-    let rates = Some(priced(rates));
+    let (rates, intensities) = priced(rates);
+    let rates = Some(rates);
     let site = SiteSettings {
         job_files: args.hpc_job_mapping_dir.clone(),
+        intensities,
         on_warning: Some(|text| out::talk(&format!("eco2: {text}\n"))),
     };
     let service = Service::start_at(found, Settings { folder, roots, pace, group, state, by, rates, version }, site)?;
@@ -137,17 +141,26 @@ fn folder() -> Option<PathBuf> {
     Some(Path::new(&own).join("eco2"))
 }
 
-/// Returns what the agent's energy emits and costs.
-fn priced(NodeRates { intensity, pue, price_per_kwh, currency }: NodeRates) -> Rates {
+/// Returns what the agent's energy emits and costs, and the sources of intensities over time.
+fn priced(rates: NodeRates) -> (Rates, Option<IntensitySources>) {
+    let NodeRates { intensity, sources, pue, price_per_kwh, currency } = rates;
     let is_marginal = intensity.kind.is_some_and(|kind| kind.as_str().contains("marginal"));
-    Rates {
+    // A zone that the yearly table does not know is one that a provider may know.
+    let is_asked =
+        sources.as_ref().filter(|_| matches!(intensity.zone_source, ZoneSource::Country | ZoneSource::Unknown));
+    let (zone, zone_source) = match is_asked {
+        Some(sources) => (sources.zone.clone(), ZoneSource::Given),
+        None => (intensity.zone, intensity.zone_source),
+    };
+    let rates = Rates {
         g_per_kwh: intensity.g_per_kwh,
-        zone: intensity.zone,
-        zone_source: intensity.zone_source.as_str().to_owned(),
+        zone,
+        zone_source: zone_source.as_str().to_owned(),
         signal: if is_marginal { "marginal" } else { "average" }.to_owned(),
         provider: intensity.source,
         pue: pue.get(),
         price_per_kwh,
         currency,
-    }
+    };
+    (rates, sources)
 }

@@ -6,7 +6,8 @@
 //! [`Pricing`] is resolved from it once, when a run opens, so that a wrong zone is an error before the training starts.
 //! [`Pricing::price`] prices an energy. [`Pricing::price_again`] prices a report again and changes only what the new
 //! request names. [`merge_shares`] adds up the emissions and costs of several reports. [`weigh`] is the arithmetic
-//! under all of them: energy over time, multiplied by a rate over time.
+//! under all of them: energy over time, multiplied by a rate over time; [`RunningAmount`] is the same of an energy that
+//! still grows.
 //!
 //! ```
 //! use eco2_core::Bounded;
@@ -37,6 +38,7 @@ mod merged;
 mod rates;
 mod request;
 mod resolved;
+mod running;
 mod segments;
 mod sources;
 mod supplements;
@@ -46,6 +48,7 @@ pub(crate) use rates::EnergySplit;
 pub use rates::{EnergyCurve, RateStep, Steps, weigh};
 pub use request::{PriceError, PriceRequest, When};
 pub use resolved::{PriceInput, Pricing};
+pub use running::RunningAmount;
 pub use segments::{NamedZone, price_parts};
 pub use sources::IntensitySources;
 pub use supplements::RateForecast;

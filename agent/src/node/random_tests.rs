@@ -9,7 +9,7 @@ use eco2_samplers::DeviceUse;
 use super::tests::{S, assert_not_fallen, assert_whole, at, job, node};
 use super::*;
 use crate::Snapshot;
-use crate::emissions::rates;
+use crate::prices::rates;
 use crate::snapshot::EndReason;
 
 /// Numbers of any size, quickly: xorshift64.

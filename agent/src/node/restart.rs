@@ -8,6 +8,7 @@ use eco2_core::{Domain, Ledger, Reading};
 use super::{Node, is_counter};
 use crate::job_log::JobRecord;
 use crate::journal::{Base, Journal, KeptDevice, KeptReading, VERSION};
+use crate::prices::Prices;
 use crate::shares::JobKey;
 use crate::snapshot::{Consumer, EndReason};
 use crate::view::{Shown, View};
@@ -33,6 +34,7 @@ impl Node {
         (self.full.shares, self.public.shares) = (journal.full, journal.public);
         (self.full.grams, self.public.grams) = journal.grams;
         self.counts = journal.counts;
+        self.prices.iter_mut().for_each(|prices| prices.go_on(journal.rate.clone()));
         (self.jobs, self.next_key) = (journal.jobs, journal.next_key);
         if journal.boot_id != self.identity.boot_id {
             // The times of another boot cannot be compared with those of this one.
@@ -98,6 +100,7 @@ impl Node {
             jobs: self.jobs.clone(),
             next_key: self.next_key,
             grams: (self.full.grams, self.public.grams),
+            rate: self.prices.as_ref().and_then(Prices::rate).cloned(),
             counts: self.counts.clone(),
             full: self.full.shares.clone(),
             public: self.public.shares.clone(),
@@ -175,5 +178,9 @@ fn past_job(record: &JobRecord) -> Consumer {
         total_uj: total.energy_uj,
         total_low_uj: total.low_uj,
         total_high_uj: total.high_uj,
+        total_grams: None,
+        total_grams_low: 0.0,
+        total_grams_high: None,
+        grams_are_estimated: false,
     }
 }

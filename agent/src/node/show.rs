@@ -7,7 +7,8 @@ use eco2_core::{Bounded, Domain, MAX_DOMAINS, Quality, Ranged as _};
 use super::{Node, TEMPERATURE, UTILIZATION};
 use crate::jobs::JobState;
 use crate::journal::KeptDevice;
-use crate::shares::{JobKey, ShareSum};
+use crate::prices::Prices;
+use crate::shares::JobKey;
 use crate::snapshot::{Consumer, Device, Instant, Resolution, Snapshot};
 use crate::view::{Shown, View, total};
 
@@ -56,7 +57,7 @@ impl Node {
             forgotten_uj: view.shares.forgotten_uj,
             idle_uj: view.shares.idle_uj,
             not_attributed_uj: view.shares.not_attributed_uj,
-            emissions: self.rates.as_ref().map(|rates| rates.emissions(total, view.grams)),
+            emissions: self.prices.as_ref().map(|prices| prices.emissions(total, view.grams)),
             budget: None,
             events: self.events.clone(),
             counts: self.counts_at(at),
@@ -66,19 +67,13 @@ impl Node {
     }
 
     fn consumers(&self, view: &View, total: &Bounded<u64>, at: Instant) -> Vec<Consumer> {
-        // The width that the devices' own bounds add to every job's range.
-        let value = total.value.unwrap_or(0);
-        let (below_uj, above_uj) = (value.saturating_sub(total.low), total.high.map(|high| high.saturating_sub(value)));
-        let low = |sum: ShareSum| sum.low_uj.min(sum.energy_uj).saturating_sub(below_uj);
-        let high = |sum: ShareSum| {
-            sum.high_uj.zip(above_uj).map(|(high, above)| high.max(sum.energy_uj).saturating_add(above))
-        };
+        let rate = self.prices.as_ref().and_then(Prices::rate);
         let consumer = |(key, state): (&JobKey, &JobState)| {
             let sum = view.shares.jobs.get(key).copied().unwrap_or_default();
-            let total = view.shares.totals.get(key).copied().unwrap_or_default();
+            let with_inner = view.shares.totals.get(key).copied().unwrap_or_default();
             let end = state.ended.unwrap_or(at);
-            let energy = Bounded::plausible(sum.energy_uj, low(sum), high(sum));
-            let grams = self.rates.as_ref().map(|_| sum.grams.bounded(&energy));
+            let (energy, all) = (sum.within(total), with_inner.within(total));
+            let (grams, all_grams) = (sum.grams.bounded(&energy, rate), with_inner.grams.bounded(&all, rate));
             Consumer {
                 key: *key,
                 id: state.job.id.clone(),
@@ -88,9 +83,9 @@ impl Node {
                 energy_uj: sum.energy_uj,
                 low_uj: energy.low,
                 high_uj: energy.high,
-                grams: grams.and_then(|grams| grams.value),
-                grams_low: grams.map_or(0.0, |grams| grams.low),
-                grams_high: grams.and_then(|grams| grams.high),
+                grams: grams.value,
+                grams_low: grams.low,
+                grams_high: grams.high,
                 began_wall_ns: state.began.wall_ns,
                 ended_wall_ns: state.ended.map(|ended| ended.wall_ns),
                 duration_ns: end.ns.saturating_sub(state.began.ns),
@@ -98,9 +93,13 @@ impl Node {
                 end_reason: state.end_reason,
                 labels: state.job.labels.clone(),
                 parent: state.parent.and_then(|key| self.jobs.get(&key)).map(|parent| parent.job.id.clone()),
-                total_uj: total.energy_uj,
-                total_low_uj: low(total),
-                total_high_uj: high(total),
+                total_uj: with_inner.energy_uj,
+                total_low_uj: all.low,
+                total_high_uj: all.high,
+                total_grams: all_grams.value,
+                total_grams_low: all_grams.low,
+                total_grams_high: all_grams.high,
+                grams_are_estimated: with_inner.grams.is_estimated(rate.filter(|_| state.ended.is_none())),
             }
         };
         self.jobs.iter().map(consumer).collect()

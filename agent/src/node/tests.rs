@@ -17,7 +17,7 @@ fn identity(boot: &str) -> NodeIdentity {
     NodeIdentity { boot_id: boot.to_owned(), ..NodeIdentity::default() }
 }
 
-fn package() -> Domain {
+pub(super) fn package() -> Domain {
     // At its limit it wraps after 43 s.
     Domain {
         range: Some(1 << 32),

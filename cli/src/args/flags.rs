@@ -69,8 +69,18 @@ impl OptionFlags for PriceFlags {
 pub(crate) struct NodePriceFlags;
 
 impl OptionFlags for NodePriceFlags {
-    const ROWS: &'static [&'static Row] =
-        &[&opt::ZONE, &opt::INTENSITY, &opt::PUE, &opt::PRICE_PER_KWH, &opt::CURRENCY];
+    const ROWS: &'static [&'static Row] = &[
+        &opt::ZONE,
+        &opt::INTENSITY,
+        &opt::INTENSITY_SERIES,
+        &opt::INTENSITY_COLUMN,
+        &opt::INTENSITY_PROVIDER,
+        &opt::PROVIDER_ZONE,
+        &opt::PROVIDER_URL,
+        &opt::PUE,
+        &opt::PRICE_PER_KWH,
+        &opt::CURRENCY,
+    ];
 }
 
 /// Carbon intensity for a report that already has emissions: zone and PUE default to those of the report.

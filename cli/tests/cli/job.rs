@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::rig::{Ran, Rig, await_that, ran, started};
@@ -95,6 +96,24 @@ fn job_is_begun_listed_and_ended_with_one_line() {
     let wrong = job(&rig, "begin nothing --pid 999999");
     assert!(wrong.code == Some(1) && wrong.err.contains("no process of yours has the id 999999"), "{}", wrong.err);
     assert_eq!(job(&rig, "begin a/b --pid 4242").code, Some(2));
+}
+
+#[test]
+fn grams_of_a_job_have_a_range_and_the_intensity_of_their_time() {
+    let rig = rig();
+    let hour = |at: i64| Timestamp::now() + SignedDuration::from_hours(at);
+    let rows = (-3..4).map(|at| format!("{},{}\n", hour(at).strftime("%Y-%m-%dT%H:00Z"), 100));
+    rig.put("series.csv", &format!("time,gco2e_per_kwh\n{}", rows.collect::<String>()));
+    let _agent = Agent(started(serving(&rig).arg("--intensity-series").arg(rig.path("series.csv"))));
+    await_that("the agent answers", || (job(&rig, "list").code == Some(0)).then_some(()));
+    assert_eq!(job(&rig, "begin train --pid 4242").code, Some(0));
+    let grams = await_that("grams", || listed(&rig).into_iter().find(|job| job["total_grams"].is_number()));
+    let [value, low, high] = ["", "_low", "_high"].map(|end| grams[format!("total_grams{end}")].as_f64());
+    assert!(low <= value && high.is_none_or(|high| Some(high) >= value), "{grams}");
+    assert_eq!(grams["grams_are_estimated"], false);
+    let node = ran(rig.bin().args(["top", "--json"]).env("ECO2_AGENT", rig.path("agent"))).out;
+    let emissions = &serde_json::from_str::<Value>(&node).unwrap()["emissions"];
+    assert_eq!((&emissions["g_per_kwh"], &emissions["provider"]), (&100.0.into(), &"series".into()), "{emissions}");
 }
 
 #[test]

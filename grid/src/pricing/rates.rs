@@ -171,6 +171,6 @@ impl<'a> EnergySplit<'a> {
 }
 
 /// Returns the better of two bounds; the only one if the other does not exist.
-fn tighter(first: Option<f64>, second: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f64> {
+pub(super) fn tighter(first: Option<f64>, second: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f64> {
     first.zip(second).map(|(first, second)| better(first, second)).or(first).or(second)
 }

@@ -1,6 +1,6 @@
 //! Looks for the sensors of the whole machine, for the node agent ([`node_sources`]).
 
-use eco2_grid::pricing::{PriceRequest, Pricing};
+use eco2_grid::pricing::IntensitySources;
 use eco2_grid::{Intensity, Pue};
 use eco2_samplers::Roots;
 use eco2_samplers::discover::{self, Discovery, Selection};
@@ -23,11 +23,13 @@ pub struct NodeSources {
     pub rates: NodeRates,
 }
 
-/// What a kilowatt-hour emits and costs, by the options. Intensities and prices over time are not used.
+/// What a kilowatt-hour emits and costs, by the options. Prices over time are not used.
 #[derive(Debug, Clone)]
 pub struct NodeRates {
     /// Carbon intensity: that of the zone, the world average where none is set, or the one that the options state.
     pub intensity: Intensity,
+    /// The sources of intensities over time, which are asked by other threads; `None`: the options name none.
+    pub sources: Option<IntensitySources>,
     /// Power usage effectiveness of the facility.
     pub pue: Pue,
     /// Price of a kilowatt-hour; `None`: not stated.
@@ -51,8 +53,9 @@ pub fn node_sources(options: &Options) -> Result<NodeSources, Error> {
 }
 
 fn rates(options: &Options) -> Result<NodeRates, Error> {
-    let request = PriceRequest { series: None, providers: Vec::new(), ..pricing::request(options)? };
+    let request = pricing::request(options)?;
     let (price_per_kwh, currency) = (request.price_per_kwh, request.currency.clone());
-    let pricing = Pricing::resolve(request, Vec::new())?;
-    Ok(NodeRates { intensity: pricing.intensity().clone(), pue: pricing.pue, price_per_kwh, currency })
+    let pricing = pricing::resolved(request, options)?;
+    let intensity = pricing.intensity().clone();
+    Ok(NodeRates { intensity, sources: pricing.sources, pue: pricing.pue, price_per_kwh, currency })
 }

@@ -38,10 +38,7 @@ impl RunPricing {
 
     /// Returns the pricing of a report that is priced again, by this request ([`request_of_program`]). It has no limits.
     pub(crate) fn for_report(request: PriceRequest, options: &Options) -> Result<Self, Error> {
-        // An intensity that the options state takes precedence over providers, which then need no token.
-        let names = request.providers.iter().filter(|_| request.g_per_kwh.is_none());
-        let providers = names.map(|name| online(name, options)).collect::<Result<Vec<_>, _>>()?;
-        let pricing = Pricing::resolve(request, providers)?;
+        let pricing = resolved(request, options)?;
         let feed =
             pricing.sources.as_ref().map(|sources| IntensityFeed::new(sources.clone(), needs_forecasts(options)));
         Ok(Self { pricing, feed, budgets: Vec::new() })
@@ -151,6 +148,14 @@ impl RunPricing {
         let forecast = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
         forecast.map_or_else(|| self.pricing.intensity_ahead(), |forecast| RateForecast::from(&forecast))
     }
+}
+
+/// Resolves a request with the providers that it names.
+pub(crate) fn resolved(request: PriceRequest, options: &Options) -> Result<Pricing, Error> {
+    // An intensity that the options state takes precedence over providers, which then need no token.
+    let names = request.providers.iter().filter(|_| request.g_per_kwh.is_none());
+    let providers = names.map(|name| online(name, options)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Pricing::resolve(request, providers)?)
 }
 
 /// Whether providers are asked about the time to come: only a limit on emissions of a run whose length is planned needs that. A
