@@ -325,12 +325,16 @@ impl Accounting {
         if terms.gpus.len() > MOST_GPUS || terms.gpus.iter().any(|gpu| *gpu > MOST_GPU) {
             return Err(JobError::BadGpus);
         }
+        if !terms.limits.are_valid() {
+            return Err(JobError::BadLimit);
+        }
         // A file named it before its prolog came here.
         let is_mapped = |state: &JobState| state.ended.is_none() && state.terms.is_mapped && state.job.id == job.id;
         let mapped =
             self.node.jobs().find(|(_, state)| is_mapped(state)).map(|(key, state)| (key, state.terms.clone()));
         if let Some((key, before)) = mapped.filter(|_| by.is_operator) {
-            return self.take_over_mapped(key, job, JobTerms { gpus: &before.gpus | &terms.gpus, is_mapped: false });
+            let (gpus, limits) = (&before.gpus | &terms.gpus, before.limits.or(terms.limits));
+            return self.take_over_mapped(key, job, JobTerms { gpus, is_mapped: false, limits });
         }
         let is_open = |state: &JobState| state.ended.is_none() && state.job.kind == ConsumerKind::Job;
         let open = || self.node.jobs().filter(|(_, state)| is_open(state));

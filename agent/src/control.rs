@@ -1,5 +1,6 @@
 //! Passes requests for jobs that came over HTTP to the accounting thread.
 
+use crate::budget::JobLimits;
 use crate::http::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};
 use crate::jobs::{Job, JobError, JobProcesses, JobTerms};
 use crate::requests::Peer;
@@ -24,9 +25,10 @@ impl JobControl for Jobs {
         };
         let (name, uid) = (job.name.unwrap_or_else(|| job.id.clone()), job.uid.unwrap_or(by.uid));
         let kind = ConsumerKind::Job;
+        let limits = JobLimits { max_energy_kwh: job.max_energy_kwh, max_co2_kg: job.max_co2_kg };
         self.pass_begin(
             Job { id: job.id, name, uid, processes, kind, by_operator: by.is_operator, labels: job.labels },
-            JobTerms { gpus: job.gpus, ..JobTerms::default() },
+            JobTerms { gpus: job.gpus, limits, ..JobTerms::default() },
             by,
             Box::new(|begun| done(begun.map_err(fault))),
         );

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Bounded, Component, Quality, RangeKind};
+use eco2_grid::Pue;
 
+use crate::budget::JobLimits;
 use crate::emissions::{Emissions, Grams};
 use crate::prices::{Prices, rates};
 use crate::{Consumer, Device, EndReason, Latest, NodeIdentity, Resolution, Snapshot, SourceCounts, Views};
@@ -56,6 +58,7 @@ fn counts(name: &str, at_ns: u64) -> SourceCounts {
 
 /// Returns a job of a user.
 pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>) -> Consumer {
+    let limits = JobLimits { max_energy_kwh: Some(1.0), max_co2_kg: None };
     Consumer {
         key: id.bytes().fold(0, |key: u64, byte| key.wrapping_mul(31).wrapping_add(byte.into())),
         id: id.to_owned(),
@@ -82,6 +85,7 @@ pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>
         total_grams_low: energy_uj as f64 / 2e6,
         total_grams_high: None,
         grams_are_estimated: false,
+        budget: limits.check(&Bounded::hard(energy_uj, energy_uj / 2, None), &Bounded::unknown(), Pue::ONE),
     }
 }
 

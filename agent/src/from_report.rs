@@ -167,6 +167,7 @@ fn consumers(report: &Report) -> Vec<Consumer> {
         total_grams_low: 0.0,
         total_grams_high: None,
         grams_are_estimated: false,
+        budget: None,
     };
     let (command, others) = (attribution.command_uj, attribution.others_uj);
     vec![

@@ -6,6 +6,7 @@ use std::path::Component;
 pub use eco2_samplers::usage::JobProcesses;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{BudgetState, JobLimits};
 use crate::shares::JobKey;
 use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
@@ -58,6 +59,9 @@ pub enum JobError {
     /// Only operators may name GPUs.
     #[error("only root and the group eco2 may name the GPUs of a job")]
     GpusOfOthers,
+    /// A limit is no number above zero.
+    #[error("a limit of a job is a number above 0")]
+    BadLimit,
     /// There are too many jobs.
     #[error("{0} jobs go on, which is the most that the agent follows")]
     TooMany(usize),
@@ -140,6 +144,8 @@ pub struct JobTerms {
     pub gpus: BTreeSet<u32>,
     /// Whether a file of DCGM's exporter began it: it ends when it is in no file any more.
     pub is_mapped: bool,
+    /// Its limits.
+    pub limits: JobLimits,
 }
 
 /// A job and its times.
@@ -156,6 +162,9 @@ pub(crate) struct JobState {
     #[serde(default)]
     pub(crate) parent: Option<JobKey>,
     pub(crate) steps: Option<u64>,
+    /// How it kept to its limits in the last interval.
+    #[serde(default)]
+    pub(crate) budget: BudgetState,
     /// When its first process was started, clock ticks since boot: a process id alone is used again.
     pub(crate) root_started: Option<u64>,
     /// Whether it has been present since before the current interval.
@@ -168,8 +177,20 @@ impl JobState {
     /// Returns a job that begins within the current interval.
     pub(crate) fn new(job: Job, began: Instant, root_started: Option<u64>) -> Self {
         let (ended, end_reason, parent, steps) = (None, None, None, None);
-        let terms = JobTerms::default();
-        Self { job, terms, began, ended, end_reason, parent, steps, root_started, is_old: false, is_over: false }
+        let (terms, budget) = (JobTerms::default(), BudgetState::default());
+        Self {
+            job,
+            terms,
+            began,
+            ended,
+            end_reason,
+            parent,
+            steps,
+            budget,
+            root_started,
+            is_old: false,
+            is_over: false,
+        }
     }
 
     /// Ends the job; `false` where it has ended before. One whose processes were gone already only gets its steps.

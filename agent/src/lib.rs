@@ -23,6 +23,7 @@
 
 mod accounting;
 mod as_report;
+mod budget;
 mod control;
 mod emissions;
 mod feed;
@@ -56,6 +57,7 @@ mod store;
 mod systemd;
 mod view;
 
+pub use budget::{BudgetState, JobBudget, JobLimits};
 pub use eco2_net::Secret;
 pub use eco2_samplers::agent::SOCKET;
 pub use eco2_samplers::usage::JobTimes;

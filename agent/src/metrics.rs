@@ -48,6 +48,10 @@ const RUN_HIGH: Family =
         .unit("joules");
 const RUN_CO2E: Family =
     Family::counter("eco2_run_co2e_grams", "CO2e of the job's energy with the facility's overhead.").unit("grams");
+const RUN_BUDGET: Family = Family::gauge(
+    "eco2_run_budget_state",
+    "Whether a job keeps to its limits: 0 within, 1 may exceed one within the bounds, 2 exceeded. Absent for a job without limits.",
+);
 const RUN_DURATION: Family = Family::counter("eco2_run_duration_seconds", "Duration of the job.").unit("seconds");
 const RUN_STEPS: Family = Family::counter("eco2_run_steps", "Steps that the job reported.");
 const RUN_INFO: Family = Family::info("eco2_run", "Name, kind and user of a job, to be joined by the label run.");
@@ -155,6 +159,8 @@ fn jobs(snapshot: &Snapshot, page: &mut MetricSet) {
     page.family(RUN_LOW, all().map(|job| (run(job), joules(job.low_uj))));
     page.family(RUN_HIGH, all().filter_map(|job| Some((run(job), joules(job.high_uj?)))));
     page.family(RUN_CO2E, all().filter_map(|job| Some((run(job), job.grams?))));
+    let budget = |job: &&Consumer| Some((run(job), job.budget.as_ref()?.state.number()));
+    page.family(RUN_BUDGET, all().filter_map(budget));
     page.family(RUN_DURATION, all().map(|job| (run(job), job.duration_ns as f64 / 1e9)));
     page.family(RUN_STEPS, all().filter_map(|job| Some((run(job), job.steps? as f64))));
     let info = |job: &Consumer| {

@@ -3,6 +3,7 @@
 //! A *domain* is one sensor or counter, numbered by its source; the ledger numbers the domains of all sources in the order in
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
+mod budgets;
 mod gauges;
 mod input;
 mod job;
@@ -251,13 +252,14 @@ impl Node {
         let (last, began_ns) = (&self.last, self.began_ns);
         self.unread.retain(|index| last[*index].is_none_or(|last| last.after_ns < began_ns));
         self.sequence += 1;
-        self.last_ns = Some(now.ns);
+        let from_ns = self.last_ns.replace(now.ns).unwrap_or(0);
         self.read_before_ns = self.ledger.tracks().iter().map(|track| track.last_good_ns().map(|(_, ns)| ns)).collect();
         let totals = [self.total(&self.full), self.total(&self.public)];
         if let Some((full, public)) = before {
             self.full.change_intensity(&changes, &full, &totals[0], &present);
             self.public.change_intensity(&changes, &public, &totals[1], &present);
         }
+        self.check_budgets(&totals[0], from_ns);
         let [full, public] = totals;
         let of = |view: &View, total| Arc::new(self.snapshot(view, &total, now));
         let views = Views { full: of(&self.full, full), public: of(&self.public, public) };

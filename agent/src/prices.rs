@@ -3,8 +3,8 @@
 
 use eco2_core::Bounded;
 use eco2_core::units::UJ_PER_KWH;
-use eco2_grid::IntensityKind;
 use eco2_grid::provider::{Coverage, IntensityPart};
+use eco2_grid::{IntensityKind, Pue};
 use serde::{Deserialize, Serialize};
 
 use crate::emissions::{Emissions, Grams};
@@ -99,6 +99,11 @@ impl Prices {
     /// Goes on from the intensity of an earlier agent.
     pub(crate) fn go_on(&mut self, rate: Option<Rate>) {
         self.rate = rate;
+    }
+
+    /// Returns the overhead of the facility.
+    pub(crate) fn pue(&self) -> Pue {
+        Pue::new(self.rates.pue).unwrap_or(Pue::ONE)
     }
 
     /// Returns the present intensity.

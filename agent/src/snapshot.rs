@@ -8,6 +8,7 @@ use eco2_core::units::joules;
 use eco2_core::{Bounded, Component, Quality, RangeKind, Ranged};
 use serde::{Deserialize, Serialize};
 
+use crate::budget::JobBudget;
 use crate::emissions::Emissions;
 use crate::source_counts::SourceCounts;
 
@@ -272,6 +273,8 @@ pub struct Consumer {
     pub total_grams_high: Option<f64>,
     /// Whether a carbon intensity of it was an estimate, a forecast, or the last one that was known.
     pub grams_are_estimated: bool,
+    /// Its limits with what was used of them; `None`: it has none.
+    pub budget: Option<JobBudget>,
 }
 
 impl Consumer {

@@ -4,6 +4,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use eco2::options::{Layer, Options};
+use eco2_agent::JobLimits;
 use eco2_core::{Bounded, RangeKind};
 use eco2_report::{duration_text, energy_text};
 use jiff::Timestamp;
@@ -55,6 +57,13 @@ fn begin(args: &BeginJobArgs) -> anyhow::Result<u8> {
     if !args.gpus.is_empty() {
         put("gpus", args.gpus.clone().into());
     }
+    let mut layer = Layer::default();
+    args.limits.copy_to(&mut layer)?;
+    let limits = Options::resolve([layer])?.budget;
+    let limits = JobLimits { max_energy_kwh: limits.max_energy_kwh, max_co2_kg: limits.max_co2_kg };
+    // An agent of an older version refuses fields that it does not know.
+    let limits = json!(limits).as_object().cloned().unwrap_or_default();
+    limits.into_iter().filter(|(_, limit)| !limit.is_null()).for_each(|(name, limit)| request[name] = limit);
     let begun = connect(&args.agent)?.ask("POST", "/api/v1/jobs", Some(&request));
     begun.map_err(|error| match error.downcast::<RefusedByAgent>() {
         Ok(refused) if refused.status == EXISTS => {
@@ -144,8 +153,8 @@ fn list(args: &ListJobsArgs) -> anyhow::Result<u8> {
         out::talk("eco2: no job goes on or ended in the last hour; begin one with eco2 job begin ID\n");
         return Ok(0);
     }
-    let head = ["ID", "NAME", "USER", "STARTED (UTC)", "TIME", "STATE", "ENERGY"].map(str::to_owned);
-    let rows: Vec<[String; 7]> = std::iter::once(head).chain(jobs.into_iter().map(row)).collect();
+    let head = ["ID", "NAME", "USER", "STARTED (UTC)", "TIME", "STATE", "BUDGET", "ENERGY"].map(str::to_owned);
+    let rows: Vec<[String; 8]> = std::iter::once(head).chain(jobs.into_iter().map(row)).collect();
     let widest = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for row in &rows {
@@ -157,7 +166,7 @@ fn list(args: &ListJobsArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn row(job: &Value) -> [String; 7] {
+fn row(job: &Value) -> [String; 8] {
     let text = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
     let began = job["began_wall_ns"].as_i64().and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
     [
@@ -167,13 +176,34 @@ fn row(job: &Value) -> [String; 7] {
         began.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string()),
         duration_text(job["duration_ns"].as_u64().unwrap_or(0)),
         if job["ended_wall_ns"].is_null() { "running".to_owned() } else { text("end_reason") },
+        budget_text(&job["budget"]),
         energy_text(energy(job)),
     ]
+}
+
+/// Returns whether a job keeps to its limits, with the largest part of one that was used.
+fn budget_text(budget: &Value) -> String {
+    let Some(state) = budget["state"].as_str() else { return "-".to_owned() };
+    let part = |spent: &Value| Some(spent["spent"].as_f64()? / spent["limit"].as_f64()?);
+    let parts = budget["limits"].as_array().into_iter().flatten().filter_map(part);
+    let used = parts.reduce(f64::max).map_or_else(String::new, |part| format!(", {:.0} %", part * 100.0));
+    let is_open = budget["limits"].as_array().into_iter().flatten().any(|spent| spent["high"].is_null());
+    let at_least = if is_open && !used.is_empty() { used.replacen(", ", ", at least ", 1) } else { used };
+    format!("{}{at_least}", state.replace('-', " "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budget_has_its_state_and_what_was_used_and_no_upper_bound_is_at_least() {
+        let limits = json!([{"spent": 5.0, "high": 6.0, "limit": 10.0}, {"spent": 1.0, "high": 1.0, "limit": 4.0}]);
+        assert_eq!(budget_text(&json!({"state": "within", "limits": limits})), "within, 50 %");
+        let open = json!({"state": "may-exceed", "limits": [{"spent": 5.0, "high": null, "limit": 10.0}]});
+        assert_eq!(budget_text(&open), "may exceed, at least 50 %");
+        assert_eq!(budget_text(&Value::Null), "-");
+    }
 
     #[test]
     fn result_has_energy_range_duration_and_energy_per_step() {

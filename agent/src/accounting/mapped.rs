@@ -69,7 +69,7 @@ impl Accounting {
             let labels = std::collections::BTreeMap::new();
             let job = Job { id, name, uid: 0, processes: processes.clone(), kind, by_operator: true, labels };
             let key = self.node.begin_job(job.clone(), now, None);
-            self.node.set_terms(key, JobTerms { gpus, is_mapped: true });
+            self.node.set_terms(key, JobTerms { gpus, is_mapped: true, ..JobTerms::default() });
             self.usage.follow(key, processes);
             self.find_processes(key, &job);
             self.record(key);

@@ -18,7 +18,7 @@ const LONGEST_ID: usize = 128;
 const LONGEST_NAME: usize = 256;
 
 /// A job to begin.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
     /// Id, unique among the jobs that go on: letters, digits and `-_.:@+=`, at most 128.
@@ -41,6 +41,12 @@ pub struct JobRequest {
     /// The GPUs that it may use, by their numbers in the order of their driver. Only callers that may see everything may name them.
     #[serde(default)]
     pub gpus: BTreeSet<u32>,
+    /// Limit on its energy with that of the jobs within it, kilowatt-hours with the overhead of the facility.
+    #[serde(default)]
+    pub max_energy_kwh: Option<f64>,
+    /// Limit on what that energy emits, kilograms CO2e.
+    #[serde(default)]
+    pub max_co2_kg: Option<f64>,
 }
 
 /// The end of a job.

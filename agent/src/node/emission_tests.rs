@@ -17,7 +17,7 @@ use crate::snapshot::EndReason;
 const SECOND_UJ: u64 = 3_600_000_000;
 
 /// Returns an answer: 100 g/kWh, and 300 g/kWh from `change_ns` on, by the clock of the tests.
-fn answer(change_ns: u64) -> Coverage {
+pub(super) fn answer(change_ns: u64) -> Coverage {
     let about = Arc::new(IntensityOrigin::default());
     let part = |from_ns, to_ns, g_per_kwh, estimated| IntensityPart {
         from_ns,
@@ -34,7 +34,7 @@ fn answer(change_ns: u64) -> Coverage {
     Coverage { parts, ..Coverage::default() }
 }
 
-fn begin(boot: &str, began_ns: u64, kept: Option<Journal>) -> Node {
+pub(super) fn begin(boot: &str, began_ns: u64, kept: Option<Journal>) -> Node {
     let mut node = node(boot, began_ns).priced(Some(rates(400.0))).priced_over_time();
     assert!(kept.is_none_or(|kept| node.resume(kept)));
     let limits = Domain { range: Some(1 << 50), max_uw: Some(5_000_000_000), ..package() };
@@ -43,7 +43,7 @@ fn begin(boot: &str, began_ns: u64, kept: Option<Journal>) -> Node {
 }
 
 /// Reads the counter, and ends an interval in which these jobs used the CPUs in equal parts.
-fn second(node: &mut Node, second: u64, jobs: &[JobKey]) -> Views {
+pub(super) fn second(node: &mut Node, second: u64, jobs: &[JobKey]) -> Views {
     let reading = Reading { before_ns: second * S, after_ns: second * S, value: Ok(second * SECOND_UJ) };
     node.take(Input::Readings { source: 0, readings: vec![(0, reading)] });
     let part = S / jobs.len().max(1) as u64;

@@ -182,5 +182,6 @@ fn past_job(record: &JobRecord) -> Consumer {
         total_grams_low: 0.0,
         total_grams_high: None,
         grams_are_estimated: false,
+        budget: None,
     }
 }

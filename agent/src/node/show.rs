@@ -99,6 +99,7 @@ impl Node {
                 total_grams: all_grams.value,
                 total_grams_low: all_grams.low,
                 total_grams_high: all_grams.high,
+                budget: self.budget(state, &with_inner, total),
                 grams_are_estimated: with_inner.grams.is_estimated(rate.filter(|_| state.ended.is_none())),
             }
         };

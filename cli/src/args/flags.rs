@@ -136,6 +136,19 @@ impl OptionFlags for BudgetFlags {
     ];
 }
 
+/// Limits of a job of the node agent.
+#[derive(Debug, Clone)]
+pub(crate) struct JobLimitFlags;
+
+impl OptionFlags for JobLimitFlags {
+    const ROWS: &'static [&'static Row] = &[&opt::MAX_CO2_KG, &opt::MAX_ENERGY_KWH];
+
+    fn adapted(_row: &'static Row, flag: Arg) -> Arg {
+        let help = flag.get_help().map_or_else(String::new, ToString::to_string);
+        flag.help(help.replace("the command", "the job")).help_heading(None::<&str>)
+    }
+}
+
 /// The places that metrics are pushed to.
 #[derive(Debug, Clone)]
 pub(crate) struct PushFlags;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::flags::pair;
+use super::flags::{FlagValues, JobLimitFlags, pair};
 
 const JOB: &str = "\
 A job is a process with everything that it starts, or a control group. In each second the energy of
@@ -14,6 +14,7 @@ job is counted in the inner one, and in the total of the outer one.
 Examples:
   eco2 job begin train                      this shell and everything that it starts from now on
   eco2 job begin 48213 --cgroup /slurm/uid_1000/job_48213 --label account=nlp
+  eco2 job begin train --max-energy 5kWh    eco2 job list shows whether it keeps to that
   eco2 job list
   eco2 job end train --steps 4000";
 
@@ -68,6 +69,8 @@ pub(crate) struct BeginJobArgs {
     /// Numbers of the GPUs that it may use, as the driver orders them; for root and the group eco2
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
     pub(crate) gpus: Vec<u32>,
+    #[command(flatten)]
+    pub(crate) limits: FlagValues<JobLimitFlags>,
     #[command(flatten)]
     pub(crate) agent: AgentArgs,
 }

@@ -1,0 +1,97 @@
+//! Compares the jobs of the node with their limits.
+
+use eco2_core::Bounded;
+use eco2_core::schema::EventKind;
+use eco2_grid::Pue;
+
+use super::Node;
+use crate::budget::JobBudget;
+use crate::jobs::JobState;
+use crate::prices::Prices;
+use crate::shares::{JobKey, ShareSum};
+
+impl Node {
+    /// Returns the limits of a job with what it used of them. `used`: its energy with the jobs within it; `total`: that of the devices.
+    pub(super) fn budget(&self, state: &JobState, used: &ShareSum, total: &Bounded<u64>) -> Option<JobBudget> {
+        let energy = used.within(total);
+        let grams = used.grams.bounded(&energy, self.prices.as_ref().and_then(Prices::rate));
+        let pue = self.prices.as_ref().map_or(Pue::ONE, Prices::pue);
+        state.terms.limits.check(&energy, &grams, pue)
+    }
+
+    /// Counts an event for each job that has come nearer to its limits in the interval that began at `from_ns`, monotonic
+    /// nanoseconds. Jobs that began in it come later: nothing may be known of them yet.
+    pub(super) fn check_budgets(&mut self, total: &Bounded<u64>, from_ns: u64) {
+        let unused = ShareSum::default();
+        let state_of = |(key, state): (&JobKey, &JobState)| {
+            if state.began.ns > from_ns {
+                return None;
+            }
+            let used = self.full.shares.totals.get(key).unwrap_or(&unused);
+            Some((*key, self.budget(state, used, total)?.state))
+        };
+        let states: Vec<_> = self.jobs.iter().filter_map(state_of).collect();
+        for (key, now) in states {
+            let Some(state) = self.jobs.get_mut(&key) else { continue };
+            if now > std::mem::replace(&mut state.budget, now) {
+                self.count(EventKind::BudgetWarn);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{BudgetState, JobLimits};
+    use crate::jobs::JobTerms;
+    use crate::node::emission_tests::{answer, begin, second};
+    use crate::node::tests::{S, at, job, node};
+    use crate::prices::rates;
+    use crate::snapshot::Snapshot;
+
+    fn limited(node: &mut Node, limits: JobLimits) -> u64 {
+        let key = node.begin_job(job("train"), at(0), None);
+        node.set_terms(key, JobTerms { limits, ..JobTerms::default() });
+        key
+    }
+
+    fn state(snapshot: &Snapshot) -> Option<BudgetState> {
+        snapshot.consumers[0].budget.as_ref().map(|budget| budget.state)
+    }
+
+    fn events(snapshot: &Snapshot) -> u64 {
+        snapshot.events.get("budget-warn").copied().unwrap_or(0)
+    }
+
+    #[test]
+    fn job_that_reaches_its_limit_goes_on_and_each_step_is_one_event() {
+        let mut node = begin("a", 0, None);
+        // 1 Wh a second at 100 g/kWh, with half as much overhead: 0.15 g.
+        node.take_intensities(answer(3_000 * S), at(0).wall_ns);
+        let key = limited(&mut node, JobLimits { max_energy_kwh: None, max_co2_kg: Some(0.000_400) });
+        second(&mut node, 0, &[]);
+        let states: Vec<_> = (1..6).map(|at| second(&mut node, at, &[key]).full).collect();
+        // At 2 s it is 0.3 of 0.4 g; between two readings the package may have used up to 5 kW, which is more than that.
+        let found = states.iter().map(|full| state(full).unwrap());
+        use BudgetState::{Exceeded, MayExceed, Within};
+        assert_eq!(found.collect::<Vec<_>>(), [Within, MayExceed, Exceeded, Exceeded, Exceeded]);
+        let last = states.last().unwrap();
+        assert_eq!((events(&states[0]), events(&states[1]), events(last)), (0, 1, 2));
+        assert!(last.consumers[0].ended_wall_ns.is_none(), "it goes on");
+        // No new event after a restart.
+        let mut next = begin("a", 6 * S, Some(node.journal(5 * S)));
+        let full = (6..9).map(|at| second(&mut next, at, &[key]).full).last().unwrap();
+        assert_eq!((state(&full), events(&full)), (Some(Exceeded), 2));
+    }
+
+    #[test]
+    fn job_of_a_machine_without_a_reading_is_never_within() {
+        let mut node = node("a", 0).priced(Some(rates(100.0)));
+        limited(&mut node, JobLimits { max_energy_kwh: Some(1_000.0), max_co2_kg: None });
+        node.account(at(0), crate::IntervalUse::default);
+        let fulls: Vec<_> = (1..4).map(|at_s| node.account(at(at_s * S), crate::IntervalUse::default).full).collect();
+        assert!(fulls.iter().all(|full| state(full) == Some(BudgetState::MayExceed)));
+        assert_eq!(events(&fulls[2]), 1, "one event");
+    }
+}
