@@ -4,7 +4,34 @@ use eco2_core::{Bounded, Ranged};
 use eco2_grid::pricing::RunningAmount;
 use serde::{Deserialize, Serialize};
 
-use crate::prices::{Rate, RateChange};
+/// The intensity at one time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rate {
+    /// Carbon intensity, grams CO2e per kilowatt-hour of the facility.
+    pub(crate) g_per_kwh: f64,
+    pub(crate) pue: f64,
+    pub(crate) signal: String,
+    pub(crate) provider: String,
+    /// Whether it is an estimate, a forecast, or the last one that is known.
+    pub(crate) is_estimated: bool,
+}
+
+impl Rate {
+    /// Returns the grams per kilowatt-hour of the computers.
+    pub(crate) fn per_kwh(&self) -> f64 {
+        self.g_per_kwh * self.pue
+    }
+}
+
+/// A change of the intensity within an interval.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RateChange {
+    /// The part of the interval that had passed then, 0 to 1.
+    pub(crate) part: f64,
+    /// The intensity before; `None`: none was known.
+    pub(crate) from: Option<Rate>,
+    pub(crate) to: Rate,
+}
 
 /// What the energy emits and costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

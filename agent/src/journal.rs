@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use eco2_core::{Bounded, Domain, Ranged};
 use serde::{Deserialize, Serialize};
 
-use crate::emissions::Grams;
+use crate::emissions::{Grams, Rate};
 use crate::jobs::JobState;
-use crate::prices::Rate;
 use crate::shares::{JobKey, Shares};
 use crate::source_counts::SourceCounts;
 use crate::view::Shown;

@@ -5,9 +5,8 @@ use eco2_core::Bounded;
 use eco2_core::units::UJ_PER_KWH;
 use eco2_grid::provider::{Coverage, IntensityPart};
 use eco2_grid::{IntensityKind, Pue};
-use serde::{Deserialize, Serialize};
 
-use crate::emissions::{Emissions, Grams};
+use crate::emissions::{Emissions, Grams, Rate, RateChange};
 
 /// Time without any answer after which the yearly average is used: nanoseconds. Its kind may be another than that of the answers, and
 /// kinds are never added up, so that later answers of another kind could not be used.
@@ -32,35 +31,6 @@ pub struct Rates {
     pub price_per_kwh: Option<f64>,
     /// ISO 4217 code of the price; `None`: not stated.
     pub currency: Option<String>,
-}
-
-/// The intensity at one time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Rate {
-    /// Carbon intensity, grams CO2e per kilowatt-hour of the facility.
-    pub(crate) g_per_kwh: f64,
-    pub(crate) pue: f64,
-    pub(crate) signal: String,
-    pub(crate) provider: String,
-    /// Whether it is an estimate, a forecast, or the last one that is known.
-    pub(crate) is_estimated: bool,
-}
-
-impl Rate {
-    /// Returns the grams per kilowatt-hour of the computers.
-    pub(crate) fn per_kwh(&self) -> f64 {
-        self.g_per_kwh * self.pue
-    }
-}
-
-/// A change of the intensity within an interval.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct RateChange {
-    /// The part of the interval that had passed then, 0 to 1.
-    pub(crate) part: f64,
-    /// The intensity before; `None`: none was known.
-    pub(crate) from: Option<Rate>,
-    pub(crate) to: Rate,
 }
 
 /// The intensities of the node.

@@ -8,9 +8,8 @@ use eco2_core::{Bounded, Ranged as _};
 use serde::{Deserialize, Serialize};
 
 use crate::Resolution;
-use crate::emissions::Grams;
+use crate::emissions::{Grams, RateChange};
 use crate::held::Held;
-use crate::prices::RateChange;
 use crate::shares::{Interval, JobKey, Present, ShareSum, Shares};
 
 /// How much later than expected a change may come while the power is taken as that before: a round of accounts, and as much again.
