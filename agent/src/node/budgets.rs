@@ -10,6 +10,10 @@ use crate::jobs::JobState;
 use crate::prices::Prices;
 use crate::shares::{JobKey, ShareSum};
 
+/// Time after the start of the agent in which no event is counted: slow sources have two seconds for their first reading, and until then
+/// no upper bound is known.
+const SETTLE_NS: u64 = 3_000_000_000;
+
 impl Node {
     /// Returns the limits of a job with what it used of them. `used`: its energy with the jobs within it; `total`: that of the devices.
     pub(super) fn budget(&self, state: &JobState, used: &ShareSum, total: &Bounded<u64>) -> Option<JobBudget> {
@@ -20,11 +24,14 @@ impl Node {
     }
 
     /// Counts an event for each job that has come nearer to its limits in the interval that began at `from_ns`, monotonic
-    /// nanoseconds. Jobs that began in it come later: nothing may be known of them yet.
+    /// nanoseconds. Jobs that began in it come later: nothing may be known of them yet. Those that have ended use nothing any more.
     pub(super) fn check_budgets(&mut self, total: &Bounded<u64>, from_ns: u64) {
+        if from_ns < self.began_ns.saturating_add(SETTLE_NS) {
+            return;
+        }
         let unused = ShareSum::default();
         let state_of = |(key, state): (&JobKey, &JobState)| {
-            if state.began.ns > from_ns {
+            if state.ended.is_some() || state.began.ns > from_ns {
                 return None;
             }
             let used = self.full.shares.totals.get(key).unwrap_or(&unused);
@@ -65,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn job_that_reaches_its_limit_goes_on_and_each_step_is_one_event() {
+    fn job_that_reaches_its_limit_goes_on_and_is_one_event() {
         let mut node = begin("a", 0, None);
         // 1 Wh a second at 100 g/kWh, with half as much overhead: 0.15 g.
         node.take_intensities(answer(3_000 * S), at(0).wall_ns);
@@ -77,12 +84,12 @@ mod tests {
         use BudgetState::{Exceeded, MayExceed, Within};
         assert_eq!(found.collect::<Vec<_>>(), [Within, MayExceed, Exceeded, Exceeded, Exceeded]);
         let last = states.last().unwrap();
-        assert_eq!((events(&states[0]), events(&states[1]), events(last)), (0, 1, 2));
+        assert_eq!((events(&states[2]), events(last)), (0, 1), "from the fourth second of the agent on");
         assert!(last.consumers[0].ended_wall_ns.is_none(), "it goes on");
         // No new event after a restart.
         let mut next = begin("a", 6 * S, Some(node.journal(5 * S)));
         let full = (6..9).map(|at| second(&mut next, at, &[key]).full).last().unwrap();
-        assert_eq!((state(&full), events(&full)), (Some(Exceeded), 2));
+        assert_eq!((state(&full), events(&full)), (Some(Exceeded), 1));
     }
 
     #[test]
@@ -90,8 +97,13 @@ mod tests {
         let mut node = node("a", 0).priced(Some(rates(100.0)));
         limited(&mut node, JobLimits { max_energy_kwh: Some(1_000.0), max_co2_kg: None });
         node.account(at(0), crate::IntervalUse::default);
-        let fulls: Vec<_> = (1..4).map(|at_s| node.account(at(at_s * S), crate::IntervalUse::default).full).collect();
+        let fulls: Vec<_> = (1..7).map(|at_s| node.account(at(at_s * S), crate::IntervalUse::default).full).collect();
         assert!(fulls.iter().all(|full| state(full) == Some(BudgetState::MayExceed)));
-        assert_eq!(events(&fulls[2]), 1, "one event");
+        assert_eq!(events(&fulls[5]), 1, "one event");
+        // One that has ended uses nothing any more.
+        let ended = limited(&mut node, JobLimits { max_energy_kwh: Some(1.0), max_co2_kg: None });
+        assert!(node.end_job(ended, at(7 * S), None, crate::EndReason::Request));
+        let full = (8..11).map(|at_s| node.account(at(at_s * S), crate::IntervalUse::default).full).last().unwrap();
+        assert_eq!(events(&full), 1);
     }
 }

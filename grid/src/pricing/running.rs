@@ -43,10 +43,10 @@ impl RunningAmount {
     }
 
     /// Returns the amount of an energy for which `amount` was counted at rates of zero or more that are not known any more. Until
-    /// the next [`Self::change`] nothing is added.
+    /// the next [`Self::change`] nothing is added, so that it is at least that: there is no upper bound.
     #[must_use]
     pub fn counted(amount: f64) -> Self {
-        Self { per_kwh: 0.0, value: amount, at_uj: 0, low: Some(amount), high: Some(amount), least: 0.0, most: None }
+        Self { per_kwh: 0.0, value: amount, at_uj: 0, low: Some(0.0), high: None, least: 0.0, most: None }
     }
 
     /// Returns the present rate per kilowatt-hour.
@@ -117,7 +117,7 @@ mod tests {
     fn what_was_counted_at_rates_that_are_not_known_stays() {
         let mut grams = RunningAmount::counted(150.0);
         grams.change(&Bounded::exact(2 * KWH), 300.0);
-        assert_eq!(grams.amount(&Bounded::exact(3 * KWH)), Bounded::exact(450.0));
+        assert_eq!(grams.amount(&Bounded::exact(3 * KWH)), Bounded::hard(450.0, 300.0, None));
     }
 
     proptest! {
