@@ -171,7 +171,7 @@ pub(crate) fn has_answer(coverage: &Coverage) -> bool {
     coverage.parts.iter().any(|part| !part.fallback || part.about.table.is_none())
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn rates(g_per_kwh: f64) -> Rates {
     Rates {
         g_per_kwh,
