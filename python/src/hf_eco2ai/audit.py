@@ -3,7 +3,8 @@
 Each record is a line of JSON with the SHA-256 of itself and of the record before it, so that a record that is changed, removed, moved or
 inserted breaks the chain. Without a key, records at the end can be cut off unseen, and who can write the file can compute all hashes
 again. With a key (`key=`, or `HF_ECO2AI_AUDIT_KEY`) a file next to the log has the number of records and the last hash, authenticated by
-HMAC-SHA256: then both are found by who has the key. `eco2 verify` checks logs of runs, which have another format.
+HMAC-SHA256: then both are found by who has the key, except one record that is added right before the next event: a crash between a record and its seal
+looks the same. `eco2 verify` checks logs of runs, which have another format.
 """
 
 from __future__ import annotations
@@ -158,7 +159,8 @@ class TamperProofAuditLogger:
         statement = self._statement(findings)
         if not findings and statement.get("records") == records - 1:
             with open(self.path, "rb") as file:
-                is_next = json.loads(file.readlines()[-1]).get("previous") == statement.get("hash")
+                whole = [line for line in file if line.endswith(b"\n")]
+            is_next = json.loads(whole[-1]).get("previous") == statement.get("hash")
             if is_next and self._checked(last):
                 return
         elif not findings and (statement.get("records"), statement.get("hash")) == (records, last):
