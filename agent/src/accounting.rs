@@ -15,7 +15,8 @@ use eco2_samplers::usage::{JobUsage, ProcessFacts};
 use eco2_samplers::{Roots, SourceEvent};
 
 use crate::feed::{Empty, Message, Received};
-use crate::job_files::{JobFiles, MOST_GPU};
+use crate::gpu_name::GpuName;
+use crate::job_files::JobFiles;
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobProcesses, JobState, JobTerms};
 use crate::journal::Journal;
@@ -322,7 +323,7 @@ impl Accounting {
         if !by.is_operator && !terms.gpus.is_empty() {
             return Err(JobError::GpusOfOthers);
         }
-        if terms.gpus.len() > MOST_GPUS || terms.gpus.iter().any(|gpu| *gpu > MOST_GPU) {
+        if terms.gpus.len() > MOST_GPUS || !terms.gpus.iter().all(GpuName::is_valid) {
             return Err(JobError::BadGpus);
         }
         if !terms.limits.are_valid() {

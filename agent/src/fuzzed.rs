@@ -104,28 +104,34 @@ impl FuzzedServer {
         .collect()
     }
 
-    /// Sends the bytes of a connection, ends that direction, and returns what the server sends until it closes.
+    /// Sends the bytes of a connection, and returns what the server sends until it closes. If it sends nothing for `patience`, the
+    /// client ends its direction, upon which the server closes.
     #[must_use]
-    pub fn exchanged(&self, caller: FuzzedCaller, bytes: &[u8]) -> Vec<u8> {
+    pub fn exchanged(&self, caller: FuzzedCaller, bytes: &[u8], patience: Duration) -> Vec<u8> {
         let channel = match caller {
             FuzzedCaller::Tcp => Channel::Tcp { tls: false },
             FuzzedCaller::Owner => Channel::Unix { uid: OWN_UID, trusted: false },
             FuzzedCaller::Root => Channel::Unix { uid: 0, trusted: true },
         };
         let (client, server) = tokio::io::duplex(1 << 16);
-        let (from_server, mut to_server) = tokio::io::split(client);
+        let (mut from_server, mut to_server) = tokio::io::split(client);
         let (service, bytes) = (Arc::clone(&self.service), bytes.to_vec());
         self.runtime.block_on(async {
             let serving = tokio::spawn(async move { serve(server, channel, service, &Arc::default()).await });
             let sending = tokio::spawn(async move {
                 // A server that has refused the request reads no further.
                 let _ = to_server.write_all(&bytes).await;
-                let _ = to_server.shutdown().await;
+                to_server
             });
-            let answer = received(from_server).await;
+            let mut answer = received(&mut from_server, patience).await;
             sending.abort();
+            if let Ok(mut to_server) = sending.await {
+                let _ = to_server.shutdown().await;
+                answer.extend(received(&mut from_server, patience).await);
+            }
             serving.abort();
-            let _ = serving.await;
+            // A panic of the server is one of the target: a task that was aborted is none.
+            assert!(serving.await.err().is_none_or(|error| error.is_cancelled()));
             // A task that sends the live stream notices that its client has gone.
             tokio::task::yield_now().await;
             answer
@@ -133,18 +139,14 @@ impl FuzzedServer {
     }
 }
 
-/// Reads until the server closes the connection, or has no more of a live stream.
-async fn received(mut from_server: ReadHalf<DuplexStream>) -> Vec<u8> {
+/// Reads until the server closes the connection, or sends nothing for `patience`.
+async fn received(from_server: &mut ReadHalf<DuplexStream>, mut patience: Duration) -> Vec<u8> {
     let (mut answer, mut part) = (Vec::new(), [0_u8; 4096]);
-    let mut is_stream = false;
     loop {
-        let read = from_server.read(&mut part);
-        let length = match is_stream {
-            true => timeout(STREAM_PATIENCE, read).await.unwrap_or(Ok(0)),
-            false => read.await,
-        };
-        let Ok(length @ 1..) = length else { return answer };
-        is_stream |= part[..length].windows(17).any(|found| found == b"text/event-stream");
+        let Ok(Ok(length @ 1..)) = timeout(patience, from_server.read(&mut part)).await else { return answer };
+        if part[..length].windows(17).any(|found| found == b"text/event-stream") {
+            patience = STREAM_PATIENCE;
+        }
         answer.extend_from_slice(&part[..length]);
     }
 }
@@ -152,7 +154,7 @@ async fn received(mut from_server: ReadHalf<DuplexStream>) -> Vec<u8> {
 /// Stores a run with generated values.
 fn store_run(folder: &Path, name: &str) {
     let builder = eco2::Meter::builder().set(&opt::SOURCES, "synthetic").log(Log::Folder(folder.to_owned()));
-    builder.name(name).open().expect("a run").close();
+    drop(builder.name(name).open().expect("a run").close());
 }
 
 fn views(second: u64, names: &FuzzedNames) -> Views {

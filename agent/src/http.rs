@@ -31,6 +31,7 @@ mod stall;
 mod stream;
 mod subscribe;
 mod tls;
+mod token;
 
 pub use access::{Anonymous, new_token};
 pub use control::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};

@@ -12,6 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::gpu_name::MOST_GPU;
 use crate::jobs::is_id;
 
 /// Most entries of the folder that are looked at: a machine has at most some dozens of GPUs.
@@ -19,8 +20,6 @@ const MOST_FILES: usize = 256;
 /// Largest file, bytes, and most jobs in it.
 const MOST_BYTES: u64 = 16 << 10;
 const MOST_JOBS: usize = 64;
-/// Highest number of a GPU.
-pub(crate) const MOST_GPU: u32 = 1_023;
 /// Permissions by which others than the owner could write.
 const OTHERS_WRITE: u32 = 0o022;
 

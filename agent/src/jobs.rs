@@ -7,6 +7,7 @@ pub use eco2_samplers::usage::JobProcesses;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{BudgetState, JobLimits};
+use crate::gpu_name::GpuName;
 use crate::shares::JobKey;
 use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
@@ -53,8 +54,8 @@ pub enum JobError {
     /// Only operators may name a control group.
     #[error("only root and the group eco2 may name a control group: name a process instead")]
     GroupOfOthers,
-    /// There are too many GPUs, or a number is too high.
-    #[error("a job has at most 64 GPUs, with numbers from 0 to 1023")]
+    /// There are too many GPUs, or one has no valid name.
+    #[error("a job has at most 64 GPUs, each a number from 0 to 1023 or a UUID that begins with GPU- or MIG-")]
     BadGpus,
     /// Only operators may name GPUs.
     #[error("only root and the group eco2 may name the GPUs of a job")]
@@ -139,9 +140,8 @@ fn is_plain(text: &str, most: usize) -> bool {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobTerms {
-    /// The GPUs that it may use, by their numbers in the order of their driver. What unknown processes
-    /// use of them is attributed to the jobs that may use them.
-    pub gpus: BTreeSet<u32>,
+    /// The GPUs that it may use. What unknown processes use of them is attributed to the jobs that may use them.
+    pub gpus: BTreeSet<GpuName>,
     /// Whether a file of DCGM's exporter began it: it ends when it is in no file any more.
     pub is_mapped: bool,
     /// Its limits.

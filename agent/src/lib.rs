@@ -33,6 +33,7 @@ mod folder;
 mod from_report;
 #[cfg(fuzzing)]
 pub mod fuzzed;
+mod gpu_name;
 mod group;
 mod health;
 mod held;
@@ -64,6 +65,7 @@ pub use eco2_samplers::usage::JobTimes;
 pub use emissions::Emissions;
 pub use folder::{FolderFault, RunFolder};
 pub use from_report::{run_views, run_views_for_all};
+pub use gpu_name::{GpuName, NoGpuName};
 pub use group::group_id;
 pub use health::{Health, Level, SourceHealth};
 pub use http::{

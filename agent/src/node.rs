@@ -53,6 +53,9 @@ struct Listed {
     processes: Vec<(u32, f64)>,
     unknown: f64,
     is_assumed: bool,
+    /// The device's number in the list of its driver, and the UUIDs of its instances.
+    number: Option<u32>,
+    instances: Vec<String>,
 }
 
 /// The account of the node.
@@ -311,10 +314,8 @@ impl Node {
         let at_ns = self.sampled_ns.unwrap_or(self.began_ns);
         for used in uses {
             if let Some(index) = self.index(source, used.domain) {
-                self.listed.insert(
-                    index,
-                    Listed { at_ns, processes: used.processes, unknown: used.unknown, is_assumed: used.is_assumed },
-                );
+                let DeviceUse { processes, unknown, is_assumed, number, instances, .. } = used;
+                self.listed.insert(index, Listed { at_ns, processes, unknown, is_assumed, number, instances });
             }
         }
     }

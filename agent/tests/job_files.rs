@@ -88,7 +88,10 @@ fn jobs_of_a_sites_prolog_are_counted_and_those_begun_here_are_written() {
     assert_eq!(fs::read_to_string(map.join("0")).ok(), None, "it is the agent's job now");
     put(&map.join("0"), "48214\n");
 
-    let terms = eco2_agent::JobTerms { gpus: [0, 2].into(), ..eco2_agent::JobTerms::default() };
+    let terms = eco2_agent::JobTerms {
+        gpus: [0, 2].map(eco2_agent::GpuName::Number).into(),
+        ..eco2_agent::JobTerms::default()
+    };
     let other = Peer { uid: 1_000, is_operator: false };
     assert!(service.jobs().begin_job_with(job.clone(), terms.clone(), other).is_err(), "only operators name GPUs");
     until(&service, |snapshot| of(snapshot, "48214").is_some());
@@ -106,7 +109,8 @@ fn jobs_of_a_sites_prolog_are_counted_and_those_begun_here_are_written() {
     assert_eq!(count, 1, "its own lines begin no second job");
     // A start of the machine while a job goes on: its lines are removed, and begin no job.
     let job = Job { id: "open".into(), ..job_of(uid, pid) };
-    let terms = eco2_agent::JobTerms { gpus: [3].into(), ..eco2_agent::JobTerms::default() };
+    let terms =
+        eco2_agent::JobTerms { gpus: [3].map(eco2_agent::GpuName::Number).into(), ..eco2_agent::JobTerms::default() };
     service.jobs().begin_job_with(job, terms, ROOT).unwrap();
     assert_eq!(fs::read_to_string(map.join("3")).unwrap(), "open\n");
     service.stop();

@@ -55,7 +55,7 @@ fn begin(args: &BeginJobArgs) -> anyhow::Result<u8> {
         args.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     put("labels", labels.into());
     if !args.gpus.is_empty() {
-        put("gpus", args.gpus.clone().into());
+        put("gpus", json!(args.gpus));
     }
     let mut layer = Layer::default();
     args.limits.copy_to(&mut layer)?;

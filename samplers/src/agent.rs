@@ -107,7 +107,7 @@ pub(crate) fn discover(roots: &Roots, wanted: Wanted<'_>, named: bool) -> Found 
     let mut refused: Option<(PathBuf, PageFault)> = None;
     for folder in &roots.agent {
         match attach(folder, &boot_id) {
-            Ok((name, reader)) => return found(folder, name, reader, wanted, boot_id),
+            Ok(page) => return found(folder, page, wanted, boot_id),
             Err((path, fault)) if !is_absent(&fault) => refused = refused.or(Some((path, fault))),
             Err(_) => {}
         }
@@ -137,17 +137,33 @@ fn is_absent(fault: &PageFault) -> bool {
     matches!(fault, PageFault::Io(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Attaches to the finest page in a folder that may be read. The error is that of the page for every user.
-fn attach(folder: &Path, boot_id: &str) -> Result<(&'static str, PageReader), (PathBuf, PageFault)> {
-    let open = |name| PageReader::attach(folder, name, boot_id, crate::clock::monotonic_ns());
-    if let Ok(reader) = open(page::FINE) {
-        return Ok((page::FINE, reader));
-    }
-    open(page::PUBLIC).map(|reader| (page::PUBLIC, reader)).map_err(|fault| (folder.join(page::PUBLIC), fault))
+/// Whether a file is not for this user, as the fine page is for most.
+fn is_forbidden(fault: &PageFault) -> bool {
+    matches!(fault, PageFault::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
-fn found(folder: &Path, name: &'static str, reader: PageReader, wanted: Wanted<'_>, boot_id: String) -> Found {
-    let source = AgentSource::new(folder, name, reader, wanted, boot_id);
+/// The finest page in a folder that can be read.
+struct FoundPage {
+    name: &'static str,
+    reader: PageReader,
+    /// Why the page of every change is not used, for other reasons than that there is none or that this user may not read it.
+    refused: Option<PageFault>,
+}
+
+/// Attaches to the finest page in a folder that may be read. The error is that of the page for every user.
+fn attach(folder: &Path, boot_id: &str) -> Result<FoundPage, (PathBuf, PageFault)> {
+    let open = |name| PageReader::attach(folder, name, boot_id, crate::clock::monotonic_ns());
+    let refused = match open(page::FINE) {
+        Ok(reader) => return Ok(FoundPage { name: page::FINE, reader, refused: None }),
+        Err(fault) => Some(fault).filter(|fault| !is_absent(fault) && !is_forbidden(fault)),
+    };
+    let public = open(page::PUBLIC).map_err(|fault| (folder.join(page::PUBLIC), fault))?;
+    Ok(FoundPage { name: page::PUBLIC, reader: public, refused })
+}
+
+fn found(folder: &Path, page: FoundPage, wanted: Wanted<'_>, boot_id: String) -> Found {
+    let FoundPage { name, reader, refused } = page;
+    let mut source = AgentSource::new(folder, name, reader, wanted, boot_id);
     let path = folder.join(name);
     if source.domains.is_empty() {
         let reason = format!("{}: nothing that is not read directly", path.display());
@@ -155,6 +171,11 @@ fn found(folder: &Path, name: &'static str, reader: PageReader, wanted: Wanted<'
     }
     let steps = if name == page::FINE { "" } else { ", in steps of 1 s and 0.1 J" };
     let reason = format!("{} domains of {}{steps}", source.domains.len(), path.display());
+    if let Some(fault) = refused {
+        let why = format!("{} is not used: {fault}", folder.join(page::FINE).display());
+        source.note(crate::clock::monotonic_ns(), EventKind::SourceNote, why.clone());
+        return Found::source(source, status(NAME, Status::Degraded, &format!("{reason}; {why}"), remedy(&fault)));
+    }
     let remedy = if name == page::FINE { "" } else { "members of the group eco2 read every change" };
     Found::source(source, status(NAME, Status::Ok, &reason, remedy))
 }

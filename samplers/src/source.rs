@@ -134,6 +134,10 @@ pub struct DeviceUse {
     /// Whether the fractions are assumed and not measured: the slices of a divided GPU, or equal parts for all processes that
     /// are present.
     pub is_assumed: bool,
+    /// The device's number in the list of its driver, where a device that is lost keeps its place; `None`: it has none.
+    pub number: Option<u32>,
+    /// UUIDs of the instances into which the device is divided.
+    pub instances: Vec<String>,
 }
 
 /// What became of a source after it was found.
@@ -365,6 +369,16 @@ impl Roots {
     /// tree that is mounted in a container, has its own.
     pub(crate) fn dev(&self) -> PathBuf {
         self.sysfs.parent().map_or_else(|| "/dev".into(), |parent| parent.join("dev"))
+    }
+
+    /// Returns the folder of the machine's settings: `etc` next to the root of sysfs.
+    pub(crate) fn etc(&self) -> PathBuf {
+        self.sysfs.parent().map_or_else(|| "/etc".into(), |parent| parent.join("etc"))
+    }
+
+    /// Returns the folder in which the kubelet keeps the logs of pods: `var/log/pods` next to the root of sysfs.
+    pub(crate) fn pod_logs(&self) -> PathBuf {
+        self.sysfs.parent().map_or_else(|| "/var/log/pods".into(), |parent| parent.join("var/log/pods"))
     }
 }
 

@@ -263,6 +263,24 @@ fn the_public_page_counts_in_tenths_of_a_joule() {
 }
 
 #[test]
+fn fine_page_that_is_damaged_is_reported_and_the_public_one_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let mut page = publisher(&roots, PUBLIC, COARSE, &domains());
+    let now_ns = monotonic_ns();
+    page.publish(&snapshot(now_ns, &[7_100_000, 500_000, 0, 0]), now_ns);
+    assert_eq!(status(&find(&roots)).unwrap().0, Status::Ok, "there is no fine page");
+    fs::write(roots.agent[0].join(FINE), "garbage").unwrap();
+    let found = find(&roots);
+    let (word, reason) = status(&found).unwrap();
+    assert!(word == Status::Degraded && reason.contains("page.fine is not used: it is not a page"), "{reason}");
+    let (mut source, mut notes) = (agent(found), Vec::new());
+    source.notes(&mut notes);
+    assert_eq!(notes.iter().map(|note| note.kind).collect::<Vec<_>>(), [EventKind::SourceNote]);
+    assert_eq!(values(source.as_mut())[..2], [(0, Ok(71)), (1, Ok(5))]);
+}
+
+#[test]
 fn without_an_agent_there_is_no_status_and_a_refused_one_has_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let roots = machine(dir.path());

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_samplers::usage::{FoundGroups, GroupKind, find_groups, group_name};
+use eco2_samplers::usage::{FoundGroups, GroupKind, find_groups, group_name, pod_name};
 
 use super::{Accounting, SECOND_NS};
-use crate::jobs::{Job, JobProcesses};
+use crate::jobs::{Job, JobProcesses, JobState};
 use crate::shares::JobKey;
 use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
 /// Time between two looks.
 const LOOK_NS: u64 = 5 * SECOND_NS;
-/// Most containers, pods and users that are followed. The energy of others is not attributed.
+/// Most containers and pods that are followed, and most users: users may start processes of many subordinate ones. The energy of others is not attributed.
 const MOST: usize = 256;
 
 /// A container, a pod or a user.
@@ -37,7 +37,6 @@ impl Accounting {
         let followed = self.node.jobs().filter(|(_, state)| state.ended.is_none() && state.job.kind.is_found());
         let mut followed: Vec<(JobKey, JobProcesses)> =
             followed.map(|(key, state)| (key, state.job.processes.clone())).collect();
-        let count = followed.len();
         let mut new = Vec::new();
         for found in all {
             let before = followed.len();
@@ -51,12 +50,18 @@ impl Accounting {
         for (key, _) in followed.into_iter().take(gone) {
             self.node.end_job(key, now, None, EndReason::Gone);
         }
-        // Those that are followed stay: a new one displaces none.
-        let room = MOST.saturating_sub(count - gone);
+        let (users, groups): (Vec<Found>, Vec<Found>) =
+            new.into_iter().partition(|found| found.kind == ConsumerKind::User);
+        self.follow_found(groups, now, "containers and pods", |kind| kind != ConsumerKind::User);
+        self.follow_found(users, now, "users", |kind| kind == ConsumerKind::User);
+    }
+
+    /// Begins new consumers. Those that are followed stay: a new one displaces none.
+    fn follow_found(&mut self, new: Vec<Found>, now: Instant, of: &str, is_same: fn(ConsumerKind) -> bool) {
+        let is_open = |job: &JobState| job.ended.is_none() && job.job.kind.is_found() && is_same(job.job.kind);
+        let room = MOST.saturating_sub(self.node.jobs().filter(|(_, state)| is_open(state)).count());
         if new.len() > room {
-            self.warn(format!(
-                "there are more than {MOST} containers, pods and users: the energy of the rest is not attributed"
-            ));
+            self.warn(format!("there are more than {MOST} {of}: the energy of the rest is not attributed"));
         }
         for found in new.into_iter().take(room) {
             let processes = found.processes.clone();
@@ -95,7 +100,10 @@ impl Accounting {
     fn consumer(&self, found: Found) -> Job {
         let Found { kind, id, processes } = found;
         let (name, uid) = match &processes {
-            JobProcesses::Group(path) => (group_name(&self.roots, path), 0),
+            JobProcesses::Group(path) => {
+                let of_pod = if kind == ConsumerKind::Pod { pod_name(&self.roots, &id) } else { None };
+                (of_pod.or_else(|| group_name(&self.roots, path)), 0)
+            }
             JobProcesses::User(uid) => (None, *uid),
             JobProcesses::Tree(_) => (None, 0),
         };

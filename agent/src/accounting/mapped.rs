@@ -1,8 +1,11 @@
 //! Follows the jobs that the files of DCGM's exporter name, and writes those that were begun here into them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use eco2_samplers::usage::{ProcessFacts, first_process_of, slurm_job_group};
 
 use super::Accounting;
+use crate::gpu_name::GpuName;
 use crate::job_files::MappedJobs;
 use crate::job_log::JobRecord;
 use crate::jobs::{Job, JobError, JobProcesses, JobTerms};
@@ -21,10 +24,14 @@ impl Accounting {
     /// Begins and ends the jobs that came into the files and left them since the last look.
     pub(super) fn look_at_job_files(&mut self, now: Instant) {
         let Some(files) = &self.files else { return };
-        let MappedJobs { jobs: mut mapped, unclear, faults } = match files.read() {
+        let MappedJobs { jobs: mapped, unclear, faults } = match files.read() {
             Ok(found) => found,
             Err(error) => return self.warn(format!("the files of jobs are not read: {error}")),
         };
+        let names = |gpus: BTreeSet<u32>| gpus.into_iter().map(GpuName::Number).collect::<BTreeSet<_>>();
+        let mut mapped: BTreeMap<String, BTreeSet<GpuName>> =
+            mapped.into_iter().map(|(id, gpus)| (id, names(gpus))).collect();
+        let unclear = names(unclear);
         let room = MOST_FAULTS.saturating_sub(self.warned.iter().filter(|text| text.starts_with(NOT_USED)).count());
         faults.into_iter().take(room).for_each(|fault| self.warn(format!("{NOT_USED}{fault}")));
         let is_open = |kind: ConsumerKind, ended: bool| kind == ConsumerKind::Job && !ended;
@@ -66,7 +73,7 @@ impl Accounting {
         for (id, gpus) in mapped.into_iter().take(room) {
             let processes = JobProcesses::Group(format!("system.slice/slurmstepd.scope/job_{id}").into());
             let (name, kind) = (id.clone(), ConsumerKind::Job);
-            let labels = std::collections::BTreeMap::new();
+            let labels = BTreeMap::new();
             let job = Job { id, name, uid: 0, processes: processes.clone(), kind, by_operator: true, labels };
             let key = self.node.begin_job(job.clone(), now, None);
             self.node.set_terms(key, JobTerms { gpus, is_mapped: true, ..JobTerms::default() });
@@ -106,7 +113,7 @@ impl Accounting {
         let is_open = |id: &str| self.node.jobs().any(|(_, state)| state.ended.is_none() && state.job.id == id);
         let own = records.iter().map(|record| &record.state).filter(|state| !state.terms.is_mapped);
         let old = own.filter(|state| !is_open(&state.job.id));
-        let lines = old.flat_map(|state| state.terms.gpus.iter().map(|gpu| (*gpu, state.job.id.as_str())));
+        let lines = old.flat_map(|state| numbers(&state.terms).map(|gpu| (gpu, state.job.id.as_str())));
         let faults: Vec<_> = lines.filter_map(|(gpu, id)| files.remove(gpu, id).err()).collect();
         for error in faults {
             self.warn(format!("a line of an ended job is not removed: {error}"));
@@ -121,10 +128,15 @@ impl Accounting {
             return;
         }
         let id = &state.job.id;
-        let change = |gpu: &u32| if state.ended.is_some() { files.remove(*gpu, id) } else { files.add(*gpu, id) };
-        let faults: Vec<_> = state.terms.gpus.iter().filter_map(|gpu| change(gpu).err().map(|e| (*gpu, e))).collect();
+        let change = |gpu: u32| if state.ended.is_some() { files.remove(gpu, id) } else { files.add(gpu, id) };
+        let faults: Vec<_> = numbers(&state.terms).filter_map(|gpu| change(gpu).err().map(|e| (gpu, e))).collect();
         for (gpu, error) in faults {
             self.warn(format!("the file of the jobs of GPU {gpu} is not written: {error}"));
         }
     }
+}
+
+/// Returns the numbers of the GPUs of a job. Files are named by numbers: GPUs that were named by a UUID have none.
+fn numbers(terms: &JobTerms) -> impl Iterator<Item = u32> {
+    terms.gpus.iter().filter_map(GpuName::number)
 }

@@ -92,7 +92,7 @@ pub enum Anonymous {
 #[derive(Debug)]
 pub(crate) struct Access {
     cookie: String,
-    token: Option<Secret>,
+    token: Mutex<Option<Secret>>,
     /// A token that is good for one session.
     once: Mutex<Option<Secret>>,
     anonymous: Anonymous,
@@ -108,7 +108,7 @@ impl Access {
     pub(crate) fn new(token: Option<Secret>, anonymous: Anonymous, hosts: &[String], any_address: bool) -> Self {
         Self {
             cookie: SESSION.to_owned(),
-            token,
+            token: Mutex::new(token),
             once: Mutex::new(None),
             anonymous,
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
@@ -120,6 +120,20 @@ impl Access {
     /// Sets the port of the server.
     pub(crate) fn set_port(&mut self, port: u16) {
         self.cookie = format!("{SESSION}{port}");
+    }
+
+    /// Takes another token in place of the last one. The sessions that began with that one end.
+    pub(crate) fn replace_token(&self, token: Secret) {
+        let mut own = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if own.as_ref() != Some(&token) {
+            *own = Some(token);
+            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+
+    fn is_token(&self, given: &[u8]) -> bool {
+        let own = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        own.as_ref().is_some_and(|own| own.matches(given))
     }
 
     /// Accepts a token once, for one session.
@@ -148,8 +162,7 @@ impl Access {
             return Err(TWO_TOKENS);
         }
         if let Some(given) = authorization {
-            let valid =
-                bearer(given.as_bytes()).zip(self.token.as_ref()).is_some_and(|(given, own)| own.matches(given));
+            let valid = bearer(given.as_bytes()).is_some_and(|given| self.is_token(given));
             // A token for one session is checked where sessions begin.
             return if valid || path == "/session" { Ok(self.by_channel(channel, valid)) } else { Err(BAD_TOKEN) };
         }
@@ -162,7 +175,7 @@ impl Access {
     /// used up, also if the answer does not arrive.
     pub(crate) fn open_session(&self, headers: &HeaderMap, tls: bool) -> Option<String> {
         let given = bearer(headers.get(AUTHORIZATION)?.as_bytes())?;
-        if !self.token.as_ref().is_some_and(|own| own.matches(given)) {
+        if !self.is_token(given) {
             let mut once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
             once.take_if(|own| own.matches(given))?;
         }

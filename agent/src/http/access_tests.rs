@@ -130,6 +130,22 @@ fn session_does_what_the_token_does_and_the_oldest_ends() {
 }
 
 #[test]
+fn replaced_token_and_its_sessions_are_not_valid_any_more() {
+    let access = access(Anonymous::Nothing);
+    let bearer = |token: &str| format!("Bearer {token}");
+    let get = |pair: (&'static str, &str)| admitted(&access, &Method::GET, "/metrics", &[("host", "localhost"), pair]);
+    let cookie = access.open_session(&headers(&[("authorization", &bearer(TOKEN))]), false).unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    access.replace_token(Secret::new(TOKEN).unwrap());
+    assert_eq!(get(("cookie", cookie)), Ok(Rights::All), "the same token again");
+    let other = "not-a-secret-9876543210";
+    access.replace_token(Secret::new(other).unwrap());
+    assert_eq!(get(("authorization", &bearer(TOKEN))), Err(401));
+    assert_eq!(get(("authorization", &bearer(other))), Ok(Rights::All));
+    assert_eq!(get(("cookie", cookie)), Ok(Rights::Nothing));
+}
+
+#[test]
 fn token_for_one_session_is_used_up() {
     let access = Access::new(None, Anonymous::Nothing, &[], false);
     access.accept_once(Secret::new(TOKEN).unwrap());

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::access::Rights;
 use super::reply::{Content, Reply};
+use crate::gpu_name::GpuName;
 
 /// Longest id of a job, bytes.
 const LONGEST_ID: usize = 128;
@@ -38,9 +39,10 @@ pub struct JobRequest {
     /// At most 16 labels by name, such as the account of a scheduler.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// The GPUs that it may use, by their numbers in the order of their driver. Only callers that may see everything may name them.
+    /// The GPUs that it may use, by their numbers in the list of their driver or by UUIDs. Only callers that may see everything may
+    /// name them.
     #[serde(default)]
-    pub gpus: BTreeSet<u32>,
+    pub gpus: BTreeSet<GpuName>,
     /// Limit on its energy with that of the jobs within it, kilowatt-hours with the overhead of the facility.
     #[serde(default)]
     pub max_energy_kwh: Option<f64>,

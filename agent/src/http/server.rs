@@ -33,6 +33,7 @@ use super::service::Service;
 use super::stall::Stalling;
 use super::stream::Stream;
 use super::tls::TlsFiles;
+use super::token;
 use crate::latest::Latest;
 
 /// Where the server listens unless it is set.
@@ -60,7 +61,7 @@ pub struct HttpOptions {
     pub listen: Option<SocketAddr>,
     /// Path of the Unix socket; `None`: none.
     pub socket: Option<PathBuf>,
-    /// File of the token, mode 0600; `None`: no token.
+    /// File of the token, mode 0600, which is read again when it changes; `None`: no token.
     pub token_file: Option<PathBuf>,
     /// A token, where it is in no file.
     pub token: Option<Secret>,
@@ -142,6 +143,7 @@ impl HttpServer {
             service.archive = archive.transpose().map_err(HttpFault::Thread)?;
         }
         let service = Arc::new(service);
+        let token_file = options.token_file.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -151,6 +153,9 @@ impl HttpServer {
         let thread = std::thread::Builder::new().name("eco2-http".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 tokio::spawn(record(Arc::clone(&service)));
+                if let Some(path) = token_file {
+                    tokio::spawn(token::follow(path, Arc::clone(&service)));
+                }
                 if let Some(tcp) = tcp.and_then(|tcp| tokio::net::TcpListener::from_std(tcp).ok()) {
                     tokio::spawn(accept_tcp(tcp, tls.map(TlsAcceptor::from), Arc::clone(&service)));
                 }

@@ -56,6 +56,30 @@ fn f45_hundred_scrapers_among_slow_clients_get_whole_pages() {
 }
 
 #[test]
+fn token_is_replaced_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = token_file(folder.path(), TOKEN, 0o600);
+    let server = HttpServer::start(&HttpOptions { token_file: Some(path), ..loopback() }, latest(9)).unwrap();
+    let get = |token: &str| {
+        let request = METRICS.replace("host:", &format!("authorization: Bearer {token}\r\nhost:"));
+        exchange(TcpStream::connect(server.address().unwrap()).unwrap(), &request)[9..12].to_owned()
+    };
+    assert_eq!(get(TOKEN), "200");
+    let is_soon = |token: &str| {
+        (0..300).any(|_| {
+            get(token) == "200" || {
+                std::thread::sleep(Duration::from_millis(20));
+                false
+            }
+        })
+    };
+    let other = "not-a-secret-9876543210";
+    token_file(folder.path(), other, 0o600);
+    assert!(is_soon(other), "within some seconds");
+    assert_eq!(get(TOKEN), "401");
+}
+
+#[test]
 fn client_that_closes_early_harms_nothing() {
     let server = HttpServer::start(&loopback(), latest(9)).unwrap();
     for _ in 0..200 {

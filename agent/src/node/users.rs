@@ -1,6 +1,5 @@
 //! Finds out which jobs used a GPU, from the processes that its driver listed.
 
-use eco2_core::Component;
 use eco2_core::attribution::Use;
 
 use super::{Listed, Node};
@@ -31,7 +30,8 @@ impl Node {
         let others = (known - consumers.iter().sum::<f64>()).max(0.0);
         let (others, mut unknown) =
             if self.are_foreign { (0.0, listed.unknown + others) } else { (others, listed.unknown) };
-        let may_use: Vec<bool> = present.iter().map(|job| self.may_use(self.jobs.get(&job.key), index)).collect();
+        let may_use: Vec<bool> =
+            present.iter().map(|job| self.may_use(self.jobs.get(&job.key), index, listed)).collect();
         let count = may_use.iter().filter(|may| **may).count();
         let is_divided = count > 0 && unknown > 0.0;
         if is_divided {
@@ -48,33 +48,20 @@ impl Node {
         self.listed_at(index, now_ns).is_some_and(|listed| listed.is_assumed)
     }
 
-    /// Whether a job was given the GPU of a domain.
-    fn may_use(&self, job: Option<&JobState>, index: usize) -> bool {
-        let Some(gpus) = job.map(|job| &job.terms.gpus).filter(|gpus| !gpus.is_empty()) else { return false };
-        self.gpu_number(index).is_some_and(|number| gpus.contains(&number))
-    }
-
-    /// Returns the number of a GPU in the order in which its driver listed it; `None`: the domain is no GPU of NVIDIA.
-    fn gpu_number(&self, index: usize) -> Option<u32> {
-        let is_board = |at: usize| {
-            let domain = self.ledger.tracks()[at].domain();
-            domain.component == Component::Gpu && domain.parent.is_none() && domain.source == "nvml"
-        };
-        if !is_board(index) {
-            return None;
-        }
-        u32::try_from((0..index).filter(|at| is_board(*at)).count()).ok()
+    /// Whether a job was given the GPU of a domain, by the number that its driver gave it or by a UUID.
+    fn may_use(&self, job: Option<&JobState>, index: usize, listed: &Listed) -> bool {
+        let uuid = &self.ledger.tracks()[index].domain().id;
+        job.is_some_and(|job| job.terms.gpus.iter().any(|gpu| gpu.is_of(uuid, listed.number, &listed.instances)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use eco2_core::{Domain, Ranged as _, Reading};
+    use eco2_core::{Component, Domain, Ranged as _, Reading};
     use eco2_samplers::DeviceUse;
 
     use super::super::tests::{S, assert_whole, at, job, node};
     use super::super::{Input, IntervalUse};
-    use super::*;
     use crate::jobs::JobTerms;
     use crate::shares::JobKey;
     use crate::snapshot::Snapshot;
@@ -160,15 +147,22 @@ mod tests {
 
     #[test]
     fn what_is_used_by_no_known_process_is_that_of_the_jobs_which_may_use_the_gpu() {
-        let unknown = DeviceUse { reachable: true, unknown: 1.0, ..DeviceUse::default() };
-        let gpus_of = |numbers: &[u32]| JobTerms { gpus: numbers.iter().copied().collect(), ..JobTerms::default() };
-        let (full, [a, b]) = gpus(unknown.clone(), &|index| gpus_of([&[0][..], &[1][..]][index]), 3);
+        // The second GPU of the list has number 1 although it is the first that answers: number 0 is lost.
+        let instances = vec!["MIG-7".to_owned()];
+        let unknown = DeviceUse { reachable: true, unknown: 1.0, number: Some(1), instances, ..DeviceUse::default() };
+        let gpus_of = |names: &[&str]| JobTerms {
+            gpus: names.iter().map(|name| name.parse().unwrap()).collect(),
+            ..JobTerms::default()
+        };
         let whole = 3 * 70_000_000;
-        assert_eq!([of_job(&full, a).0, of_job(&full, b).0], [whole, 0], "the second GPU has no list");
-        assert_eq!((of_job(&full, a).1, full.not_attributed_uj), (0, whole), "it may have used nothing");
-        let (full, keys) = gpus(unknown.clone(), &|_| gpus_of(&[0]), 3);
+        for own in ["1", "GPU-a", "MIG-7"] {
+            let (full, [a, b]) = gpus(unknown.clone(), &|index| gpus_of([&[own][..], &["0"][..]][index]), 3);
+            assert_eq!([of_job(&full, a).0, of_job(&full, b).0], [whole, 0], "{own}; the second GPU has no list");
+            assert_eq!((of_job(&full, a).1, full.not_attributed_uj), (0, whole), "it may have used nothing");
+        }
+        let (full, keys) = gpus(unknown.clone(), &|_| gpus_of(&["1"]), 3);
         assert_eq!(keys.map(|key| of_job(&full, key).0), [whole / 2, whole / 2]);
-        let (full, keys) = gpus(unknown, &|_| gpus_of(&[7]), 3);
+        let (full, keys) = gpus(unknown, &|_| gpus_of(&["7", "GPU-b"]), 3);
         assert_eq!(keys.map(|key| of_job(&full, key).0), [0, 0]);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use eco2_agent::GpuName;
 
 use super::flags::{FlagValues, JobLimitFlags, pair};
 
@@ -66,9 +67,9 @@ pub(crate) struct BeginJobArgs {
     /// User id of the job's owner, for root and the group eco2 [default: the caller]
     #[arg(long, value_name = "UID")]
     pub(crate) uid: Option<u32>,
-    /// Numbers of the GPUs that it may use, as the driver orders them; for root and the group eco2
-    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
-    pub(crate) gpus: Vec<u32>,
+    /// Numbers or UUIDs of the GPUs that it may use, as nvidia-smi lists them; for root and the group eco2
+    #[arg(long, value_delimiter = ',', value_name = "GPUS")]
+    pub(crate) gpus: Vec<GpuName>,
     #[command(flatten)]
     pub(crate) limits: FlagValues<JobLimitFlags>,
     #[command(flatten)]

@@ -222,13 +222,7 @@ impl Source for AmdSmi {
         }
         for card in &self.cards {
             let reachable = chosen.iter().any(|chosen| card.card.dies.iter().any(|die| chosen.contains(die)));
-            out.push(DeviceUse {
-                domain: card.counter,
-                reachable,
-                processes: Vec::new(),
-                unknown: 1.0,
-                is_assumed: false,
-            });
+            out.push(DeviceUse { domain: card.counter, reachable, unknown: 1.0, ..DeviceUse::default() });
         }
     }
 

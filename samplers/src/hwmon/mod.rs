@@ -343,7 +343,7 @@ impl Source for Hwmon {
                 watched.visible.iter().filter_map(|visible| self.reach.of(hwmon, &visible.amd)).collect();
             if !seen.is_empty() {
                 let reachable = seen.contains(&true);
-                out.push(DeviceUse { domain, reachable, processes: Vec::new(), unknown: 1.0, is_assumed: false });
+                out.push(DeviceUse { domain, reachable, unknown: 1.0, ..DeviceUse::default() });
             }
         }
     }

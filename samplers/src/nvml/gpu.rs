@@ -32,6 +32,8 @@ pub(super) enum GpuState {
 /// A GPU that is measured.
 pub(super) struct Gpu {
     pub(super) identity: Identity,
+    /// Its number in the driver's list.
+    pub(super) number: u32,
     pub(super) state: GpuState,
     pub(super) device: Device<'static>,
     meters: Vec<Meter>,
@@ -60,7 +62,10 @@ impl Gpu {
         }
         let xids = Xids::watch(&device);
         let meters = std::mem::take(&mut probe.meters);
-        (Self { identity, state: GpuState::Live, device, meters, xids, processes: Processes::default() }, probe)
+        (
+            Self { identity, number: 0, state: GpuState::Live, device, meters, xids, processes: Processes::default() },
+            probe,
+        )
     }
 
     /// Takes a new handle of the same GPU, which is there again.

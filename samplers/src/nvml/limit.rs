@@ -116,7 +116,8 @@ impl HeldLimits {
     pub fn open(roots: &Roots, visibility: &Visibility) -> Result<Self, LimitError> {
         let nvml = library::load(roots.nvml.as_deref()).map_err(LimitError::Driver)?;
         let listed = List::ask(nvml).map_err(LimitError::Driver)?;
-        let devices = listed.devices.into_iter().filter_map(|(device, _)| Some((identify(&device).ok()?, device)));
+        let devices =
+            listed.devices.into_iter().filter_map(|listed| Some((identify(&listed.device).ok()?, listed.device)));
         let (known, devices): (Vec<Identity>, Vec<Device<'static>>) = devices.unzip();
         let (selection, _) = select(visibility, &known);
         let boards = known.iter().zip(devices).filter(|(identity, _)| selection.includes(&identity.uuid));

@@ -57,13 +57,21 @@ fn field_value(device: &Device<'static>, id: u32, scope: FieldScope) -> Result<n
 /// What the driver lists.
 pub(super) struct List {
     /// Those that report their identity, by UUID.
-    pub(super) devices: Vec<(Device<'static>, String)>,
+    pub(super) devices: Vec<Listed>,
     /// How many are counted but lost.
     pub(super) lost: usize,
     /// How many are counted but not for us.
     pub(super) denied: usize,
     /// How many failed to answer otherwise, perhaps only this time.
     pub(super) unclear: usize,
+}
+
+/// A GPU that the driver lists.
+pub(super) struct Listed {
+    /// Its number in the list, in which one that is lost keeps its place.
+    pub(super) number: u32,
+    pub(super) device: Device<'static>,
+    pub(super) uuid: String,
 }
 
 impl List {
@@ -78,7 +86,7 @@ impl List {
         for index in 0..count {
             let device = nvml.device_by_index(index).map_err(|error| fault(&error));
             match device.and_then(|device| ask(&device, Device::uuid).map(|uuid| (device, uuid))) {
-                Ok(found) => list.devices.push(found),
+                Ok((device, uuid)) => list.devices.push(Listed { number: index, device, uuid }),
                 Err(Fault::Lost) => list.lost += 1,
                 Err(Fault::Denied) => list.denied += 1,
                 Err(_) => list.unclear += 1,

@@ -21,7 +21,7 @@ const MPS_SERVER: &str = "nvidia-cuda-mps";
 /// Returns the use of a GPU that MIG divides; `None` where its instances cannot be listed.
 pub(super) fn mig_users(device: &Device<'static>) -> Option<UserShares> {
     let most = ask(device, Device::mig_device_count).ok()?;
-    let mut instances = Vec::new();
+    let (mut instances, mut uuids) = (Vec::new(), Vec::new());
     for index in 0..most {
         // The numbers of instances have gaps.
         let handle = ask(device, |device| match device.mig_device_by_index(index) {
@@ -30,9 +30,10 @@ pub(super) fn mig_users(device: &Device<'static>) -> Option<UserShares> {
         });
         let Some(instance) = handle.ok()? else { continue };
         let slices = ask(&instance, Device::attributes).ok()?.compute_instance_slice_count;
+        uuids.extend(ask(&instance, Device::uuid));
         instances.push((slices, pids(&instance, Device::running_compute_processes)));
     }
-    Some(by_slices(&instances, most))
+    Some(UserShares { instances: uuids, ..by_slices(&instances, most) })
 }
 
 /// Divides a GPU of `whole` slices among instances, each with its slices and its processes; `None`: not known.

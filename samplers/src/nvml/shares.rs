@@ -31,6 +31,8 @@ pub(super) struct UserShares {
     pub(super) unknown: f64,
     /// Whether the fractions are assumed and not measured.
     pub(super) is_assumed: bool,
+    /// UUIDs of the GPU's MIG instances.
+    pub(super) instances: Vec<String>,
 }
 
 impl UserShares {

@@ -15,7 +15,7 @@ use nvml_wrapper::{Device, Nvml};
 use super::fault::Retry;
 use super::fault::fault;
 use super::gpu::{Gpu, GpuState, Round, identify, publish};
-use super::raw::List;
+use super::raw::{List, Listed};
 use super::shares::UserShares;
 use super::status::{self, Counted};
 use super::visible::{Identity, Visibility, VisibleGpus, select};
@@ -163,10 +163,13 @@ impl NvmlSource {
             self.choose(&listed);
         }
         self.end_missing(&listed, now_ns, batch);
-        for (device, uuid) in listed.devices {
+        for Listed { number, device, uuid } in listed.devices {
             match self.gpus.iter().position(|gpu| gpu.identity.uuid == uuid) {
-                Some(known) => self.take_back(known, device, now_ns),
-                None => self.append(device, now_ns),
+                Some(known) => {
+                    self.gpus[known].number = number;
+                    self.take_back(known, device, now_ns);
+                }
+                None => self.append(number, device, now_ns),
             }
         }
         if (self.counted(), self.losses.len()) != before {
@@ -185,7 +188,7 @@ impl NvmlSource {
 
     /// Finds out which GPUs the environment leaves visible.
     fn choose(&mut self, listed: &List) {
-        self.identities = listed.devices.iter().filter_map(|(device, _)| identify(device).ok()).collect();
+        self.identities = listed.devices.iter().filter_map(|listed| identify(&listed.device).ok()).collect();
         let (selection, remarks) = select(&self.visibility, &self.identities);
         self.selection = Some(selection);
         self.losses.extend(remarks);
@@ -203,7 +206,7 @@ impl NvmlSource {
         };
         let mut ended = Vec::new();
         for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
-            if !listed.devices.iter().any(|(_, uuid)| *uuid == gpu.identity.uuid) {
+            if !listed.devices.iter().any(|listed| listed.uuid == gpu.identity.uuid) {
                 gpu.close(state, batch);
                 ended.push(gpu.identity.uuid.clone());
             }
@@ -220,13 +223,14 @@ impl NvmlSource {
     }
 
     /// Opens a GPU that is new, if it is visible.
-    fn append(&mut self, device: Device<'static>, now_ns: u64) {
+    fn append(&mut self, number: u32, device: Device<'static>, now_ns: u64) {
         let Ok(identity) = identify(&device) else { return };
         let uuid = identity.uuid.clone();
         if !self.selection.as_ref().is_some_and(|selection| selection.includes(&uuid)) {
             return;
         }
-        let (gpu, mut probe) = Gpu::open(device, identity, self.domains.len());
+        let (mut gpu, mut probe) = Gpu::open(device, identity, self.domains.len());
+        gpu.number = number;
         publish(&mut probe, &mut self.domains);
         self.gpus.push(gpu);
         self.losses.append(&mut probe.losses);
@@ -376,10 +380,11 @@ impl Source for NvmlSource {
             watched.visible.iter().map(|visible| select(&visible.cuda, &self.identities).0).collect();
         for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
             let reachable = seen.is_empty() || seen.iter().any(|selection| selection.includes(&gpu.identity.uuid));
-            if let (Some(domain), Some(UserShares { processes, unknown, is_assumed })) =
+            if let (Some(domain), Some(UserShares { processes, unknown, is_assumed, instances })) =
                 (gpu.domain(), gpu.used(&self.procfs))
             {
-                out.push(DeviceUse { domain, reachable, processes, unknown, is_assumed });
+                let number = Some(gpu.number);
+                out.push(DeviceUse { domain, reachable, processes, unknown, is_assumed, number, instances });
             }
         }
     }

@@ -136,6 +136,24 @@ pub fn find_groups(roots: &Roots, kinds: &[GroupKind]) -> FoundGroups {
     FoundGroups { groups: found.into_values().collect(), is_whole: queue.is_empty() }
 }
 
+/// Returns the name of a pod as the folder of its logs has it: the kubelet names it `NAMESPACE_NAME_UID`. No process has to be read.
+#[must_use]
+pub fn pod_name(roots: &Roots, uid: &str) -> Option<String> {
+    let entries = fs::read_dir(roots.pod_logs()).ok()?;
+    entries.flatten().find_map(|entry| {
+        let folder = entry.file_name();
+        let (namespace, rest) = folder.to_str()?.split_once('_')?;
+        let (name, of) = rest.split_once('_')?;
+        (of == uid && is_name(namespace) && is_name(name)).then(|| format!("{namespace}/{name}"))
+    })
+}
+
+/// Whether a text from outside is a name that can be shown.
+fn is_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=253).contains(&text.len()) && text.chars().all(is_plain)
+}
+
 /// Returns the name of a pod or a container as its processes have it in their environment: `namespace/pod` by the downward API of
 /// Kubernetes, else the host name. `None` where no process can be read.
 #[must_use]
@@ -147,8 +165,7 @@ pub fn group_name(roots: &Roots, path: &Path) -> Option<String> {
         let entries = bytes.split(|byte| *byte == 0);
         let found = entries.filter_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()?;
         let text = String::from_utf8(found.to_vec()).ok()?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        (!text.is_empty() && text.len() <= 128 && text.chars().all(is_name)).then_some(text)
+        is_name(&text).then_some(text)
     };
     match (value("POD_NAMESPACE"), value("POD_NAME")) {
         (Some(namespace), Some(pod)) => Some(format!("{namespace}/{pod}")),
@@ -311,6 +328,20 @@ mod tests {
             write(&dir.path().join("proc/77/environ"), "HOSTNAME=a\u{1b}[2J\0");
             assert_eq!(group_name(&roots, &found[1].path), None, "a name from outside is checked");
         }
+    }
+
+    #[test]
+    fn name_of_a_pod_is_that_of_the_folder_of_its_logs() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots { sysfs: dir.path().join("sys"), ..Roots::default() };
+        assert_eq!(pod_name(&roots, UID), None);
+        let make = |name: &str| fs::create_dir_all(dir.path().join("var/log/pods").join(name)).unwrap();
+        make(&format!("ml_other_{}", UID.replace('6', "7")));
+        make(&format!("ml_a\u{1b}[2J_{UID}"));
+        make(UID);
+        assert_eq!(pod_name(&roots, UID), None, "names are checked");
+        make(&format!("ml_train-0.a_{UID}"));
+        assert_eq!(pod_name(&roots, UID).as_deref(), Some("ml/train-0.a"));
     }
 
     #[test]

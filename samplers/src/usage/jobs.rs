@@ -159,7 +159,7 @@ impl JobUsage {
             // The times of strangers are old ones.
             self.table.forget();
             let processes = self.table.read(None);
-            self.users = Some(UserTimes::new(&self.roots.procfs, &processes));
+            self.users = Some(UserTimes::new(&self.roots, &processes));
         }
     }
 
@@ -236,10 +236,12 @@ impl JobUsage {
                 *outer_ns = outer_ns.saturating_sub(*inner_ns);
             }
         }
-        jobs.extend(of_users);
         let since = self.host.replace(host).map(|before| host.since(before))?;
         let ns = |ticks: u64| ticks.saturating_mul(self.tick_ns);
-        Some(JobTimes { busy_ns: ns(since.busy.saturating_add(since.stolen)), idle_ns: ns(since.idle), jobs })
+        let busy_ns = ns(since.busy.saturating_add(since.stolen));
+        let of_jobs = jobs.values().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
+        jobs.extend(at_most(of_users, busy_ns.saturating_sub(of_jobs)));
+        Some(JobTimes { busy_ns, idle_ns: ns(since.idle), jobs })
     }
 
     /// Returns the CPU time of each followed user since the last look.
@@ -391,6 +393,16 @@ impl JobUsage {
         };
         self.table.remember(processes, belongs);
     }
+}
+
+/// Returns these times with a sum of at most `most_ns`: users have used no more than the machine was busy for them.
+fn at_most(times: BTreeMap<u64, u64>, most_ns: u64) -> impl Iterator<Item = (u64, u64)> {
+    let sum: u128 = times.values().map(|ns| u128::from(*ns)).sum();
+    let part = move |ns: u64| match sum > u128::from(most_ns) {
+        true => u64::try_from(u128::from(ns) * u128::from(most_ns) / sum).unwrap_or(most_ns),
+        false => ns,
+    };
+    times.into_iter().map(move |(job, ns)| (job, part(ns)))
 }
 
 #[cfg(test)]

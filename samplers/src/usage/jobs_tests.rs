@@ -210,6 +210,12 @@ fn user_has_the_time_of_processes_that_are_of_no_job() {
     let expected = BTreeMap::from([(1, ticks(20)), (2, ticks(20)), (3, ticks(20)), (4, ticks(20))]);
     assert_eq!(usage.look().unwrap().jobs, expected);
     assert_eq!([1, 10, 20, 30, 40].map(|pid| usage.owner(pid)), [None, Some(1), Some(3), Some(2), Some(4)]);
+    // Clocks that do not fit: users never have more than what the machine was busy for, less the jobs.
+    used(170);
+    group(60 * tick_ns / 1_000);
+    host(root, 1_260, 1_000);
+    let expected = BTreeMap::from([(1, ticks(10)), (2, ticks(10)), (3, ticks(40)), (4, ticks(40))]);
+    assert_eq!(usage.look().unwrap().jobs, expected, "40 each of 100");
     fs::remove_dir_all(root.join("proc/30")).unwrap();
     for look in 0..=GONE_LOOKS {
         assert_eq!(usage.is_gone(2), look >= GONE_LOOKS);

@@ -12,6 +12,7 @@ mod groups;
 mod jobs;
 mod slurm;
 mod stat;
+mod subordinate;
 mod table;
 mod tree;
 mod user_times;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 
 use cgroup::GroupClock;
 pub use environ::visible_to;
-pub use groups::{FoundGroups, GroupKind, KnownGroup, find_groups, group_name};
+pub use groups::{FoundGroups, GroupKind, KnownGroup, find_groups, group_name, pod_name};
 pub use jobs::{JobProcesses, JobTimes, JobUsage, ProcessFacts};
 pub use slurm::{first_process_of, slurm_job_group};
 pub(crate) use stat::HostTicks;

@@ -58,9 +58,8 @@ impl ProcessTable {
     /// of strangers are those of their first reading. `started` is the number of processes started since boot.
     pub(super) fn read(&mut self, started: Option<u64>) -> Vec<ProcessStat> {
         let unchanged = started.is_some() && started == self.started;
-        self.started = started;
         if !unchanged {
-            self.list();
+            self.started = if self.list() { started } else { None };
         }
         let kept: BTreeMap<u32, ProcessStat> =
             self.known.iter().filter_map(|(pid, known)| Some((*pid, known.stranger?))).collect();
@@ -88,10 +87,10 @@ impl ProcessTable {
         }
     }
 
-    /// Lists the process ids.
-    fn list(&mut self) {
+    /// Lists the process ids; `false` where that failed, and those of before are kept.
+    fn list(&mut self) -> bool {
+        let Ok(entries) = fs::read_dir(&self.procfs) else { return false };
         let before = std::mem::take(&mut self.known);
-        let Ok(entries) = fs::read_dir(&self.procfs) else { return };
         let ids = entries.flatten().filter_map(|entry| {
             let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
             let inode = entry.ino();
@@ -99,6 +98,7 @@ impl ProcessTable {
             Some((pid, same.copied().unwrap_or(Known { inode, stranger: None })))
         });
         self.known = ids.collect();
+        true
     }
 }
 

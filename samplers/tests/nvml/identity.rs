@@ -137,10 +137,10 @@ fn k08_a_gpus_users_are_reported_by_process_id_since_the_last_look() {
     rig.at_ms(2_000);
     let mut processes = vec![(std::process::id(), 0.6), (4_000_000, 0.3)];
     processes.sort_unstable_by_key(|(pid, _)| *pid);
-    let busy = DeviceUse { domain: 0, reachable: true, processes, ..DeviceUse::default() };
-    let idle = DeviceUse { domain: 2, reachable: true, ..DeviceUse::default() };
+    let busy = DeviceUse { domain: 0, reachable: true, processes, number: Some(0), ..DeviceUse::default() };
+    let idle = DeviceUse { domain: 2, reachable: true, number: Some(1), ..DeviceUse::default() };
     assert_eq!(users(&mut rig, &[]), [busy, idle.clone()], "an idle GPU was used by no process");
-    let unknown = DeviceUse { domain: 0, reachable: true, unknown: 0.9, ..DeviceUse::default() };
+    let unknown = DeviceUse { domain: 0, reachable: true, unknown: 0.9, number: Some(0), ..DeviceUse::default() };
     assert_eq!(users(&mut rig, &[]), [unknown, idle], "no new sample of a busy GPU: by whom is not known");
 }
 
@@ -185,6 +185,17 @@ fn processes_that_share_a_gpu_get_equal_parts_where_the_driver_does_not_measure_
     assert_eq!((used.processes, used.is_assumed), (vec![(70, 0.6)], false), "a process next to MPS");
     let used = of("[gpu 0]\nprocess=70:1,71:60\nmps=71,72", "nvidia-cuda-mps\n");
     assert_eq!((used.processes, used.is_assumed), (vec![(70, 0.01), (71, 0.6)], false), "its clients are measured");
+}
+
+#[test]
+fn gpus_after_a_lost_one_keep_their_numbers_and_instances_have_uuids() {
+    let mut rig = Rig::new("[gpu 0]\nlost_ms=0\n[gpu 1]\nmig=MIG-1,MIG-2\nmig_slices=3,2\n[gpu 2]\nutilization=0");
+    assert_eq!(rig.ids().iter().filter(|id| !id.contains('/')).count(), 2, "{:?}", rig.ids());
+    users(&mut rig, &[]);
+    rig.at_ms(1_000);
+    let found: Vec<_> = users(&mut rig, &[]).into_iter().map(|used| (used.number, used.instances)).collect();
+    let instances = vec!["MIG-1".to_owned(), "MIG-2".to_owned()];
+    assert_eq!(found, [(Some(1), instances), (Some(2), Vec::new())]);
 }
 
 #[test]
