@@ -11,14 +11,13 @@ two instants at which the counters were still, and sample by sample between them
 import json
 import signal
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 from pages import DEVICES, Node
 from servers import METRIC, Repeater, Sender, Victoria, prometheus
-from truth import LATE_S, Growth, Machine, Program, faults, free_port, microjoules, until
+from truth import LATE_S, Growth, Machine, Program, faults, free_port, microjoules, until, workplace
 
 TOKEN = "not-a-secret-0123456789abcdef"
 RELATIVE = 1e-14
@@ -267,41 +266,32 @@ class Fleet:
 
 def main(eco2, prometheus_file, victoria_file, is_lean):
     """Runs the proof."""
-    Program.end_on_signal()
     agents, generated, quiet_s, down_s = (4, 12, 5, 4) if is_lean else (8, 56, 30, 30)
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        try:
-            fleet = Fleet(eco2, prometheus_file, victoria_file, root, agents, generated)
-            fleet.arrived(0)
-            began = time.time()
-            fleet.arrived(began)
-            fleet.is_still(False)
-            fleet.quiet(quiet_s)
-            fleet.trouble(down_s)
-            time.sleep(quiet_s / 2)
-            fleet.is_still(True)
-            until("the last energy is shown", lambda: all(agent.shows_all() for agent in fleet.agents), 30)
-            shown = time.time()
-            fleet.arrived(shown)
-            ended = time.time()
-            fleet.arrived(ended)
-            fleet.doubled(began, ended)
-            stored = {route: route.compare(fleet.truth, began, ended, fleet.late_s) for route in fleet.routes + fleet.written}
-            for route in fleet.written:
-                fleet.lost(stored[fleet.routes[0]], route, stored[route])
-            fleet.uses(began, ended)
-            fleet.stepped(f"n{agents - 1:02}", began, ended)
-            wraps = sum(agent.machine.wraps.used_uj // agent.machine.wraps.range_uj for agent in fleet.agents)
-            assert wraps >= agents, "counters have wrapped"
-            print(f"{agents} real agents on {2 * agents} counters with {wraps} wraps and {agents} resets, and {generated} generated nodes with "
-                  f"{len(DEVICES)} devices: totals unchanged")
-        except (AssertionError, SystemExit) as error:
-            for log in sorted(root.glob("**/*.log")):
-                print(f"== {log.name}\n{log.read_text(errors='replace')[-1500:]}", file=sys.stderr)
-            raise error
-        finally:
-            Program.end_all()
+    with workplace() as root:
+        fleet = Fleet(eco2, prometheus_file, victoria_file, root, agents, generated)
+        fleet.arrived(0)
+        began = time.time()
+        fleet.arrived(began)
+        fleet.is_still(False)
+        fleet.quiet(quiet_s)
+        fleet.trouble(down_s)
+        time.sleep(quiet_s / 2)
+        fleet.is_still(True)
+        until("the last energy is shown", lambda: all(agent.shows_all() for agent in fleet.agents), 30)
+        shown = time.time()
+        fleet.arrived(shown)
+        ended = time.time()
+        fleet.arrived(ended)
+        fleet.doubled(began, ended)
+        stored = {route: route.compare(fleet.truth, began, ended, fleet.late_s) for route in fleet.routes + fleet.written}
+        for route in fleet.written:
+            fleet.lost(stored[fleet.routes[0]], route, stored[route])
+        fleet.uses(began, ended)
+        fleet.stepped(f"n{agents - 1:02}", began, ended)
+        wraps = sum(agent.machine.wraps.used_uj // agent.machine.wraps.range_uj for agent in fleet.agents)
+        assert wraps >= agents, "counters have wrapped"
+        print(f"{agents} real agents on {2 * agents} counters with {wraps} wraps and {agents} resets, and {generated} generated nodes with "
+              f"{len(DEVICES)} devices: totals unchanged")
 
 
 if __name__ == "__main__":

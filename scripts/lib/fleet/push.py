@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import wire
 from proof import EARLY_S, RELATIVE, Agent
 from servers import METRIC, Repeater, Store, Victoria, get, prometheus
-from truth import LATE_S, Growth, Machine, Program, faults, free_port, microjoules, until
+from truth import LATE_S, Growth, Machine, faults, free_port, microjoules, until, workplace
 
 PUSH_S = 10
 """The agent's interval."""
@@ -197,18 +196,9 @@ class Scene:
 
 def main(is_lean, eco2, prometheus_file, victoria_file, gateway_file, exporter_file, promtool):
     """Runs the proof."""
-    Program.end_on_signal()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        try:
-            scene = Scene(eco2, prometheus_file, victoria_file, gateway_file, exporter_file, root)
-            proof(scene, promtool, 1 if is_lean else 12)
-        except (AssertionError, SystemExit) as error:
-            for log in sorted(root.glob("**/*.log")):
-                print(f"== {log.name}\n{log.read_text(errors='replace')[-1500:]}", file=sys.stderr)
-            raise error
-        finally:
-            Program.end_all()
+    with workplace() as root:
+        scene = Scene(eco2, prometheus_file, victoria_file, gateway_file, exporter_file, root)
+        proof(scene, promtool, 1 if is_lean else 12)
 
 
 def proof(scene, promtool, requests):

@@ -5,12 +5,14 @@ scripts/prometheus and scripts/fleet share this file. A machine is a tree of fil
 """
 
 import bisect
+import contextlib
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from decimal import Decimal
@@ -176,6 +178,22 @@ class Program:
         """Returns the CPU time of the process and of those before it."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return self.ended_cpu_s + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def workplace():
+    """Gives a folder for programs, and ends them with it; where a check fails, the ends of their logs are printed first."""
+    Program.end_on_signal()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        try:
+            yield root
+        except (AssertionError, SystemExit):
+            for log in sorted(root.glob("**/*.log")):
+                print(f"== {log.name}\n{log.read_text(errors='replace')[-1500:]}", file=sys.stderr)
+            raise
+        finally:
+            Program.end_all()
 
 
 def microjoules(text):
