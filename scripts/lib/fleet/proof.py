@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 from pages import DEVICES, Node
 from servers import METRIC, Repeater, Sender, Victoria, prometheus

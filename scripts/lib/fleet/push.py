@@ -14,12 +14,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import wire
 from proof import EARLY_S, RELATIVE, Agent
 from servers import METRIC, Repeater, Store, Victoria, get, prometheus
-from truth import LATE_S, Growth, Machine, faults, free_port, microjoules, until, workplace
+from truth import LATE_S, Growth, Machine, faults, microjoules, until, workplace
 
 PUSH_S = 10
 """The agent's interval."""
