@@ -167,10 +167,15 @@ class Scene:
         return [body for folder in self.folders[:2] for body in waiting(folder)]
 
     def pushed(self, count):
-        """Waits until each agent has sent everything and this many requests more."""
+        """Waits until nothing waits and each agent has then sent this many requests more.
+
+        One request may have been made before the call and arrive after it, so `count` 2 means one of now."""
+        def all_sent():
+            return not any(map(waiting, self.folders))
+        until("nothing waits", all_sent, 9 * PUSH_S)
         wanted = [len(route.proxy.taken) + count for route in self.routes]
         until("pushes arrive", lambda: all(len(route.proxy.taken) >= least for route, least in zip(self.routes, wanted)), (count + 9) * PUSH_S)
-        until("nothing waits", lambda: not any(map(waiting, self.folders)), 9 * PUSH_S)
+        until("nothing waits", all_sent, 9 * PUSH_S)
 
     def trouble(self, requests):
         """Kills the stores and, while requests wait, the agents. The stores are away until `requests` more wait for each place.
@@ -213,7 +218,7 @@ def proof(scene, promtool, requests):
     last = scene.run(5)
     scene.growth.is_still(True)
     until("the last energy is shown", lambda: all(agent.shows_all() for agent in scene.agents), 30)
-    scene.pushed(1)
+    scene.pushed(2)
     for route in scene.routes:
         route.compare()
     for body in stored:
