@@ -65,7 +65,14 @@ release_wheel() {
     [[ $LINKER == host ]] || platform=manylinux_${GLIBC/./_}_$MACHINE
     rm -f "$OUT"/eco2-"$VERSION"-py3-none-*linux*.whl
     name=$(backend build_wheel "native=$BUILT" "platform=$platform" "notices=$NOTICES" "sbom=$SBOM")
-    [[ $LINKER == host ]] || audit_wheel "$OUT/$name"
+    [[ $LINKER != host ]] || return 0
+    # The same streams, found by a longer search.
+    if command -v advzip >/dev/null; then
+        advzip --recompress --shrink-extra --quiet "$OUT/$name"
+    else
+        echo "dist: advzip is missing (Debian: advancecomp): the wheel is 3 % larger" >&2
+    fi
+    audit_wheel "$OUT/$name"
 }
 
 # audit_wheel FILE: its binaries need no newer glibc than the one in its name.

@@ -26,23 +26,53 @@ install_missing() {
     fi
 }
 
-# newer_debian SUITE PACKAGE FILE: prints where a file of a newer Debian's package lies, without installing it; kept in the user's cache.
-newer_debian() {
-    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian-$1-$2 site apt
-    if [[ ! -f $folder/complete ]]; then
-        [[ -z ${NO_SETUP:-} ]] && have apt-get && have dpkg || return 1
+# newer_apt SUITE ARGUMENT...: apt-get over a newer Debian, apart from this machine's own; its index is kept in the user's cache for half a day.
+newer_apt() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian-$1-index site apt
+    apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$folder/etc" -o "Dir::State::lists=$folder/lists"
+        -o "Dir::Cache=$folder/cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root)
+    if [[ -z $(find "$folder/complete" -mmin -720 2>/dev/null) ]]; then
         # From where this machine has its own packages.
         site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 '/debian/\?$') || return 1
         rm -rf "$folder" && mkdir -p "$folder"/{etc,lists/partial,cache/archives/partial} || return 1
         printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$site" "$1" \
             >"$folder/etc/newer.sources"
-        apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$folder/etc" -o "Dir::State::lists=$folder/lists"
-            -o "Dir::Cache=$folder/cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root)
-        (cd "$folder" && "${apt[@]}" update && "${apt[@]}" download "$2" && dpkg --extract "$2"_*.deb .) >"$folder/log" 2>&1 || return 1
-        rm -rf "$folder"/{etc,lists,cache} "$folder/$2"_*.deb
+        "${apt[@]}" update && touch "$folder/complete" || return 1
+    fi
+    "${apt[@]}" "${@:2}"
+}
+
+# newer_unpacked NAME SUITE PACKAGE...: prints a folder with the files of these packages of a newer Debian, none of which is installed; kept
+# in the user's cache.
+newer_unpacked() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian-$2-$1 package
+    if [[ ! -f $folder/complete ]]; then
+        [[ -z ${NO_SETUP:-} ]] && have apt-get && have dpkg || return 1
+        rm -rf "$folder" && mkdir -p "$folder" || return 1
+        (cd "$folder" && newer_apt "${@:2:1}" download "${@:3}" && for package in *.deb; do dpkg --extract "$package" . && rm "$package" || exit 1; done) \
+            >"$folder/log" 2>&1 || return 1
         touch "$folder/complete"
     fi
-    [[ -x $folder/$3 ]] && printf '%s\n' "$folder/$3"
+    printf '%s\n' "$folder"
+}
+
+# newer_debian SUITE PACKAGE FILE: prints where a file of a newer Debian's package lies.
+newer_debian() {
+    local folder
+    folder=$(newer_unpacked "$2" "$1" "$2") && [[ -x $folder/$3 ]] && printf '%s\n' "$folder/$3"
+}
+
+# newer_program SUITE PACKAGE FILE LIBRARIES: writes a script into SCRATCH that starts a program of a newer Debian with the C library and all
+# else that it needs of that Debian, and prints the script's path. LIBRARIES: a further folder of libraries below the root.
+newer_program() {
+    local packages folder library=usr/lib/x86_64-linux-gnu program
+    program=$SCRATCH/$(basename "$3")
+    packages=$(newer_apt "$1" --simulate --no-install-recommends install "$2" | awk '/^Inst/ { print $2 }') && [[ -n $packages ]] || return 1
+    # shellcheck disable=SC2086 # one word for each package
+    folder=$(newer_unpacked "$2-root" "$1" $packages) || return 1
+    printf '#!/bin/sh\nexec %q --library-path %q %q "$@"\n' "$folder/usr/lib64/ld-linux-x86-64.so.2" "$folder/$library:$folder/$4" "$folder/$3" >"$program"
+    chmod +x "$program"
+    printf '%s\n' "$program"
 }
 
 # python3_venv: whether python3 can make an environment with pip; installs what Debian leaves out.
