@@ -89,3 +89,82 @@ fn every_mistake_is_reported_with_its_key() {
     assert!(PlanRequest::from_json("[").unwrap_err().is_of_the_request());
     assert!(PlanRequest::from_json(&"[".repeat(10_000)).is_err(), "depth is bounded");
 }
+
+#[test]
+fn jobs_of_a_file_are_planned_each_alone_or_for_shared_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jobs.csv");
+    let jobs =
+        |rows: &str| std::fs::write(&file, format!("id,arrival,duration_h,deadline,interruptible\n{rows}")).unwrap();
+    let asked = |keys: Value| {
+        let mut keys = keys;
+        keys["jobs"] = json!(file);
+        keys["power"] = json!(1000);
+        request(keys).unwrap().answer()
+    };
+    jobs("one,2026-01-01T00:00Z,1,2026-01-01T03:00Z,false\ntwo,2026-01-01T00:00Z,2,2026-01-01T09:00Z,true\n");
+    let alone = asked(json!({})).unwrap();
+    let [PlanNote::DeadlinesAfter(1, end_ns)] = alone.notes[..] else { panic!("{:?}", alone.notes) };
+    assert_eq!(end_ns, 1_767_240_000_000_000_000, "2026-01-01T04:00Z, the end of the series");
+    // One at 01:00 for 100 g instead of 300, two from 01:00 to 03:00 for 300 g instead of 400.
+    let document = alone.document();
+    assert_eq!((&document["jobs"][0]["id"], document["jobs"][1]["grams"].as_f64()), (&json!("one"), Some(300.0)));
+    assert_eq!(
+        (document["total"]["grams"].as_f64(), document["total"]["grams_now"].as_f64()),
+        (Some(400.0), Some(700.0))
+    );
+    assert_eq!(alone.outcome.totals(), (400.0, Some(700.0)));
+    // One machine has the three known hours for both, in whatever order.
+    assert_eq!(asked(json!({"machines": 1})).unwrap().outcome.totals().0, 600.0);
+
+    let row = |id: &str| format!("{id},2026-01-01T00:00Z,1,2026-01-01T03:00Z,false\n");
+    jobs(&["a", "b", "c", "d"].map(row).concat());
+    let error = asked(json!({"machines": 1})).unwrap_err().to_string();
+    assert!(
+        error.contains("jobs.csv:") && error.contains("job "),
+        "a job without a machine is named by its line: {error}"
+    );
+}
+
+#[test]
+fn a_profile_of_workers_sets_the_power_and_may_pause() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profile.csv");
+    let asked = |text: &str, keys: Value| {
+        std::fs::write(&file, text).unwrap();
+        let mut keys = keys;
+        keys["profile"] = json!(file);
+        request(keys).unwrap().answer().unwrap()
+    };
+    let with_power = "workers,throughput,power\n1,10,1000\n2,15,2000\n";
+    // An hour of work of one worker: 1 kWh at 100 g, as two workers for 40 minutes need 1.33 kWh. PUE applies to the profile's power.
+    let answer = asked(with_power, json!({"duration": 1, "within": 3, "pue": 1.5, "power": 7}));
+    assert_eq!((answer.notes.clone(), answer.outcome.totals().0), (vec![PlanNote::PowerNotUsed], 150.0));
+    let whole = asked(
+        "workers,throughput\n1,10\n2,15\n",
+        json!({"duration": 2, "within": 3, "power": 1000, "whole_slots": true}),
+    );
+    // In whole hours: one worker at 100 and 200 g, or two at 100 g (1.5 h of work) and one at 200 g: the first is 300, the second 400 g.
+    assert_eq!((whole.notes.clone(), whole.outcome.totals().0), (vec![], 300.0));
+    let fixed =
+        request(json!({"duration": 1, "within": 3, "power": 1, "whole_slots": true})).unwrap().answer().unwrap_err();
+    assert!(fixed.to_string().contains("for jobs that may pause"), "{fixed}");
+}
+
+#[test]
+fn each_note_is_a_sentence_with_its_figures() {
+    let end_ns = 1_767_240_000_000_000_000;
+    let cases = [
+        (PlanNote::PlainPower, "draws 1000 W"),
+        (PlanNote::PowerNotUsed, "is not used"),
+        (PlanNote::SeriesEnds(end_ns), "2026-01-01T04:00"),
+        (PlanNote::DeadlinesAfter(2, end_ns), "2 deadlines"),
+        (PlanNote::Unknown(60), "60 minutes"),
+        (PlanNote::ZoneUnknown("FR".to_owned()), "FR: its intensity"),
+    ];
+    for (note, words) in cases {
+        assert!(note.to_string().contains(words), "{note}");
+    }
+    let late = request(json!({"duration": 1, "within": 9, "power": 1})).unwrap().answer().unwrap();
+    assert_eq!(late.notes.first(), Some(&PlanNote::SeriesEnds(end_ns)));
+}
