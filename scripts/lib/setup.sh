@@ -26,7 +26,7 @@ install_missing() {
     fi
 }
 
-# newer_apt SUITE ARGUMENT...: apt-get over a newer Debian, apart from this machine's own; its index is kept in the user's cache for half a day.
+# newer_apt SUITE ARGUMENT...: apt-get over a newer Debian, and not over what this machine has; its index is kept in the user's cache for half a day.
 newer_apt() {
     local folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/debian-$1-index site apt
     apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$folder/etc" -o "Dir::State::lists=$folder/lists"
