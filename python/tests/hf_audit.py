@@ -138,6 +138,15 @@ class AuditLog(unittest.TestCase):
         with self.assertRaises(ConfigurationError):
             log.log_event(AuditEventType.OTHER)
 
+    def test_an_event_reads_the_end_of_a_long_log_only(self) -> None:
+        log = self.written(300)
+        log.log_event(AuditEventType.OTHER, details={"text": "x" * 20_000})
+        with mock.patch("hf_eco2ai.audit.json.loads", side_effect=json.loads) as loads:
+            log.log_event(AuditEventType.OTHER)
+        # The last record, the seal, and the new record as it is read back.
+        self.assertLessEqual(loads.call_count, 3)
+        self.assertEqual(log.verify_integrity(), {"intact": True, "events": 302, "sealed": True, "findings": []})
+
     def test_other_files_are_left_as_they_are(self) -> None:
         for content in (b"precious, no line end", b"{\"a\": 1}\n", b"[" * 100_000 + b"\n", b"{\"hash\": {}}\n"):
             self.put(content)

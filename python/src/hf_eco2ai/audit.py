@@ -27,6 +27,8 @@ FIRST = b'{"action":"'
 """The first bytes of every record: its names are in order."""
 START = "0" * 64
 """The hash before the first record."""
+BLOCK = 4096
+"""Bytes that are read first to find the last record."""
 
 
 class AuditEventType(enum.Enum):
@@ -125,19 +127,19 @@ class TamperProofAuditLogger:
         Raises:
             ConfigurationError: the file is no audit log; it stays as it is.
         """
-        records, last, end = 0, START, 0
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
+        # Only the last line: an event takes as long in a long log as in a short one. verify_integrity() reads all.
+        line, end = _last_line(file)
+        records, last = 0, START
+        if line:
             try:
                 record = json.loads(line)
-                is_record = record["schema"] == SCHEMA and isinstance(record["hash"], str)
+                records, last = record["number"], record["hash"]
+                is_record = record["schema"] == SCHEMA and isinstance(last, str) and type(records) is int
             except (ValueError, KeyError, TypeError, RecursionError):
                 is_record = False
             if not is_record:
-                raise ConfigurationError(f"{self.path} line {records + 1} is no record of an audit log: check verify_integrity(), and "
+                raise ConfigurationError(f"{self.path} ends with a line that is no record of an audit log: check verify_integrity(), and "
                                          "start another log")
-            records, last, end = records + 1, record["hash"], end + len(line)
         cut = file.seek(0, os.SEEK_END) - end
         file.seek(end)
         rest = file.read(len(FIRST))
@@ -219,6 +221,20 @@ class TamperProofAuditLogger:
 
     def _hmac(self, statement: Mapping[str, Any]) -> str:
         return hmac.new(self._key or b"", _text(statement), hashlib.sha256).hexdigest()
+
+
+def _last_line(file: BinaryIO) -> Tuple[bytes, int]:
+    """The last line that has an end, and the position after it; empty and 0 without one."""
+    start = file.seek(0, os.SEEK_END)
+    tail = b""
+    while True:
+        end = tail.rfind(b"\n") + 1
+        begin = tail.rfind(b"\n", 0, max(end - 1, 0)) + 1
+        if start == 0 or begin > 0:
+            return tail[begin:end], start + end
+        step = min(max(BLOCK, len(tail)), start)
+        start = file.seek(start - step)
+        tail = file.read(step) + tail
 
 
 def _text(record: Mapping[str, Any]) -> bytes:
