@@ -19,6 +19,10 @@ use crate::{out, settings};
 /// Findings of one record that are printed; JSON has all.
 const SHOWN: usize = 20;
 
+/// Note on a log that ended without the counts at both ends of the run.
+const NO_COUNTS: &str = "this log has no counts at both ends of the run (those of eco2 0.1 have none): energies are checked by the range of \
+    the kept readings only";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -34,9 +38,10 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
     let key = args.key.as_deref().map(SealKey::read).transpose()?;
     let options = settings::resolve(Layer::default())?;
     let mut records = Vec::new();
+    let folder = eco2::runs::runs_folder(&options).ok();
     for run in &args.runs {
         for path in eco2::runs::find_records(run, &options)? {
-            records.push(check(path, public.as_ref(), key.as_ref())?);
+            records.push(check(path, folder.as_deref(), public.as_ref(), key.as_ref())?);
         }
     }
     let is_sound = |record: &Record| record.is_sound() && (record.is_closed() || !args.require_closed);
@@ -60,6 +65,7 @@ fn word(is_sound: bool) -> &'static str {
 }
 
 /// What was found in a record.
+#[derive(Default)]
 struct Record {
     path: PathBuf,
     /// The frames; `None` for a report file.
@@ -72,16 +78,25 @@ struct Record {
     unreadable: Option<String>,
     /// What is wrong with the seal as a whole.
     seal_fault: Option<String>,
+    /// That the log is of another run than the name of its file states.
+    misnamed: Option<String>,
 }
 
-/// Checks a record, and seals it with `key`.
-fn check(path: PathBuf, public: Option<&SealPublicKey>, key: Option<&SealKey>) -> Result<Record, SealError> {
-    let mut record =
-        Record { path, log: None, figures: None, seal: None, sealed: None, unreadable: None, seal_fault: None };
+/// Checks a record, and seals it with `key`. `folder`: the folder of runs.
+fn check(
+    path: PathBuf,
+    folder: Option<&Path>,
+    public: Option<&SealPublicKey>,
+    key: Option<&SealKey>,
+) -> Result<Record, SealError> {
+    let mut record = Record { path, ..Record::default() };
     let is_log = is_log(&record.path);
     if is_log {
         match check_log(&record.path) {
-            Ok(log) => record.log = Some(log),
+            Ok(log) => {
+                record.misnamed = misnamed(&record.path, folder, &log);
+                record.log = Some(log);
+            }
             Err(error) => record.unreadable = Some(error.to_string()),
         }
     }
@@ -110,6 +125,32 @@ fn check(path: PathBuf, public: Option<&SealPublicKey>, key: Option<&SealKey>) -
     Ok(record)
 }
 
+/// Returns what is wrong if a log is of another run than its name states: in the folder of runs a log has the id of its run. A log
+/// elsewhere may have any name, but not the id of another run.
+fn misnamed(path: &Path, folder: Option<&Path>, log: &LogCheck) -> Option<String> {
+    if log.part.is_empty() {
+        return None;
+    }
+    let stem = path.file_stem()?.to_str()?;
+    let is_stored = folder.is_some_and(|folder| path.starts_with(folder));
+    let is_right = match folder.filter(|_| is_stored) {
+        Some(folder) => eco2::runs::log_path(folder, &log.run_id, &log.part) == path,
+        None => stem == log.part || !is_run_id(stem),
+    };
+    (!is_right).then(|| {
+        format!("is the log of run {}, and has the name of another run: it was replaced, or renamed", log.run_id)
+    })
+}
+
+/// Whether a text starts as the id of a run: `20261201-022325-183026ba-5456`.
+fn is_run_id(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').take(4).collect();
+    let [day, second, nanosecond, pid] = parts.as_slice() else { return false };
+    let are_digits = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    are_digits(day, 8) && are_digits(second, 6) && is_hex(nanosecond) && is_hex(pid)
+}
+
 /// Whether a file starts as a run log does, or is named as one.
 fn is_log(path: &Path) -> bool {
     let mut first = [0; 4];
@@ -122,7 +163,7 @@ impl Record {
     fn is_sound(&self) -> bool {
         let has_differences = self.figures.as_ref().is_some_and(|found| !found.figures.differences.is_empty());
         let places = self.places().next().is_some();
-        self.unreadable.is_none() && self.seal_fault.is_none() && !has_differences && !places
+        self.faults().next().is_none() && !has_differences && !places
     }
 
     /// Whether the closing record is there. A report file needs none.
@@ -142,7 +183,7 @@ impl Record {
 
     /// Problems of the record as a whole.
     fn faults(&self) -> impl Iterator<Item = &String> {
-        self.unreadable.iter().chain(&self.seal_fault)
+        self.unreadable.iter().chain(&self.misnamed).chain(&self.seal_fault)
     }
 
     /// Every finding with its file and, where there is one, its place.
@@ -178,6 +219,7 @@ impl Record {
             "report_sha256": log.and_then(|log| log.report_sha256.as_deref()),
             "more_findings": log.map(|log| log.more_findings),
             "figures_compared": self.figures.as_ref().map(|found| found.figures.compared),
+            "counts_at_ends": self.figures.as_ref().map(|found| found.has_counts),
             "devices_exact": self.figures.as_ref().map(|found| found.exact_devices),
             "devices_in_range": self.figures.as_ref().map(|found| found.devices_in_range),
             "devices_not_confirmed": self.figures.as_ref().map(|found| found.not_confirmed.iter().map(note).collect::<Vec<_>>()),
@@ -218,7 +260,13 @@ impl Record {
         let all: Vec<String> = self.faults().cloned().chain(places).chain(differences).collect();
         all.iter().take(SHOWN).for_each(|finding| text.push_str(&format!("  ! {}\n", in_one_line(finding))));
         let notes = self.figures.iter().flat_map(|found| found.not_confirmed.iter().map(note));
-        notes.take(SHOWN).for_each(|note| text.push_str(&format!("  note     {}\n", in_one_line(&note))));
+        let without_counts =
+            self.figures.iter().filter(|found| found.readings > 0 && !found.has_counts && self.is_closed());
+        let without_counts = without_counts.map(|_| NO_COUNTS.to_owned());
+        notes
+            .chain(without_counts)
+            .take(SHOWN)
+            .for_each(|note| text.push_str(&format!("  note     {}\n", in_one_line(&note))));
         let more =
             (all.len() as u64).saturating_sub(SHOWN as u64) + self.log.as_ref().map_or(0, |log| log.more_findings);
         if more > 0 {
@@ -261,6 +309,10 @@ fn figure_words(found: &eco2::RecordCheck) -> String {
     let (compared, differ) = (found.figures.compared, found.figures.differences.len());
     let result = if differ == 0 { "all agree".to_owned() } else { format!("{differ} differ") };
     let devices = match (found.exact_devices, found.devices_in_range) {
+        (exact, in_range) if found.has_counts => format!(
+            "; energy of {exact} devices exact by their counts at both ends, {in_range} confirmed by {} readings",
+            found.readings
+        ),
         (0, 0) => String::new(),
         (exact, 0) => format!("; energy of {exact} devices from {} readings, exact", found.readings),
         (exact, in_range) => {

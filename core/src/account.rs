@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::knot::Bounds;
 use crate::ledger::{NameTimes, StepBin, TotalNow};
 use crate::overlap::Shown;
+use crate::run_ends::range_around_both;
 use crate::schema::{
     Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, SpanRecord, SpanTimeRecord, State, StepCurve,
     stated,
@@ -18,8 +19,8 @@ use crate::spans::{DomainSum, NameTotal};
 use crate::take_over::DeputyPart;
 use crate::units::watts;
 use crate::{
-    Bounded, Curve, CurvePoint, Edge, Fault, Gap, GapReason, Ledger, Quality, RangeKind, Ranged, Track, contradiction,
-    overlap,
+    Bounded, Curve, CurvePoint, DomainEnds, Edge, Fault, Gap, GapReason, Ledger, Quality, RangeKind, Ranged, Track,
+    contradiction, overlap,
 };
 
 /// Energy of a run until an instant: total, by device, by span.
@@ -55,14 +56,13 @@ impl Ledger {
         let begin_ns = self.opened_ns;
         let end_ns = end_ns.max(begin_ns);
         let ends = self.run_end(end_ns);
-        let starts = self.run_start();
-        let shown: Vec<Shown> = (0..self.tracks.len()).map(|index| self.shown(index)).collect();
+        let counts = self.domain_ends(end_ns);
+        let shown: Vec<Shown> = counts.iter().map(|counts| counts.shown).collect();
         let overlaps = overlap::of(self.tracks.iter().map(Track::domain).zip(shown.iter().copied()));
         let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
         for (index, track) in self.tracks.iter().enumerate() {
             let (run, gaps) = ((begin_ns, end_ns), self.gaps(index, end_ns));
-            let is_read = shown[index] != Shown::Nothing;
-            let mut device = device(track, is_read, (&starts[index], &ends[index]), run, self.parts(index), &gaps);
+            let mut device = device(track, &counts[index], run, &gaps);
             device.replaced = self.replaced(index, begin_ns, end_ns);
             let parts = device.replaced.iter().map(|part| part.quality);
             device.quality = parts.fold(device.quality, Quality::max);
@@ -77,7 +77,7 @@ impl Ledger {
         };
         let settled = !ends.iter().enumerate().any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
-        let start_uj = starts.iter().map(|edge| edge.uj).collect();
+        let start_uj = counts.iter().map(|counts| counts.start.uj).collect();
         Account { begin_ns, end_ns, energy, devices, spans, state, start_uj, sources, events }
     }
 
@@ -211,8 +211,8 @@ pub(crate) fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> 
         let (mut energy, mut free) = of(sum);
         if sources[at] != at {
             let (counted, counted_free) = of(own);
-            energy = if counted.value == Some(0) { energy } else { contradiction::range_around_both(counted, energy) };
-            free = contradiction::range_around_both(Bounded { high: None, ..counted_free }, free);
+            energy = if counted.value == Some(0) { energy } else { range_around_both(counted, energy) };
+            free = range_around_both(Bounded { high: None, ..counted_free }, free);
         }
         sums.push((energy, free));
         by_device.insert(device.id.clone(), sum.energy_uj());
@@ -236,26 +236,14 @@ pub(crate) fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> 
     }
 }
 
-fn device(
-    track: &Track,
-    is_read: bool,
-    (start, end): (&Edge, &Edge),
-    run: (u64, u64),
-    parts: &[DeputyPart],
-    gaps: &[Gap],
-) -> Device {
+fn device(track: &Track, ends: &DomainEnds, run: (u64, u64), gaps: &[Gap]) -> Device {
     let (begin_ns, end_ns) = run;
     let domain = track.domain();
     let counts = track.counts();
     // A counter that never moved and then failed has measured nothing: its energy is unknown, not 0.
-    let energy = is_read.then(|| end.uj.saturating_sub(start.uj));
-    let around = |bounds: Bounds| match energy {
-        Some(uj) => (Some(bounds.low_uj.min(uj)), bounds.high_uj.map(|high| high.max(uj))),
-        None => (None, None),
-    };
-    let (low_uj, high_uj) = around(Edge::limited_between(start, end));
-    let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
-    let range_kind = energy.map(|_| if parts.is_empty() { domain.range_kind() } else { RangeKind::Plausible });
+    let known = ends.energy();
+    let energy = known.and_then(|known| known.limited.value);
+    let range_kind = known.map(|known| known.limited.kind);
     let uncovered_ns = if energy.is_some() { uncovered_ns(track, gaps, run) } else { u64::MAX };
     let missing_ns = uncovered_ns.min(end_ns - begin_ns);
     let covered_ns = (end_ns - begin_ns) - missing_ns;
@@ -269,10 +257,10 @@ fn device(
         source: domain.source.clone(),
         quality: if energy.is_some() { domain.quality } else { Quality::Missing },
         energy_uj: energy,
-        low_uj,
-        high_uj,
-        free_low_uj,
-        free_high_uj,
+        low_uj: known.map(|known| known.limited.low),
+        high_uj: known.and_then(|known| known.limited.high),
+        free_low_uj: known.map(|known| known.free.low),
+        free_high_uj: known.and_then(|known| known.free.high),
         range_kind,
         range_percent: range_kind.map(RangeKind::percent),
         gain_percent: domain.gain_percent,

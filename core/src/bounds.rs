@@ -10,7 +10,7 @@
 //! see `integrated_edge` and `modelled_edge`.
 
 use crate::curve::straight;
-use crate::knot::{Edge, Side};
+use crate::knot::{Changes, Edge, Side};
 use crate::units::uj_at_power;
 use crate::{Kind, Quality, Track};
 
@@ -175,6 +175,12 @@ impl Track {
         let from_ahead =
             first_ahead.map(|knot| knot.uj.saturating_sub(floor_uj(min_uw, knot.lo_ns.saturating_sub(t_ns))));
         from_behind.chain(from_ahead).min().map(|uj| uj.saturating_add(self.domain.scale.quantum()))
+    }
+
+    /// Returns the last change until an instant and the first after it, between which [`Self::estimate`] is linear.
+    pub(crate) fn changes_around(&self, t_ns: u64) -> Changes {
+        let next = self.knots.partition_point(|knot| knot.at_ns <= t_ns);
+        [next.checked_sub(1), Some(next)].map(|index| self.knots.get(index?).copied())
     }
 
     /// Returns the estimate at `t_ns`: linear between the knots' most likely instants, constant before the first and after

@@ -11,7 +11,7 @@
 
 use crate::overlap::Shown;
 use crate::schema::{CrossCheck, Device, EventKind, EventRecord, stated};
-use crate::{Bounded, CounterFault, Domain, Ledger, Quality, RangeKind, Ranged, Track};
+use crate::{CounterFault, DeviceEnergy, Domain, Ledger, Quality, Ranged, Track};
 
 /// The two sensors must have been read together for at least this long, nanoseconds, before they can contradict each
 /// other. A power sensor that averages over 1 s loses half of that at the start of a load: 10 % of this time.
@@ -206,17 +206,6 @@ impl Ledger {
     }
 }
 
-/// Returns the range that holds two values of one energy. The integrated power is its value.
-pub(crate) fn range_around_both(counted: Bounded<u64>, by_power: Bounded<u64>) -> Bounded<u64> {
-    Bounded {
-        value: by_power.value,
-        low: counted.low.min(by_power.low),
-        high: counted.high.zip(by_power.high).map(|(counted_high, power_high)| counted_high.max(power_high)),
-        kind: RangeKind::Plausible,
-    }
-    .around_value()
-}
-
 /// Returns the index of the counter that a device's second sensor checks.
 fn counter_index_of(power_index: usize, tracks: &[Track]) -> Option<usize> {
     let domain: &Domain = tracks[power_index].domain();
@@ -226,11 +215,10 @@ fn counter_index_of(power_index: usize, tracks: &[Track]) -> Option<usize> {
 
 /// Makes a device report the integrated power of its second sensor, `power`.
 fn report_power(device: &mut Device, power: &Device) {
-    // A counter that never moved gives no bound, so the range is that of the power alone. One that froze later keeps
-    // what it counted: from its last update on the power sensor counts for it (see `take_over.rs`).
-    let counted = if device.energy_uj == Some(0) { power.bounded() } else { device.bounded() };
-    let energy = range_around_both(counted, power.bounded());
-    let free = range_around_both(Bounded { high: None, ..device.free() }, power.free());
+    // A counter that froze later than at the start keeps what it counted: from its last update on the power sensor counts for it
+    // (see `take_over.rs`).
+    let of = |device: &Device| DeviceEnergy { limited: device.bounded(), free: device.free() };
+    let DeviceEnergy { limited: energy, free } = of(device).replaced_by(&of(power));
     (device.energy_uj, device.low_uj, device.high_uj) = (energy.value, Some(energy.low), energy.high);
     (device.free_low_uj, device.free_high_uj) = (Some(free.low), free.high);
     (device.range_kind, device.range_percent) = stated(&energy);

@@ -48,6 +48,9 @@ impl Knot {
     }
 }
 
+/// The last knot until an instant, and the first after it.
+pub(crate) type Changes = [Option<Knot>; 2];
+
 /// What is known of the energy between two edges, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -64,6 +67,16 @@ impl Bounds {
             low_uj: self.low_uj.saturating_add(other.low_uj),
             high_uj: self.high_uj.zip(other.high_uj).map(|(one, two)| one.saturating_add(two)),
         }
+    }
+
+    /// Returns bounds that are wider by `margin_uj` on both sides, cut to those that hold for any load.
+    pub(crate) fn widened(self, margin_uj: u64, free: Self) -> Self {
+        if margin_uj == 0 {
+            return self;
+        }
+        let high_uj = self.high_uj.map(|high| high.saturating_add(margin_uj));
+        let high_uj = high_uj.map(|high| free.high_uj.map_or(high, |most| most.min(high)));
+        Self { low_uj: self.low_uj.saturating_sub(margin_uj).max(free.low_uj), high_uj }
     }
 }
 
@@ -158,14 +171,13 @@ impl Edge {
     #[must_use]
     pub fn limited_between(start: &Self, end: &Self) -> Bounds {
         let bounds = Side::between(&start.limited, &end.limited);
+        bounds.widened(Self::margin_uj(start, end), Self::free_between(start, end))
+    }
+
+    /// Returns how far the integral of power from `start` to `end` may be off because power was read at some instants only, and
+    /// as averages, microjoules; 0 for a counter.
+    pub(crate) fn margin_uj(start: &Self, end: &Self) -> u64 {
         let margin_uj = end.scatter.margin_uj(start.scatter, end.uj);
-        let margin_uj = margin_uj.saturating_add(start.blur_uj.saturating_add(end.blur_uj));
-        if margin_uj == 0 {
-            return bounds;
-        }
-        let free = Self::free_between(start, end);
-        let high_uj = bounds.high_uj.map(|high| high.saturating_add(margin_uj));
-        let high_uj = high_uj.map(|high| free.high_uj.map_or(high, |most| most.min(high)));
-        Bounds { low_uj: bounds.low_uj.saturating_sub(margin_uj).max(free.low_uj), high_uj }
+        margin_uj.saturating_add(start.blur_uj.saturating_add(end.blur_uj))
     }
 }

@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 
 use crate::curve::History;
 use crate::fold::Outcome;
+use crate::knot::Changes;
 use crate::spans::NameTotal;
 use crate::take_over::{DeputyPart, chiefs};
 use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
@@ -84,6 +85,8 @@ pub struct Ledger {
     run: EdgeIndex,
     /// The edge of the run's end, once it is marked.
     end: Option<EdgeIndex>,
+    /// For each domain the changes around the settled edges of the run's start and end: a long run drops those of its start.
+    changes: [Vec<Option<Changes>>; 2],
     /// For each domain the parts of its energy that its deputies (sensors that replace it) counted.
     pub(crate) parts: Vec<Vec<DeputyPart>>,
     /// For each domain the index of the domain whose deputy it is.
@@ -127,6 +130,7 @@ impl Ledger {
             closed: VecDeque::new(),
             run: 0,
             end: None,
+            changes: Default::default(),
             parts: Vec::new(),
             chiefs: Vec::new(),
             host_windows: Vec::new(),
@@ -142,6 +146,7 @@ impl Ledger {
         self.tracks.push(Track::new(domain));
         self.histories.push(History::new(self.opened_ns));
         self.parts.push(Vec::new());
+        self.changes.iter_mut().for_each(|changes| changes.push(None));
         self.chiefs = chiefs(&self.tracks);
         let mut waiting: Vec<EdgeIndex> = Vec::new();
         for (index, edge) in self.edges.iter_mut().enumerate().filter(|(_, edge)| edge.references > 0) {
@@ -231,6 +236,7 @@ impl Ledger {
         }
         self.steps = self.steps.take().map(|steps| StepBins::new(steps.name, opened_ns));
         self.release(old);
+        self.keep_changes(self.run);
         self.restart_host_windows();
     }
 
@@ -240,6 +246,7 @@ impl Ledger {
         if let Some(old) = self.end.replace(edge) {
             self.release(old);
         }
+        self.keep_changes(edge);
     }
 
     /// Declares the name of the run's own steps: from now on their energy is kept over time. A later name replaces it.

@@ -15,6 +15,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Component, Domain, Fault, Kind, Quality, Track};
 
 /// Is written to a report in place of the ids that a device overlaps with, for a device that the account does not use:
@@ -24,8 +26,9 @@ const LEFT_OUT: &str = "left-out";
 pub(crate) const WHOLE_ESTIMATE: &str = "cpu-estimate";
 
 /// What a domain has shown so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
     /// No value, or values that its source later found to be those of a counter that does not count.
     Nothing,
     /// One value only, or no power at all.
@@ -51,7 +54,12 @@ impl Track {
 /// counter that never moved and that another domain replaces.
 #[must_use]
 pub fn is_left_out(device: &crate::schema::Device) -> bool {
-    device.overlaps.iter().any(|id| id == LEFT_OUT)
+    leaves_out(&device.overlaps)
+}
+
+/// Whether the ids of overlapping devices mean that a device is left out.
+pub(crate) fn leaves_out(overlaps: &[String]) -> bool {
+    overlaps.iter().any(|id| id == LEFT_OUT)
 }
 
 /// Returns for each domain the ids of those it overlaps with; an empty list means that it is summed.

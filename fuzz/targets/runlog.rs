@@ -1,9 +1,9 @@
-//! Fuzz target `runlog`: a run log with any content, as it is and with correct checksums, which random bytes never have.
+//! Fuzz target `runlog`: reads and checks a run log with any content, as it is and with correct checksums, which random bytes never have.
 #![no_main]
 
 use std::path::Path;
 
-use eco2_report::parse_log;
+use eco2_report::{check_log_bytes, parse_log};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes before a frame's payload: magic, kind, version, two zeros, length, checksum.
@@ -17,6 +17,13 @@ fuzz_target!(|data: &[u8]| {
 fn read(bytes: &[u8]) {
     if let Ok(log) = parse_log(bytes, Path::new("fuzzed")) {
         let _ = (log.report(), log.history.len());
+        if let Some(ends) = &log.ends {
+            let domains: Vec<_> = log.domains.values().collect();
+            let _ = (ends.energies(), ends.overlaps(&domains));
+        }
+    }
+    if let Ok(check) = check_log_bytes(bytes, Path::new("fuzzed")) {
+        assert!(check.frames > 0 && check.cut_bytes <= check.bytes);
     }
 }
 

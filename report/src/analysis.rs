@@ -3,6 +3,7 @@
 pub mod advice;
 mod compare;
 mod condensed;
+mod ends;
 mod esg;
 mod failed;
 mod figures;
@@ -21,6 +22,7 @@ pub use compare::{
     Verdict, compare, compare_by, comparison_json, comparison_text, increase,
 };
 pub use condensed::condensed;
+pub use ends::{EndsCheck, check_ends};
 pub(crate) use esg::{SiteKey, SiteMonth, by_site};
 pub(crate) use failed::{has_failed, wasted_uj};
 pub use figures::{FigureCheck, FigureDifference, check_closing, check_figures};

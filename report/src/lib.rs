@@ -28,7 +28,7 @@ pub use analysis::{
     has_one_energy, in_scope, increase, merge, merge_owned, merge_without, read_hf_footprint, read_summaries,
     read_summary_group,
 };
-pub use analysis::{FigureCheck, FigureDifference, check_closing, check_figures};
+pub use analysis::{EndsCheck, FigureCheck, FigureDifference, check_closing, check_ends, check_figures};
 pub use error::Error;
 pub use history::{
     Candidates, ExpiredRuns, ListedRuns, PredictedAmount, Prediction, RunEnd, RunFilter, RunList, RunTotals, StoredRun,
@@ -59,12 +59,13 @@ pub use store::{
     HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS, LineFault, LogCheck, LogContents, LogEncoder, LogFinding,
     LogMark, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS, MachineState,
     NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_log,
-    check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder,
-    read_log, read_report, read_run, read_spans, read_summary, records_at, unclosed_ending, visit_readings, write_file,
+    check_log_bytes, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans,
+    private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, seal_path, unclosed_ending,
+    visit_readings, write_file,
 };
 
 #[cfg(feature = "seal")]
-pub use store::{SealCheck, SealError, SealKey, SealPublicKey, check_seal, seal_path, write_seal};
+pub use store::{SealCheck, SealError, SealKey, SealPublicKey, check_seal, write_seal};
 
 pub mod document {
     //! The document of an HTML page: the eco2 style sheet, the content security policy, and data that cannot end its element.

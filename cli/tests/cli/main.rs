@@ -52,4 +52,5 @@ mod through_agent;
 mod top;
 mod trust;
 mod ui;
+mod verify;
 mod webhook;

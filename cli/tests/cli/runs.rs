@@ -118,8 +118,16 @@ fn prune_removes_nothing_without_yes() {
         "{listed:?}"
     );
     assert_eq!(rig.logs().len(), 3);
+    rig.eco2("verify --keygen lab.key");
+    assert_eq!(rig.eco2("verify --seal last --key lab.key").code, Some(0));
+    let files = |suffix: &str| {
+        let names = std::fs::read_dir(rig.path("state/eco2/runs")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(suffix)).count()
+    };
+    assert_eq!(files(".seal"), 1);
     let removed = rig.eco2("runs prune --keep 0d --yes");
     assert!(removed.out.starts_with("Removed 3 runs ("), "{removed:?}");
+    assert_eq!(files(".seal"), 0, "a seal is removed with its log");
     assert_eq!((rig.logs().len(), rig.eco2("runs").out.as_str()), (0, "No runs match.\n"));
     for wrong in ["90", "-1d", "soon", "1ms", "30min", "1.5d", "0.5h"] {
         let ran = crate::rig::ran(rig.bin().args(["runs", "prune", "--yes"]).arg(format!("--keep={wrong}")));

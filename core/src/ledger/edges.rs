@@ -159,7 +159,9 @@ impl Ledger {
         let edge = &mut self.edges[index as usize];
         edge.seen[domain] = seen;
         edge.missing -= usize::from(was_missing);
-        was_missing && edge.missing == 0
+        let completes_edge = was_missing && edge.missing == 0;
+        self.keep_changes_of(index, domain);
+        completes_edge
     }
 
     /// Adds the ended spans to their totals, in order, until one has an edge that is not settled.

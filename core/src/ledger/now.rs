@@ -4,6 +4,7 @@
 //! at which a span or the run starts or ends. It is *settled* when the first knot after the instant has arrived.
 
 use super::{EdgeIndex, Ledger};
+use crate::knot::Changes;
 use crate::spans::{NameTotal, SettledSpans};
 use crate::{Bounds, Edge};
 
@@ -51,6 +52,36 @@ impl Ledger {
             Some(end) => self.edges_now(end),
             None => (0..self.tracks.len()).map(|domain| self.energy_at(domain, end_ns, 0)).collect(),
         }
+    }
+
+    /// Keeps the changes around a settled edge, if it is that of the run's start or end.
+    pub(super) fn keep_changes(&mut self, index: EdgeIndex) {
+        (0..self.tracks.len()).for_each(|domain| self.keep_changes_of(index, domain));
+    }
+
+    /// As [`Self::keep_changes`], of one domain.
+    pub(super) fn keep_changes_of(&mut self, index: EdgeIndex, domain: usize) {
+        let [start, end] = &mut self.changes;
+        let kept = match () {
+            () if index == self.run => start,
+            () if Some(index) == self.end => end,
+            () => return,
+        };
+        let edge = &self.edges[index as usize];
+        let is_settled = edge.seen.get(domain).is_some_and(|seen| seen.settled);
+        kept[domain] = is_settled.then(|| self.tracks[domain].changes_around(edge.at_ns));
+    }
+
+    /// Returns the changes of a domain around the start of the run.
+    pub(crate) fn changes_at_start(&self, domain: usize) -> Changes {
+        self.changes[0][domain].unwrap_or_else(|| self.tracks[domain].changes_around(self.opened_ns))
+    }
+
+    /// Returns the changes of a domain around `end_ns`, as [`Self::run_end`] uses them.
+    pub(crate) fn changes_at_end(&self, domain: usize, end_ns: u64) -> Changes {
+        let is_marked = self.end.is_some_and(|end| self.edges[end as usize].at_ns == end_ns);
+        let kept = self.changes[1][domain].filter(|_| is_marked);
+        kept.unwrap_or_else(|| self.tracks[domain].changes_around(end_ns))
     }
 
     /// Returns the totals by name, including spans that have ended and are not settled.

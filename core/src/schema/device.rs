@@ -109,7 +109,8 @@ impl Device {
     }
 
     /// Returns the part of the energy that is of one quality, microjoules.
-    pub(crate) fn uj_of(&self, quality: Quality) -> u64 {
+    #[must_use]
+    pub fn uj_of(&self, quality: Quality) -> u64 {
         let sum_uj = |sum: u64, part: &ReplacedPart| sum.saturating_add(part.energy_uj);
         let replaced_uj = self.replaced.iter().fold(0, sum_uj);
         let replaced_of_quality_uj = self.replaced.iter().filter(|part| part.quality == quality).fold(0, sum_uj);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use eco2_core::schema::{EventRecord, Report};
-use eco2_core::{Domain, Gauge, Reading};
+use eco2_core::{Domain, Gauge, Reading, RunEnds};
 use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, Output, PolicyRecord, TraceWriter};
 use eco2_samplers::{ReadDecision, quietly};
 
@@ -141,9 +141,10 @@ impl Journal {
         self.log.as_ref().map_or(0, |(_, writer)| writer.status().lost_bytes)
     }
 
-    /// Appends the final report and waits, for a bounded time, until the log is on disk.
-    pub(crate) fn close_log(&mut self, report: &Report) -> Option<LogStatus> {
+    /// Appends the counts at the ends of the run and the final report, and waits, for a bounded time, until the log is on disk.
+    pub(crate) fn close_log(&mut self, report: &Report, ends: impl FnOnce() -> RunEnds) -> Option<LogStatus> {
         let (mut encoder, writer) = self.log.take()?;
+        encoder.ends(&ends()).ok();
         encoder.finish(report).ok();
         writer.submit(encoder.take(Vec::new()));
         Some(writer.close(CLOSE_PATIENCE))

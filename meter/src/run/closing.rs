@@ -9,6 +9,7 @@ use std::time::Duration;
 use eco2_core::schema::{EventKind, Report};
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
+use crate::live::engine::Engine;
 use crate::live::thread_rings;
 use crate::run::budget::BudgetReader;
 use crate::run::meter::Meter;
@@ -140,7 +141,8 @@ impl Meter {
             }
             report = self.shared.report(&engine, &ending, end_ns);
         }
-        if let Some(status) = engine.journal.close_log(&report) {
+        let Engine { journal, ledger, .. } = &mut *engine;
+        if let Some(status) = journal.close_log(&report, || ledger.run_ends(end_ns)) {
             report.own.log_lost_bytes = status.lost_bytes;
         }
         report

@@ -1,10 +1,13 @@
 //! Checks the figures of a stored record ([`check_record`]) for `eco2 verify`: the report is compared with its parts, with the
-//! closing record of its log, and with the report that the log's readings give.
+//! closing record of its log, and with the counts at both ends of the run; or, in a log of a version without these, with the report
+//! that the log's readings give.
 
 use std::path::Path;
 
 use eco2_core::schema::Report;
-use eco2_report::{FigureCheck, FigureDifference, check_closing, check_figures, read_log, read_report};
+use eco2_report::{
+    FigureCheck, FigureDifference, LogContents, check_closing, check_ends, check_figures, read_log, read_report,
+};
 
 use crate::Error;
 use crate::options::Options;
@@ -17,9 +20,11 @@ pub struct RecordCheck {
     pub run_id: String,
     /// The figures, and those that differ.
     pub figures: FigureCheck,
-    /// Devices whose energy follows from the readings in the log to the microjoule.
+    /// Whether the log has the counts at both ends of the run.
+    pub has_counts: bool,
+    /// Devices whose energy follows to the microjoule: from the counts at both ends, else from the readings in the log.
     pub exact_devices: u64,
-    /// Devices whose energy lies in the range that the readings leave. A log keeps about one reading per second and sensor.
+    /// Devices whose energy or counts lie in the range that the readings leave. A log keeps about one reading per second and sensor.
     pub devices_in_range: u64,
     /// Devices whose energy the readings do not confirm. It is no fault by itself, because a log does not have all readings.
     pub not_confirmed: Vec<FigureDifference>,
@@ -43,12 +48,28 @@ pub fn check_record(path: &Path, is_log: bool) -> Result<RecordCheck, Error> {
     let Some(report) = log.report().cloned() else { return Ok(check) };
     check.run_id.clone_from(&report.run.id);
     check.figures.extend("", check_figures(&report));
-    if log.final_report.is_some() {
+    if let Some(ends) = check_ends(&log) {
+        check.figures.extend("", ends.figures);
+        (check.has_counts, check.exact_devices) = (true, ends.exact_devices);
+        (check.devices_in_range, check.not_confirmed) = (ends.confirmed_devices, ends.not_confirmed);
+    } else if log.final_report.is_some() {
+        only_known(&mut check, &report, &log);
         let end_ns = log.meta.as_ref().map(|meta| meta.begin_ns.saturating_add(report.run.duration_ns));
         let rebuilt = recovered(log, end_ns, &Options::default())?;
         compare_devices(&mut check, &report, &rebuilt);
     }
     Ok(check)
+}
+
+/// Adds the devices of a report that the log does not define.
+fn only_known(check: &mut RecordCheck, report: &Report, log: &LogContents) {
+    if log.torn_bytes > 0 || log.domains.is_empty() {
+        return;
+    }
+    for (at, device) in report.devices.iter().enumerate() {
+        let is_known = log.domains.values().any(|domain| domain.id == device.id);
+        check.figures.compare(&format!("devices[{at}] {}", device.id), "in the report", "not in the log", is_known);
+    }
 }
 
 /// Compares the energies of devices with those that the readings give.

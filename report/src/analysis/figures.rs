@@ -1,12 +1,14 @@
-//! Computes the figures of a report again from its parts ([`check_figures`]), for `eco2 verify`: sums over devices, emissions
-//! from the segments of carbon intensity, cost at a flat price, and what the closing record of a run log repeats.
+//! Computes the figures of a report again from its parts ([`check_figures`]), for `eco2 verify`: sums over devices, the duration,
+//! emissions from the segments of carbon intensity, cost at a flat price, and what the closing record of a run log repeats.
 
 use std::fmt::Display;
 
 use eco2_core::schema::{Device, Report};
-use eco2_core::{Bounded, Ranged};
+use eco2_core::units::kwh;
+use eco2_core::{Bounded, Quality, Ranged};
 use eco2_grid::carbon::flat_cost;
 use eco2_grid::{Pue, recompute};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::scope::{Scope, scope_of};
@@ -14,6 +16,8 @@ use crate::store::{LogContents, LogSummary, PricingRecord};
 
 /// Relative error of a sum of some thousand doubles.
 const ROUNDING: f64 = 1e-9;
+/// Largest difference of a duration from the times around it, nanoseconds: texts of other programs have milliseconds.
+const ROUNDED_TIME_NS: i128 = 1_000_000;
 /// Largest number of differences that are kept.
 const MAX_DIFFERENCES: usize = 1_000;
 
@@ -55,7 +59,7 @@ impl FigureCheck {
         self.differences.truncate(MAX_DIFFERENCES);
     }
 
-    fn integer(&mut self, field: &str, stored: Option<u64>, computed: Option<u64>) {
+    pub(super) fn integer(&mut self, field: &str, stored: Option<u64>, computed: Option<u64>) {
         self.compare(field, shown(stored), shown(computed), stored == computed);
     }
 
@@ -83,12 +87,77 @@ pub fn check_figures(report: &Report) -> FigureCheck {
         }
         return check;
     }
-    // The energy of a command is no sum over devices.
-    if scope_of(report) == Scope::Machine && !report.devices.is_empty() {
+    // The energy of a command is no sum over devices, and its grams have the range of its share.
+    let is_of_machine = scope_of(report) == Scope::Machine;
+    if is_of_machine && !report.devices.is_empty() {
         sums(&mut check, report);
+        qualities(&mut check, report);
+    }
+    // A sum over runs has no id: its duration is theirs together, and each has its own range of grams.
+    let is_one_run = !report.run.id.is_empty();
+    if is_one_run {
+        duration(&mut check, report);
     }
     emissions(&mut check, report);
+    if is_of_machine && is_one_run {
+        range_of_grams(&mut check, report);
+    }
     check
+}
+
+/// Compares the duration by the monotonic clock with the times of start and end, which it determines.
+fn duration(check: &mut FigureCheck, report: &Report) {
+    let at = |text: &str| text.parse::<Timestamp>().ok();
+    let Some((from, to)) = at(&report.run.started_at).zip(at(&report.run.ended_at)) else { return };
+    let computed = to.duration_since(from).as_nanos();
+    let stored = i128::from(report.run.duration_ns);
+    check.compare("run.duration_ns", stored, computed, (stored - computed).abs() <= ROUNDED_TIME_NS);
+}
+
+/// Compares the parts of the energy by quality, and the time without readings, with the sums over devices.
+fn qualities(check: &mut FigureCheck, report: &Report) {
+    let energy = &report.energy;
+    let summed = || report.devices.iter().filter(|device| device.is_summed());
+    let parts = [
+        ("measured", energy.measured_uj, Quality::Measured),
+        ("derived", energy.derived_uj, Quality::Derived),
+        ("estimated", energy.estimated_uj, Quality::Estimated),
+        ("synthetic", energy.synthetic_uj, Quality::Synthetic),
+    ];
+    for (name, stored, quality) in parts {
+        let computed = summed().map(|device| device.uj_of(quality)).fold(0, u64::saturating_add);
+        check.integer(&format!("energy.{name}_uj"), Some(stored), Some(computed));
+    }
+}
+
+/// Compares the range of the grams with that of the energy: at one intensity it is that range times the intensity, at several it lies
+/// within the lowest and the highest one.
+fn range_of_grams(check: &mut FigureCheck, report: &Report) {
+    let (energy, Some(carbon)) = (&report.energy, &report.carbon) else { return };
+    let (Some(grams), Ok(pue)) = (carbon.grams, Pue::new(energy.pue)) else { return };
+    let intensities = || carbon.segments.iter().map(|segment| segment.g_per_kwh);
+    let Some((least, most)) = intensities().reduce(f64::min).zip(intensities().reduce(f64::max)) else { return };
+    if least < 0.0 || energy.facility_low_uj.is_some() {
+        return;
+    }
+    let grams_at = |uj: u64, intensity: f64| kwh(pue.facility_uj(uj)) * intensity;
+    // Pricing again scales the grams and not the microjoules, so that they differ by the rounding of a few of these.
+    let tolerance = ROUNDING * grams.abs() + kwh(4) * most;
+    let is_between = |value: f64, from: f64, to: f64| value >= from - tolerance && value <= to + tolerance;
+    let (lowest, low_at_most) = (grams_at(energy.low_uj, least), grams_at(energy.low_uj, most).min(grams));
+    let is_low = is_between(carbon.low, lowest.min(low_at_most), low_at_most);
+    check.compare("carbon.low", carbon.low.to_string(), range_text(lowest, low_at_most), is_low);
+    let highest = energy.high_uj.map(|uj| (grams_at(uj, least).max(grams), grams_at(uj, most)));
+    let is_high = match (carbon.high, highest) {
+        (Some(high), Some((from, to))) => is_between(high, from, to.max(from)),
+        (stored, computed) => stored.is_some() == computed.is_some(),
+    };
+    let computed = highest.map(|(from, to)| range_text(from, to));
+    check.compare("carbon.high", shown(carbon.high), shown(computed), is_high);
+}
+
+fn range_text(from: f64, to: f64) -> String {
+    if from == to { from.to_string() } else { format!("between {from} and {to}") }
 }
 
 /// Compares the energy of the run with the sum over its devices, and a device's energy with the end of its curve.
@@ -124,8 +193,10 @@ fn emissions(check: &mut FigureCheck, report: &Report) {
             check.integer("carbon.segments.energy_uj", Some(priced), Some(facility_uj));
         }
     }
-    if !carbon.segments.is_empty() && energy.total_uj.is_some() {
-        check.amount("carbon.grams", carbon.grams, Some(recompute(&carbon.segments)));
+    if energy.total_uj.is_some() {
+        let computed = (!carbon.segments.is_empty()).then(|| recompute(&carbon.segments));
+        check.amount("carbon.grams", carbon.grams, computed);
+        check.compare("carbon.segments", "none", "at least one, because energy is known", computed.is_some());
     }
     let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref());
     if let Some(cost) = cost {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{RunEnd, StoredRun};
 use crate::Error;
-use crate::store::OPEN_AGE;
+use crate::store::{OPEN_AGE, seal_path};
 
 /// Runs that are older than what is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -52,7 +52,7 @@ pub fn expired_runs(
     Ok(expired)
 }
 
-/// Removes the logs of runs, and folders that become empty.
+/// Removes the logs of runs with their seals, and folders that become empty.
 ///
 /// # Errors
 /// [`Error::Io`] for the first log that cannot be removed; others are removed all the same.
@@ -61,11 +61,13 @@ pub fn remove_runs(folder: &Path, expired: &ExpiredRuns) -> Result<(), Error> {
     for log in expired.runs.iter().flat_map(|run| &run.records) {
         // A path within the folder: its own file, or one in the folder of a run.
         let path: PathBuf = folder.join(log);
-        match fs::remove_file(&path) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                outcome = outcome.and(Err(Error::io("remove", &path, cause)));
+        for file in [&path, &seal_path(&path)] {
+            match fs::remove_file(file) {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    outcome = outcome.and(Err(Error::io("remove", file, cause)));
+                }
+                _ => {}
             }
-            _ => {}
         }
         if let Some(parent) = path.parent().filter(|parent| *parent != folder) {
             // Fails while other files are in it.

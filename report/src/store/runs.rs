@@ -46,6 +46,14 @@ pub fn log_path(folder: &Path, run_id: &str, part: &str) -> PathBuf {
     folder.join(format!("{part}.{LOG_EXTENSION}"))
 }
 
+/// Returns the file of a log's seal: the log's name with `.seal` at its end.
+#[must_use]
+pub fn seal_path(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".seal");
+    PathBuf::from(name)
+}
+
 /// The records at a path, oldest first: the file itself, or the logs and reports in a folder and in those within it; `None`
 /// if there is neither.
 #[must_use]

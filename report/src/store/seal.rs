@@ -34,6 +34,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use super::files;
 use super::log::{LogCheck, LogFinding, MAX_LOG_BYTES, unclosed_ending};
+use super::runs::seal_path;
 use crate::Error;
 
 /// First line of the text.
@@ -210,14 +211,6 @@ impl Parts {
             _ => Err("it is not of Ed25519"),
         }
     }
-}
-
-/// Returns the file of a log's seal: the log's name with `.seal` at its end.
-#[must_use]
-pub fn seal_path(log: &Path) -> PathBuf {
-    let mut name = log.as_os_str().to_owned();
-    name.push(".seal");
-    PathBuf::from(name)
 }
 
 /// Seals a log that was checked, and returns the file of the seal.

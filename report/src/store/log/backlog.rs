@@ -71,7 +71,7 @@ impl<D: Disk> Backlog<D> {
 
     /// Drops the least valuable frame that is not partly on the disk. Returns `false` if no frame may be dropped.
     ///
-    /// Meta, domains, pricing, the summary and the newest report are never dropped.
+    /// Meta, domains, pricing, the counts at the ends, the summary and the newest report are never dropped.
     fn drop_least_valuable(&mut self) -> bool {
         let first_droppable = usize::from(self.first_written > 0);
         let newest_report = self.queue.iter().rposition(|(kind, _)| is_report(*kind));

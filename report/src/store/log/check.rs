@@ -4,7 +4,7 @@
 //! A log that a crash ended is sound: its last frame may be cut off, and the closing record (Summary) is missing. Any other
 //! byte outside a whole frame is a finding. Nothing here compares figures.
 
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
 use eco2_grid::Sha256;
@@ -80,6 +80,14 @@ pub struct LogCheck {
 /// [`Error::Io`], [`Error::TooLarge`], [`Error::Newer`], and [`Error::NotOurs`] for a file without any whole frame.
 pub fn check_log(path: &Path) -> Result<LogCheck, Error> {
     check_frames(files::open_regular(path, "run log", MAX_LOG_BYTES)?, path)
+}
+
+/// Checks the frames of a log in memory; `path` is only for messages.
+///
+/// # Errors
+/// As [`check_log`].
+pub fn check_log_bytes(bytes: &[u8], path: &Path) -> Result<LogCheck, Error> {
+    check_frames(Cursor::new(bytes), path)
 }
 
 /// Checks the frames of `input`; `path` is only for messages.

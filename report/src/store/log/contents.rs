@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use eco2_core::schema::{EventRecord, Report};
-use eco2_core::{Domain, Gauge, Reading};
+use eco2_core::{Domain, Gauge, Reading, RunEnds};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -38,6 +38,8 @@ pub struct LogContents {
     pub final_report: Option<Report>,
     /// The summary of the final report; `None` if the run was killed, and in a log of version 1.
     pub summary: Option<LogSummary>,
+    /// What each domain had counted at both ends of the run; `None` if the run was killed, and in logs of versions without it.
+    pub ends: Option<RunEnds>,
     /// The events of the run.
     pub events: Vec<EventRecord>,
     /// How each source was read, from which time on.
@@ -120,6 +122,7 @@ impl ContentsBuilder {
             Some(FrameKind::Policy) => push_record(payload, &mut self.contents.policies, &mut self.policy_bytes),
             Some(FrameKind::Pricing) => push_record(payload, &mut self.contents.pricing, &mut self.pricing_bytes),
             Some(FrameKind::Summary) => parse_json(payload).map(|found| self.contents.summary = Some(found)),
+            Some(FrameKind::Ends) => parse_json(payload).map(|found| self.contents.ends = Some(found)),
             // Only the last of each is read: a long run has thousands of checkpoints.
             Some(FrameKind::Checkpoint) => {
                 self.reports.checkpoint = Some(*found);

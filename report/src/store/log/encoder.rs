@@ -5,7 +5,7 @@
 //! *block*. A *checkpoint* is a provisional report.
 
 use eco2_core::schema::{EventRecord, Report};
-use eco2_core::{Domain, Gauge, Kind, Reading};
+use eco2_core::{Domain, Gauge, Kind, Reading, RunEnds};
 use serde::Serialize;
 
 use super::block::{Bank, Due, Layout, MAX_TICK_READINGS};
@@ -272,6 +272,14 @@ impl LogEncoder {
     pub fn flush(&mut self) {
         self.banks.iter_mut().for_each(Bank::keep_latest);
         self.seal_where(|_| true);
+    }
+
+    /// Adds what each domain had counted at both ends of the run. [`Self::finish`] follows.
+    ///
+    /// # Errors
+    /// [`Error::Encode`].
+    pub fn ends(&mut self, ends: &RunEnds) -> Result<(), Error> {
+        self.put_json(FrameKind::Ends, "the counts at the ends of the run", ends)
     }
 
     /// Writes all blocks, the pricing, the final report and its summary.

@@ -28,13 +28,14 @@ pub(super) enum FrameKind {
     Summary = 8,
     Policy = 9,
     Pricing = 10,
+    Ends = 11,
 }
 
 impl FrameKind {
     /// Returns the kind with this code; `None` for a code of a later version.
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        use FrameKind::{Checkpoint, Domains, Event, Final, Gauges, Meta, Policy, Pricing, Summary, Ticks};
-        let all = [Meta, Domains, Ticks, Gauges, Event, Checkpoint, Final, Summary, Policy, Pricing];
+        use FrameKind::{Checkpoint, Domains, Ends, Event, Final, Gauges, Meta, Policy, Pricing, Summary, Ticks};
+        let all = [Meta, Domains, Ticks, Gauges, Event, Checkpoint, Final, Summary, Policy, Pricing, Ends];
         all.into_iter().find(|kind| *kind as u8 == code)
     }
 
@@ -43,8 +44,8 @@ impl FrameKind {
         match self {
             Self::Checkpoint | Self::Final => MAX_PAYLOAD_BYTES,
             // Ticks: 128 ticks of 4096 readings with three numbers of 8 bytes each (clock before, width, value) are 12.6 MB.
-            // Pricing: the quarter hours of a year as JSON are 4 MB.
-            Self::Ticks | Self::Pricing => 16 << 20,
+            // Pricing: the quarter hours of a year as JSON are 4 MB. Ends: 16384 domains with 1 kB each.
+            Self::Ticks | Self::Pricing | Self::Ends => 16 << 20,
             Self::Meta | Self::Domains | Self::Gauges => 4 << 20,
             Self::Event | Self::Summary | Self::Policy => 1 << 20,
         }
