@@ -1,14 +1,17 @@
-//! The run log: bytes per point of a realistic run, the cost of encoding, and whether the submitting thread waits for the disk.
+//! The run log: bytes per point of a realistic run, the cost of encoding, whether the submitting thread waits for the disk, and the
+//! time in which `eco2 verify` checks a large log.
 
 use std::io;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::generator::{Brackets, Generator};
 use eco2_core::Reading;
-use eco2_report::{Disk, HISTORY_STEP_BYTES, LogEncoder, LogMeta, LogWriter, Pace};
+use eco2_core::schema::{EventKind, EventRecord};
+use eco2_report::{Disk, HISTORY_STEP_BYTES, LogEncoder, LogMeta, LogWriter, Pace, check_log_bytes, parse_log};
 
 use crate::measure::{Failure, Place, cpu_ms};
 use crate::table::{Limit, Row};
@@ -43,7 +46,65 @@ pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
         Row::new("log syncs and writes on the thread that submits", here as f64, "calls", Limit::AtMost(0.0))
             .noting(format!("of {all} on a disk that takes 20 ms to sync")),
     );
+    let (checked_s, read_s, bytes) = check()?;
+    rows.push(
+        Row::new("check of a chained run log of 1e6 records (wall)", checked_s + read_s, "s", Limit::AtMost(1.0))
+            .noting(format!("chain {checked_s:.3} s, contents {read_s:.3} s; {} MB in memory", bytes / 1_000_000)),
+    );
     Ok(rows)
+}
+
+/// Records of the log that is checked.
+const RECORDS: usize = 1_000_000;
+
+/// A disk in memory.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Disk for Memory {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Seconds to check the chain of a log of a million events and to read its contents, and its bytes.
+fn check() -> Result<(f64, f64, usize), Failure> {
+    let mut encoder = encoder()?;
+    let disk = Memory::default();
+    let writer = LogWriter::start(disk.clone(), Pace::default())?;
+    writer.submit(encoder.take(Vec::new()));
+    let event = EventRecord::new(1, EventKind::Reset, "GPU-0", "the counter was reset, a new segment began".to_owned());
+    // An encoder writes 10,000 events at most, so that one frame is repeated.
+    encoder.event(&event)?;
+    let frame = encoder.take(Vec::new());
+    let batch = frame.repeat(5_000);
+    for number in 0..RECORDS as u64 / 5_000 {
+        // The queue accepts 4 MiB.
+        while writer.status().written_bytes < number * batch.len() as u64 {
+            thread::yield_now();
+        }
+        writer.submit(batch.clone());
+    }
+    let status = writer.close(Duration::from_secs(60));
+    if status.hung || status.lost_bytes > 0 {
+        return Err("the log lost bytes".into());
+    }
+    let log = std::mem::take(&mut *disk.0.lock().unwrap_or_else(PoisonError::into_inner));
+    let path = Path::new("1e6.eco2log");
+    let begin = Instant::now();
+    let found = check_log_bytes(&log, path)?;
+    let checked_s = begin.elapsed().as_secs_f64();
+    if !found.findings.is_empty() || found.frames < RECORDS as u64 {
+        return Err("the log is not sound".into());
+    }
+    let begin = Instant::now();
+    drop(parse_log(&log, path)?);
+    Ok((checked_s, begin.elapsed().as_secs_f64(), log.len()))
 }
 
 /// Bytes and CPU nanoseconds per point.
