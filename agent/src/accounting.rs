@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod day_tests;
+#[cfg(test)]
+mod group_tests;
 mod groups;
 mod mapped;
 
@@ -17,6 +19,7 @@ use eco2_samplers::{Roots, SourceEvent};
 use crate::feed::{Empty, Message, Received};
 use crate::gpu_name::GpuName;
 use crate::job_files::JobFiles;
+use crate::job_history::JobHistory;
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobProcesses, JobState, JobTerms};
 use crate::journal::Journal;
@@ -64,6 +67,8 @@ pub(crate) struct Accounting {
     pages: Pages,
     store: Store,
     log: JobLog,
+    /// The jobs that have ended; `None`: they are not kept.
+    pub(crate) history: Option<JobHistory>,
     received: Received,
     latest: Latest,
     next_ns: u64,
@@ -106,6 +111,7 @@ impl Accounting {
             pages,
             store,
             log,
+            history: None,
             received,
             latest,
             by: Vec::new(),
@@ -211,6 +217,7 @@ impl Accounting {
             let owners = known.filter_map(|pid| Some((*pid, usage.owner(*pid)?))).collect();
             IntervalUse { cpu, owners, are_foreign }
         });
+        self.record_ended();
         self.end_gone(now);
         self.look_for_groups(now);
         self.look_at_job_files(now);
@@ -259,6 +266,32 @@ impl Accounting {
         self.node.end_job(key, now, steps, reason);
         self.write_job_files(key);
         self.record(key);
+        let is_job = |state: &JobState| state.job.kind == ConsumerKind::Job;
+        let is_kept = self.node.jobs().any(|(own, state)| own == key && is_job(state));
+        if let Some(history) = self.history.as_mut().filter(|_| is_kept) {
+            history.pending.insert(key);
+        }
+    }
+
+    /// Adds the jobs to the history whose last second is accounted for.
+    fn record_ended(&mut self) {
+        let Some(mut history) = self.history.take() else { return };
+        for key in std::mem::take(&mut history.pending) {
+            match self.node.end_record(key, wall_ns()) {
+                Some(record) => {
+                    let added = history.add(record);
+                    added.unwrap_or_else(|error| self.warn(format!("an ended job is not kept: {error}")));
+                }
+                // The interval in which it ended goes on; one that is not listed any more is in the log of jobs.
+                None if self.node.jobs().any(|(own, _)| own == key) => {
+                    history.pending.insert(key);
+                }
+                None => {}
+            }
+        }
+        let fault = history.sync();
+        fault.into_iter().for_each(|error| self.warn(format!("ended jobs are not on the disk: {error}")));
+        self.history = Some(history);
     }
 
     /// Writes the journal, before anything that it holds is shown.

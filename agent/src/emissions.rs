@@ -1,6 +1,7 @@
 //! Defines what an energy of the node emits and costs ([`Emissions`]), and sums it up while the energy grows ([`Grams`]).
 
 use eco2_core::{Bounded, Ranged};
+use eco2_grid::IntensityKind;
 use eco2_grid::pricing::RunningAmount;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,9 @@ pub(crate) struct Rate {
     pub(crate) provider: String,
     /// Whether it is an estimate, a forecast, or the last one that is known.
     pub(crate) is_estimated: bool,
+    /// What it counts; `None`: not known.
+    #[serde(default)]
+    pub(crate) kind: Option<IntensityKind>,
 }
 
 impl Rate {
@@ -138,7 +142,7 @@ mod tests {
     const KWH: u64 = 3_600_000_000_000;
 
     fn rate(g_per_kwh: f64, is_estimated: bool) -> Rate {
-        Rate { g_per_kwh, pue: 1.5, signal: "average".into(), provider: "Ember".into(), is_estimated }
+        Rate { g_per_kwh, pue: 1.5, signal: "average".into(), provider: "Ember".into(), is_estimated, kind: None }
     }
 
     fn change(from: &Rate, to: &Rate) -> RateChange {

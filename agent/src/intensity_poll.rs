@@ -1,4 +1,5 @@
-//! Asks the sources of carbon intensities again and again ([`IntensityPoll`]), on a thread of its own: a service may take seconds.
+//! Asks the sources of carbon intensities again and again ([`IntensityPoll`]), on a thread of its own: a service may take seconds. A file
+//! is read again when it has changed.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -27,6 +28,7 @@ impl IntensityPoll {
     /// Starts the thread. Where the system refuses it there are no answers.
     pub(crate) fn start(sources: IntensitySources, requests: Requests) -> Self {
         let (running, ended) = channel();
+        let sources = sources.following_file();
         let ask = move || {
             let mut is_answered = false;
             loop {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use eco2_core::{Bounded, Ranged};
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::JobState;
@@ -37,6 +38,37 @@ pub(crate) struct JobRecord {
     pub(crate) wall_ns: i64,
     /// Its energy with that of the jobs within it, as its user may see it.
     pub(crate) total: ShareSum,
+    /// What that energy emitted; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grams: Option<RecordedGrams>,
+    /// Its energy without the jobs within it, and what that emitted; `None`: the record is not of its end, or has no other within it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) own: Option<(ShareSum, Option<RecordedGrams>)>,
+}
+
+/// Emissions as they were when a record was written, grams CO2e: the intensities of that time are not known later.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecordedGrams {
+    value: f64,
+    low: f64,
+    /// `None`: unbounded.
+    high: Option<f64>,
+    pub(crate) is_estimated: bool,
+}
+
+impl RecordedGrams {
+    /// Returns what is recorded of emissions; `None` where they are not known.
+    pub(crate) fn of(grams: &Bounded<f64>, is_estimated: bool) -> Option<Self> {
+        grams.value.map(|value| Self { value, low: grams.low, high: grams.high, is_estimated })
+    }
+}
+
+impl Ranged for RecordedGrams {
+    type Amount = f64;
+
+    fn bounded(&self) -> Bounded<f64> {
+        Bounded::plausible(self.value, self.low, self.high)
+    }
 }
 
 /// The file, to which records are added.
@@ -57,17 +89,33 @@ pub(crate) struct JobLog {
 impl JobLog {
     /// Returns the log of a folder with the records that it has, oldest first, and the number of lines that were skipped.
     pub(crate) fn open(folder: &Path) -> (Self, Vec<JobRecord>, usize) {
-        let path = folder.join(NAME);
+        Self::open_as(folder, NAME)
+    }
+
+    /// As [`Self::open`], with another name of the file.
+    pub(crate) fn open_as(folder: &Path, name: &str) -> (Self, Vec<JobRecord>, usize) {
+        let path = folder.join(name);
+        let (records, skipped) = Self::records(&path);
+        let last = records.iter().map(|record| record.number).max().unwrap_or(0);
+        let log = Self { path, file: None, size: 0, last, is_torn: true, is_dirty: false, syncer: Syncer::start() };
+        (log, records, skipped)
+    }
+
+    /// Returns the records of a file of this name, oldest first.
+    pub(crate) fn read_as(folder: &Path, name: &str) -> Vec<JobRecord> {
+        Self::records(&folder.join(name)).0
+    }
+
+    /// Returns the records of a file and of the one before it, oldest first, and the number of lines that are none.
+    fn records(path: &Path) -> (Vec<JobRecord>, usize) {
         let (mut records, mut skipped) = (Vec::new(), 0);
-        for path in [old(&path), path.clone()] {
+        for path in [old(path), path.to_owned()] {
             let bytes = read(&path).unwrap_or_default();
             let (found, damaged) = parse(&bytes);
             records.extend(found);
             skipped += damaged;
         }
-        let last = records.iter().map(|record| record.number).max().unwrap_or(0);
-        let log = Self { path, file: None, size: 0, last, is_torn: true, is_dirty: false, syncer: Syncer::start() };
-        (log, records, skipped)
+        (records, skipped)
     }
 
     /// Returns the number of the last record.
@@ -213,7 +261,16 @@ mod tests {
             labels: BTreeMap::new(),
         };
         let state = JobState::new(job, Instant::default(), Some(3));
-        JobRecord { number: 0, boot_id: "b".to_owned(), key, state, wall_ns: 1, total: ShareSum::default() }
+        JobRecord {
+            number: 0,
+            boot_id: "b".to_owned(),
+            key,
+            state,
+            wall_ns: 1,
+            total: ShareSum::default(),
+            grams: None,
+            own: None,
+        }
     }
 
     fn keys(folder: &Path) -> Vec<JobKey> {

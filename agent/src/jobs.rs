@@ -165,6 +165,9 @@ pub(crate) struct JobState {
     /// How it kept to its limits in the last interval.
     #[serde(default)]
     pub(crate) budget: BudgetState,
+    /// The overhead of the facility at its end; `None`: it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pue: Option<f64>,
     /// When its first process was started, clock ticks since boot: a process id alone is used again.
     pub(crate) root_started: Option<u64>,
     /// Whether it has been present since before the current interval.
@@ -187,6 +190,7 @@ impl JobState {
             parent,
             steps,
             budget,
+            pue: None,
             root_started,
             is_old: false,
             is_over: false,
@@ -213,6 +217,12 @@ impl JobState {
         let passed_ns = i64::try_from(ns - self.began.ns).unwrap_or(i64::MAX);
         let at = Instant { ns, wall_ns: self.began.wall_ns.saturating_add(passed_ns) };
         self.end(at, None, EndReason::Reboot);
+    }
+
+    /// Ends it at a time by the wall clock, nanoseconds since 1970, where it went on when the machine was started again.
+    pub(crate) fn reboot_at(&mut self, wall_ns: i64) {
+        let passed_ns = u64::try_from(wall_ns.saturating_sub(self.began.wall_ns)).unwrap_or(0);
+        self.end(Instant { ns: self.began.ns.saturating_add(passed_ns), wall_ns }, None, EndReason::Reboot);
     }
 
     /// Whether a request may end it.

@@ -40,6 +40,7 @@ mod held;
 mod http;
 mod intensity_poll;
 mod job_files;
+mod job_history;
 mod job_log;
 mod jobs;
 mod journal;

@@ -4,6 +4,7 @@
 //! which they appeared. An *interval* is the time between two calls of [`Node::account`].
 
 mod budgets;
+mod consumer;
 mod gauges;
 mod input;
 mod job;
@@ -31,6 +32,7 @@ use gauges::Gauges;
 pub(crate) use gauges::{TEMPERATURE, UTILIZATION};
 pub use input::{Input, IntervalUse};
 use past_use::PastUse;
+pub(crate) use restart::past_job;
 
 use crate::jobs::JobState;
 use crate::journal::{Base, KeptDevice, KeptReading};
@@ -262,6 +264,7 @@ impl Node {
             self.full.change_intensity(&changes, &full, &totals[0], &present);
             self.public.change_intensity(&changes, &public, &totals[1], &present);
         }
+        self.freeze_ended(&totals);
         self.check_budgets(&totals[0], from_ns);
         let [full, public] = totals;
         let of = |view: &View, total| Arc::new(self.snapshot(view, &total, now));

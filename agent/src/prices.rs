@@ -23,6 +23,8 @@ pub struct Rates {
     pub zone_source: String,
     /// `average` or `marginal`.
     pub signal: String,
+    /// What the intensity counts; `None`: not known.
+    pub kind: Option<IntensityKind>,
     /// Who publishes the intensity.
     pub provider: String,
     /// Energy of the facility divided by that of its computers, at least 1.
@@ -68,6 +70,9 @@ impl Prices {
 
     /// Goes on from the intensity of an earlier agent.
     pub(crate) fn go_on(&mut self, rate: Option<Rate>) {
+        if let (Some(answers), Some(rate)) = (&mut self.answers, &rate) {
+            answers.kind = rate.kind;
+        }
         self.rate = rate;
     }
 
@@ -81,15 +86,16 @@ impl Prices {
         self.rate.as_ref()
     }
 
-    /// Takes what the sources answered at `asked_ns`, nanoseconds since 1970. Returns whether one fails that did not before.
+    /// Takes what the sources answered at `asked_ns`, nanoseconds since 1970. Returns whether one fails that did not before; values
+    /// of another kind than those that were used are none.
     pub(crate) fn take(&mut self, coverage: Coverage, asked_ns: i64) -> bool {
         let Some(answers) = &mut self.answers else { return false };
-        let fails = !coverage.faults.is_empty();
-        let was_failing = std::mem::replace(&mut answers.is_failing, fails);
         let first_ns = *answers.asked_ns.get_or_insert(asked_ns);
         let kind = coverage.parts.iter().find_map(|part| part.about.kind);
         let is_too_early = answers.parts.is_empty() && asked_ns.saturating_sub(first_ns) < FIRST_ANSWER_NS;
         let is_other = answers.kind.zip(kind).is_some_and(|(used, kind)| used != kind);
+        let fails = is_other || !coverage.faults.is_empty();
+        let was_failing = std::mem::replace(&mut answers.is_failing, fails);
         // The last value stays, and is an estimate once its time is over.
         if !(is_other || is_too_early && !has_answer(&coverage)) {
             answers.kind = answers.kind.or(kind);
@@ -151,7 +157,7 @@ impl Rates {
     /// Returns the intensity that applies where no other is known for a time.
     fn fixed(&self) -> Rate {
         let (signal, provider) = (self.signal.clone(), self.provider.clone());
-        Rate { g_per_kwh: self.g_per_kwh, pue: self.pue, signal, provider, is_estimated: false }
+        Rate { g_per_kwh: self.g_per_kwh, pue: self.pue, signal, provider, is_estimated: false, kind: self.kind }
     }
 
     fn of(&self, part: &IntensityPart) -> Rate {
@@ -162,6 +168,7 @@ impl Rates {
             signal: if is_marginal { "marginal" } else { "average" }.to_owned(),
             provider: part.provider.clone(),
             is_estimated: part.estimated,
+            kind: part.about.kind,
         }
     }
 }
@@ -178,6 +185,7 @@ pub(crate) fn rates(g_per_kwh: f64) -> Rates {
         zone: "DE".to_owned(),
         zone_source: "given".to_owned(),
         signal: "average".to_owned(),
+        kind: None,
         provider: "Ember".to_owned(),
         pue: 1.5,
         price_per_kwh: Some(0.3),
@@ -259,6 +267,27 @@ mod tests {
         prices.take(answer(KINDS[1], true, &[(1, 400.0)]), HOUR);
         assert_eq!(prices.changes(HOUR / 2, 2 * HOUR), [], "kinds are not added up");
         assert!(prices.rate().unwrap().is_estimated);
+    }
+
+    #[test]
+    fn kind_of_the_intensities_before_a_restart_is_known_and_another_is_an_event() {
+        let mut prices = Prices::fixed(rates(400.0)).over_time();
+        prices.take(answer(KINDS[0], false, &[(0, 100.0)]), 0);
+        prices.changes(0, HOUR / 2);
+        // As the journal keeps it.
+        let kept = serde_json::to_string(&prices.rate()).unwrap();
+        let mut next = Prices::fixed(rates(400.0)).over_time();
+        next.go_on(serde_json::from_str(&kept).unwrap());
+        assert!(next.take(answer(KINDS[1], false, &[(0, 900.0)]), 0), "an event");
+        assert_eq!(next.changes(0, HOUR / 2), [], "kinds are not added up");
+        next.take(answer(KINDS[0], false, &[(0, 200.0)]), 1);
+        assert_eq!(shown(next.changes(0, HOUR / 2)), [(0.0, Some(100.0), 200.0, false)]);
+        // An older version did not keep it.
+        let old = kept.replace(",\"kind\":\"lifecycle-average-production\"", "");
+        assert!(old != kept);
+        let mut next = Prices::fixed(rates(400.0)).over_time();
+        next.go_on(serde_json::from_str(&old).unwrap());
+        assert!(!next.take(answer(KINDS[1], false, &[(0, 900.0)]), 0));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
 use crate::intensity_poll::IntensityPoll;
 use crate::job_files::JobFiles;
+use crate::job_history::JobHistory;
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobTerms};
 use crate::latest::{Latest, Views};
@@ -85,8 +86,8 @@ pub struct Service {
     sampler: Option<HeldSampler>,
     thread: Option<JoinHandle<()>>,
     folder: RunFolder,
-    /// Held for its lock.
-    _state: Option<RunFolder>,
+    /// The folder of the log of jobs, if it is another one.
+    state: Option<RunFolder>,
     /// Held until the agent ends.
     _poll: Option<IntensityPoll>,
 }
@@ -118,6 +119,7 @@ impl Service {
         let identity = NodeIdentity { boot_id: host.boot_id, hostname: host.hostname, kernel: host.kernel, version };
         let began_ns = monotonic_ns();
         let place = Place { folder: folder.path().to_owned(), group, boot_id: identity.boot_id.clone(), began_ns };
+        let boot_id = identity.boot_id.clone();
         let mut node = Node::new(identity, began_ns, found.statuses).priced(rates);
         if site.intensities.is_some() {
             node = node.priced_over_time();
@@ -146,14 +148,17 @@ impl Service {
         if skipped > 0 {
             accounting.warn(format!("{skipped} lines of the log of jobs were damaged"));
         }
+        let state_folder = state.as_ref().unwrap_or(&folder).path();
+        let (history, added) = JobHistory::open(state_folder, &records, &boot_id);
+        accounting.history = Some(history);
+        added.unwrap_or_else(|error| accounting.warn(format!("an ended job is not kept: {error}")));
         accounting.follow_jobs_again();
         accounting.remove_old_lines(&records);
         let thread = std::thread::Builder::new().name("eco2-accounting".to_owned());
         let thread = thread.spawn(move || accounting.run()).map_err(ServiceError::Thread)?;
         let options = Options { cpus: found.cpus, pace, ..Options::default() };
         let sampler = Sampler::start(found.sources, Box::new(feed), options);
-        let mut service =
-            Self { latest, requests, sampler: None, thread: Some(thread), folder, _state: state, _poll: poll };
+        let mut service = Self { latest, requests, sampler: None, thread: Some(thread), folder, state, _poll: poll };
         service.sampler = Some(HeldSampler(sampler?));
         Ok(service)
     }
@@ -175,6 +180,12 @@ impl Service {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Returns the folder of the log and the history of jobs.
+    #[must_use]
+    pub fn state_folder(&self) -> &Path {
+        self.state.as_ref().unwrap_or(&self.folder).path()
     }
 
     /// Reads every sensor once more, keeps the account, marks the pages as ended and ends both threads.

@@ -23,6 +23,24 @@ pub(crate) struct ShareSum {
     pub(crate) high_uj: Option<u64>,
     /// What its energy emitted.
     pub(crate) grams: Grams,
+    /// How far the devices were off when the job ended; `None`: it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen: Option<Width>,
+}
+
+/// How far the energy of the devices may be off from its value, microjoules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Width {
+    below_uj: u64,
+    /// `None`: unbounded.
+    above_uj: Option<u64>,
+}
+
+impl Width {
+    fn of(whole: &Bounded<u64>) -> Self {
+        let value = whole.value.unwrap_or(0);
+        Self { below_uj: value.saturating_sub(whole.low), above_uj: whole.high.map(|high| high.saturating_sub(value)) }
+    }
 }
 
 impl ShareSum {
@@ -32,14 +50,14 @@ impl ShareSum {
             energy_uj: self.energy_uj.saturating_add(other.energy_uj),
             low_uj: self.low_uj.saturating_add(other.low_uj),
             high_uj: self.high_uj.zip(other.high_uj).map(|(own, other)| own.saturating_add(other)),
-            grams: self.grams,
+            ..self
         }
     }
 
-    /// Returns the energy in a range that also has the width of the devices' own bounds. `whole`: the total of the devices.
+    /// Returns the energy in a range that also has the width of the devices' own bounds. `whole`: the total of the devices now; of a job
+    /// that has ended, their width at its end holds.
     pub(crate) fn within(&self, whole: &Bounded<u64>) -> Bounded<u64> {
-        let value = whole.value.unwrap_or(0);
-        let (below_uj, above_uj) = (value.saturating_sub(whole.low), whole.high.map(|high| high.saturating_sub(value)));
+        let Width { below_uj, above_uj } = self.frozen.unwrap_or_else(|| Width::of(whole));
         let low = self.low_uj.min(self.energy_uj).saturating_sub(below_uj);
         let high = self.high_uj.zip(above_uj).map(|(high, above)| high.max(self.energy_uj).saturating_add(above));
         Bounded::plausible(self.energy_uj, low, high)
@@ -48,7 +66,7 @@ impl ShareSum {
 
 impl Default for ShareSum {
     fn default() -> Self {
-        Self { energy_uj: 0, low_uj: 0, high_uj: Some(0), grams: Grams::default() }
+        Self { energy_uj: 0, low_uj: 0, high_uj: Some(0), grams: Grams::default(), frozen: None }
     }
 }
 
@@ -94,7 +112,7 @@ impl Shares {
             let sum = self.jobs.entry(job.key).or_default();
             given_uj = given_uj.saturating_add(part.energy_uj);
             let (low_uj, high_uj) = if job.throughout { (part.low_uj, part.high_uj) } else { (0, Some(whole_uj)) };
-            let part = ShareSum { energy_uj: part.energy_uj, low_uj, high_uj, grams: Grams::default() };
+            let part = ShareSum { energy_uj: part.energy_uj, low_uj, high_uj, ..ShareSum::default() };
             *sum = sum.plus(part);
             let mut within = Some(job.key);
             // A chain is no longer than the list.
@@ -108,6 +126,13 @@ impl Shares {
         self.idle_uj = self.idle_uj.saturating_add(parts.idle_uj);
         let rest_uj = whole_uj.saturating_sub(given_uj).saturating_sub(parts.idle_uj);
         self.not_attributed_uj = self.not_attributed_uj.saturating_add(rest_uj);
+    }
+
+    /// Keeps the width of the devices' bounds for a job that has ended: what they are off by later is not its energy.
+    pub(crate) fn freeze(&mut self, key: JobKey, whole: &Bounded<u64>) {
+        for sums in [&mut self.jobs, &mut self.totals] {
+            sums.entry(key).or_default().frozen.get_or_insert_with(|| Width::of(whole));
+        }
     }
 
     /// Lists a job no longer. Its energy stays in the sum, and in that of the jobs that it was within.

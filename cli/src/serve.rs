@@ -67,7 +67,13 @@ pub(crate) fn serve(flags: &ServeFlags) -> anyhow::Result<u8> {
     let socket = Some(service.folder().join(SOCKET));
     let inherited =
         inherited_sockets().context("the sockets that systemd opened cannot be taken: disable eco2.socket")?;
-    let http = HttpOptions { socket, inherited, runs: Some(options), ..http };
+    let http = HttpOptions {
+        socket,
+        inherited,
+        runs: Some(options),
+        history: Some(service.state_folder().to_owned()),
+        ..http
+    };
     let server = HttpServer::start_with(&http, service.latest(), Some(Arc::new(service.jobs())))?;
     let address = server.address().unwrap_or(args.listen);
     let scheme = if http.tls.is_some() { "https" } else { "http" };
@@ -157,6 +163,7 @@ fn priced(rates: NodeRates) -> (Rates, Option<IntensitySources>) {
         zone,
         zone_source: zone_source.as_str().to_owned(),
         signal: if is_marginal { "marginal" } else { "average" }.to_owned(),
+        kind: intensity.kind,
         provider: intensity.source,
         pue: pue.get(),
         price_per_kwh,

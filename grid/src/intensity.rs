@@ -67,7 +67,7 @@ pub enum ZoneSource {
 /// *Life-cycle* values include fuel supply, construction and grid losses; *direct* values count only the emissions at
 /// the generators. *Production* counts what is generated in the zone; *consumption* includes imports, traced to their
 /// origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IntensityKind {

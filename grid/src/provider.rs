@@ -9,6 +9,7 @@
 mod chain;
 mod completed;
 mod fault;
+mod followed;
 mod offline;
 mod slot;
 
@@ -23,6 +24,7 @@ mod service;
 
 pub use chain::{Coverage, IntensityPart, ProviderChain};
 pub use fault::ProviderFault;
+pub(crate) use followed::FollowedFile;
 pub use offline::{Fixed, SeriesFile};
 pub use slot::{CacheCounts, IntensityOrigin, IntensityQuery, IntensitySlot, Reply};
 

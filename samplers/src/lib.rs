@@ -56,6 +56,7 @@ pub use anchors::{Anchor, Anchors};
 pub use deadline::{Deadline, quietly};
 pub use decision::{Learned, ReadDecision, ReadMode};
 pub use fork::ForkGuard;
+pub use opening::LOST_NS;
 pub use options::Options;
 pub use sampler::{Ending, Finished, Sampler, SamplingCost, StartError, Waker};
 pub use source::{Batch, Change, DeviceUse, Roots, Sink, Source, SourceEvent, Watched};

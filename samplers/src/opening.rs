@@ -19,7 +19,7 @@ use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 /// Stack of the opening thread: 1 MiB, as initialising loads and links a driver's libraries.
 const STACK_BYTES: usize = 1 << 20;
 /// A driver that has not answered after two seconds is reported as lost; it is read all the same if it answers later.
-const LOST_NS: u64 = 2_000_000_000;
+pub const LOST_NS: u64 = 2_000_000_000;
 
 /// The statuses of a source while it is being opened.
 pub(crate) struct StatusTexts {

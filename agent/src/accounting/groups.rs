@@ -30,8 +30,13 @@ impl Accounting {
             return;
         }
         self.groups_ns = now.ns.saturating_add(LOOK_NS);
-        let (all, is_whole) = self.find();
-        if !is_whole {
+        let (all, are_groups_whole) = self.find();
+        let are_users_whole = !self.by.contains(&ConsumerKind::User) || self.usage.is_listed();
+        if !are_users_whole {
+            self.warn("the list of processes cannot be read: what users use meanwhile is not attributed".to_owned());
+        }
+        let is_whole = are_groups_whole && are_users_whole;
+        if !are_groups_whole {
             self.warn("there are too many control groups to look at all: those not seen go on as they are".to_owned());
         }
         let followed = self.node.jobs().filter(|(_, state)| state.ended.is_none() && state.job.kind.is_found());

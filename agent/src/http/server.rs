@@ -24,6 +24,7 @@ use super::archive::Archive;
 use super::control::JobControl;
 use super::dispatch;
 use super::error::HttpFault;
+use super::job_history::JobHistoryReader;
 use super::listen::{self, Inherited, Protection};
 use super::peer::{Connections, Trust};
 use super::places::{Activity, Places};
@@ -82,6 +83,8 @@ pub struct HttpOptions {
     /// The options by which stored runs are found and read; `None`: none are shown. They are shown to callers that may see everything,
     /// and over the socket to the owner of their folder.
     pub runs: Option<eco2::Options>,
+    /// Folder of the history of jobs; `None`: the server shows the jobs that are listed only.
+    pub history: Option<PathBuf>,
 }
 
 /// A running server. Dropping it ends it.
@@ -136,6 +139,7 @@ impl HttpServer {
         let mut service = Service::new(latest, stream, access, eco2_samplers::clock::monotonic_ns);
         service.control = control;
         service.rate = options.per_minute.map(RateLimit::new);
+        service.history = options.history.clone().map(JobHistoryReader::new);
         if let Some(runs) = &options.runs {
             // A folder that others may write to is not read; the agent serves without it.
             let folder = eco2::runs::runs_folder(runs).ok();
@@ -270,6 +274,8 @@ where
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(LARGEST_HEAD)
         .max_headers(MOST_HEADERS)
+        // A client may close its half after the request: it gets its answer all the same.
+        .half_close(true)
         .serve_connection(TokioIo::new(Stalling::new(io, WRITE_PATIENCE)), answer);
     // A client that is gone, or that does not speak HTTP, is no fault of the server.
     let _ = connection.await;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::access::{Access, Channel, Refusal, Rights};
 use super::archive::{Archive, Runs};
 use super::control::{self, JobControl};
+use super::job_history::JobHistoryReader;
 use super::page;
 use super::query::Query;
 use super::rate::RateLimit;
@@ -56,6 +57,8 @@ pub(crate) struct Service {
     pub(crate) control: Option<Arc<dyn JobControl>>,
     /// The stored runs; `None`: this server has none.
     pub(crate) archive: Option<Archive>,
+    /// The jobs that have ended; `None`: this server keeps none.
+    pub(crate) history: Option<JobHistoryReader>,
     /// How often callers may ask; `None`: without a limit.
     pub(crate) rate: Option<RateLimit>,
     scrapes: Mutex<HashMap<(String, i64), u8>>,
@@ -74,6 +77,7 @@ impl Service {
             now_ns,
             control: None,
             archive: None,
+            history: None,
             rate: None,
             scrapes: Mutex::default(),
             page: Mutex::default(),
@@ -221,17 +225,33 @@ pub(super) fn sources(service: &Service, ask: &Ask<'_>) -> Reply {
     Reply::json(&service.snapshot(ask).sources)
 }
 
-/// `GET /api/v1/jobs`: the jobs that the caller may see; `?status=running` or `ended`.
+/// `GET /api/v1/jobs`: the jobs that the caller may see; `?status=running` or `ended`, or those of the history since `?since=`.
 pub(super) fn jobs(service: &Service, ask: &Ask<'_>) -> Reply {
+    // Other names are ignored here, as they always were.
+    let since = value_of(ask.query, "since").map_or_else(String::new, |since| format!("since={since}"));
+    let since_ms = Query::read(&since, &["since"]).and_then(|query| query.moment_ms("since", jiff::Timestamp::now()));
+    let since_ms = match since_ms {
+        Ok(since_ms) => since_ms,
+        Err(fault) => return fault,
+    };
+    let status = value_of(ask.query, "status");
     let Snapshot { consumers, past, .. } = service.snapshot(ask);
     let mut jobs: Vec<_> = past.into_iter().chain(consumers).collect();
-    match value_of(ask.query, "status") {
+    if let Some(since_ns) = since_ms.map(|ms| ms.saturating_mul(1_000_000)) {
+        jobs.retain(|job| job.ended_wall_ns.is_none_or(|ended_ns| ended_ns >= since_ns));
+    }
+    match status {
         None => {}
         Some("running") => jobs.retain(|job| job.ended_wall_ns.is_none()),
         Some("ended") => jobs.retain(|job| job.ended_wall_ns.is_some()),
         Some(_) => return Reply::error(StatusCode::BAD_REQUEST, "status is running or ended"),
     }
-    Reply::json(&jobs)
+    match (since_ms, &service.history) {
+        (Some(since_ms), Some(history)) if status != Some("running") => {
+            history.answer(ask.rights, since_ms.saturating_mul(1_000_000), jobs)
+        }
+        _ => Reply::json(&jobs),
+    }
 }
 
 /// `GET /api/v1/jobs/{id}`: the newest job with this id.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Node;
-use crate::job_log::JobRecord;
+use crate::job_log::{JobRecord, RecordedGrams};
 use crate::jobs::{Job, JobProcesses, JobState, JobTerms};
-use crate::shares::JobKey;
+use crate::prices::Prices;
+use crate::shares::{JobKey, ShareSum};
 use crate::snapshot::{ConsumerKind, EndReason, Instant};
 
 impl Node {
@@ -68,8 +69,33 @@ impl Node {
     /// Returns the record of a job at this time, nanoseconds since 1970. Its number is given by the log.
     pub(crate) fn job_record(&self, key: JobKey, wall_ns: i64) -> Option<JobRecord> {
         let state = self.jobs.get(&key)?.clone();
-        let total = self.public.shares.totals.get(&key).copied().unwrap_or_default();
-        Some(JobRecord { number: 0, boot_id: self.identity.boot_id.clone(), key, state, wall_ns, total })
+        let (total, grams) = self.recorded(&state, self.public.shares.totals.get(&key));
+        Some(JobRecord {
+            number: 0,
+            boot_id: self.identity.boot_id.clone(),
+            key,
+            state,
+            wall_ns,
+            total,
+            grams,
+            own: None,
+        })
+    }
+
+    /// Returns the record of a job whose last second is accounted for; `None`: it is not yet.
+    pub(crate) fn end_record(&self, key: JobKey, wall_ns: i64) -> Option<JobRecord> {
+        let record = self.job_record(key, wall_ns).filter(|record| !record.state.is_present())?;
+        let own = self.recorded(&record.state, self.public.shares.jobs.get(&key));
+        Some(JobRecord { own: (own != (record.total, record.grams)).then_some(own), ..record })
+    }
+
+    /// Returns an energy of a job with what it emitted.
+    fn recorded(&self, state: &JobState, sum: Option<&ShareSum>) -> (ShareSum, Option<RecordedGrams>) {
+        let sum = sum.copied().unwrap_or_default();
+        let rate = self.prices.as_ref().and_then(Prices::rate);
+        let grams = sum.grams.bounded(&sum.within(&self.total(&self.public)), rate);
+        let is_estimated = sum.grams.is_estimated(rate.filter(|_| state.ended.is_none()));
+        (sum, RecordedGrams::of(&grams, is_estimated))
     }
 
     /// Returns every listed job with its key, in the order in which they began.

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use eco2_core::schema::EventKind;
-use eco2_core::{Domain, Ledger, Reading};
+use eco2_core::{Bounded, Domain, Ledger, Ranged as _, Reading};
 
+use super::consumer::{Used, consumer};
 use super::{Node, is_counter};
-use crate::job_log::JobRecord;
+use crate::job_log::{JobRecord, RecordedGrams};
 use crate::journal::{Base, Journal, KeptDevice, KeptReading, VERSION};
 use crate::prices::Prices;
-use crate::shares::JobKey;
-use crate::snapshot::{Consumer, EndReason};
+use crate::shares::{JobKey, ShareSum};
+use crate::snapshot::Consumer;
 use crate::view::{Shown, View};
 
 /// Most jobs of an earlier boot that are listed.
@@ -152,36 +153,18 @@ impl Node {
 }
 
 /// Returns a job of an earlier boot, with its last record. One that went on ended with the machine.
-fn past_job(record: &JobRecord) -> Consumer {
-    let JobRecord { key, state, total, wall_ns, .. } = record;
-    let ended_wall_ns = state.ended.map_or(*wall_ns, |ended| ended.wall_ns);
-    let passed_ns = u64::try_from(ended_wall_ns.saturating_sub(state.began.wall_ns)).unwrap_or(0);
-    Consumer {
-        key: *key,
-        id: state.job.id.clone(),
-        kind: state.job.kind.name(),
-        name: state.job.name.clone(),
-        uid: state.job.uid,
-        energy_uj: total.energy_uj,
-        low_uj: total.low_uj,
-        high_uj: total.high_uj,
-        grams: None,
-        grams_low: 0.0,
-        grams_high: None,
-        began_wall_ns: state.began.wall_ns,
-        ended_wall_ns: Some(ended_wall_ns),
-        duration_ns: passed_ns,
-        steps: state.steps,
-        end_reason: Some(state.end_reason.unwrap_or(EndReason::Reboot)),
-        labels: state.job.labels.clone(),
-        parent: None,
-        total_uj: total.energy_uj,
-        total_low_uj: total.low_uj,
-        total_high_uj: total.high_uj,
-        total_grams: None,
-        total_grams_low: 0.0,
-        total_grams_high: None,
-        grams_are_estimated: false,
-        budget: None,
-    }
+pub(crate) fn past_job(record: &JobRecord) -> Consumer {
+    let mut state = record.state.clone();
+    state.reboot_at(record.wall_ns);
+    let range = |sum: ShareSum| sum.within(&Bounded::exact(0));
+    let emitted = |grams: Option<RecordedGrams>| grams.map_or_else(Bounded::unknown, |grams| grams.bounded());
+    let (own, own_grams) = record.own.unwrap_or((record.total, record.grams));
+    let used = Used {
+        own: range(own),
+        own_grams: emitted(own_grams),
+        total: range(record.total),
+        total_grams: emitted(record.grams),
+        grams_are_estimated: record.grams.is_some_and(|grams| grams.is_estimated),
+    };
+    consumer(record.key, &state, state.began, &used)
 }

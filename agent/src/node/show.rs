@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eco2_core::{Bounded, Domain, MAX_DOMAINS, Quality, Ranged as _};
 
+use super::consumer::{Used, consumer};
 use super::{Node, TEMPERATURE, UTILIZATION};
 use crate::jobs::JobState;
 use crate::journal::KeptDevice;
@@ -68,42 +69,24 @@ impl Node {
 
     fn consumers(&self, view: &View, total: &Bounded<u64>, at: Instant) -> Vec<Consumer> {
         let rate = self.prices.as_ref().and_then(Prices::rate);
-        let consumer = |(key, state): (&JobKey, &JobState)| {
+        let entry = |(key, state): (&JobKey, &JobState)| {
             let sum = view.shares.jobs.get(key).copied().unwrap_or_default();
             let with_inner = view.shares.totals.get(key).copied().unwrap_or_default();
-            let end = state.ended.unwrap_or(at);
-            let (energy, all) = (sum.within(total), with_inner.within(total));
-            let (grams, all_grams) = (sum.grams.bounded(&energy, rate), with_inner.grams.bounded(&all, rate));
-            Consumer {
-                key: *key,
-                id: state.job.id.clone(),
-                kind: state.job.kind.name(),
-                name: state.job.name.clone(),
-                uid: state.job.uid,
-                energy_uj: sum.energy_uj,
-                low_uj: energy.low,
-                high_uj: energy.high,
-                grams: grams.value,
-                grams_low: grams.low,
-                grams_high: grams.high,
-                began_wall_ns: state.began.wall_ns,
-                ended_wall_ns: state.ended.map(|ended| ended.wall_ns),
-                duration_ns: end.ns.saturating_sub(state.began.ns),
-                steps: state.steps,
-                end_reason: state.end_reason,
-                labels: state.job.labels.clone(),
-                parent: state.parent.and_then(|key| self.jobs.get(&key)).map(|parent| parent.job.id.clone()),
-                total_uj: with_inner.energy_uj,
-                total_low_uj: all.low,
-                total_high_uj: all.high,
-                total_grams: all_grams.value,
-                total_grams_low: all_grams.low,
-                total_grams_high: all_grams.high,
-                budget: self.budget(state, &with_inner, total),
+            let (own, all) = (sum.within(total), with_inner.within(total));
+            let used = Used {
+                own,
+                own_grams: sum.grams.bounded(&own, rate),
+                total: all,
+                total_grams: with_inner.grams.bounded(&all, rate),
                 grams_are_estimated: with_inner.grams.is_estimated(rate.filter(|_| state.ended.is_none())),
+            };
+            Consumer {
+                parent: state.parent.and_then(|key| self.jobs.get(&key)).map(|parent| parent.job.id.clone()),
+                budget: self.budget(state, &with_inner, total),
+                ..consumer(*key, state, at, &used)
             }
         };
-        self.jobs.iter().map(consumer).collect()
+        self.jobs.iter().map(entry).collect()
     }
 }
 

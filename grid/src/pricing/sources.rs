@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{PriceError, PriceRequest, When};
-use crate::provider::{Coverage, IntensityQuery, Provider, ProviderChain, ProviderFault, SeriesFile};
+use crate::provider::{Coverage, FollowedFile, IntensityQuery, Provider, ProviderChain, ProviderFault, SeriesFile};
 use crate::{Intensity, IntensityForecast};
 
 /// The sources of intensities over the time of a run.
@@ -55,6 +55,16 @@ impl IntensitySources {
         let file = series.iter().map(|file| Arc::clone(file) as Arc<dyn Provider>);
         let chain = ProviderChain::new(file.chain(online).collect());
         Self { table, series, chain, zone, asks_others }
+    }
+
+    /// Reads the file again when it has changed, for programs that run for months. A new version that cannot be used is a fault of the
+    /// coverage, and the values before stay. [`Self::outlook`] uses the first version.
+    #[must_use]
+    pub fn following_file(mut self) -> Self {
+        if let Some(file) = self.series.as_deref().and_then(FollowedFile::of) {
+            self.chain.replace_first(Arc::new(file));
+        }
+        self
     }
 
     /// Returns the intensities over the time of a run. All sources are asked on this thread; `now_ns` is the current

@@ -55,6 +55,13 @@ impl ProviderChain {
         Self { providers }
     }
 
+    /// Puts another provider in the place of the first one.
+    pub(crate) fn replace_first(&mut self, provider: Arc<dyn Provider>) {
+        if let Some(first) = self.providers.first_mut() {
+            *first = provider;
+        }
+    }
+
     /// Asks one provider after the other until all of the period is covered.
     ///
     /// ```

@@ -45,6 +45,9 @@ pub enum ProviderFault {
         /// What the values that are used count.
         used: Option<IntensityKind>,
     },
+    /// The file has changed, and the new version cannot be used.
+    #[error("{0}; the values before are used")]
+    File(String),
     /// It failed several times and is not asked for a while.
     #[error("{last}; the next request is in {seconds} s")]
     Resting {

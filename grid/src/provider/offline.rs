@@ -1,8 +1,9 @@
 //! Implements the providers of intensities that need no network: a file of intensities over time, and one value for all
 //! time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::followed::Stamp;
 use super::{IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
 use crate::series::{FileError, Series, bytes};
 use crate::{Intensity, Sha256};
@@ -12,6 +13,15 @@ use crate::{Intensity, Sha256};
 pub struct SeriesFile {
     series: Series,
     about: IntensityOrigin,
+    place: Option<SeriesPlace>,
+}
+
+/// Where a series was read, and which version of the file.
+#[derive(Debug, Clone)]
+struct SeriesPlace {
+    path: PathBuf,
+    column: Option<String>,
+    stamp: Option<Stamp>,
 }
 
 impl SeriesFile {
@@ -21,10 +31,12 @@ impl SeriesFile {
     /// [`FileError`] with the place of the first fault.
     pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
         let name = path.file_name().map_or_else(|| "series".to_owned(), |name| name.to_string_lossy().into_owned());
+        let stamp = Stamp::of(path);
         let bytes = bytes(path)?;
         let series = Series::parse(&bytes, &path.display().to_string(), column);
         let mut file = Self::from_series(series.map_err(|error| error.naming("--intensity-column"))?, &name);
         file.about.table = Some(Sha256::of(&bytes));
+        file.place = Some(SeriesPlace { path: path.to_owned(), column: column.map(str::to_owned), stamp });
         Ok(file)
     }
 
@@ -35,7 +47,12 @@ impl SeriesFile {
         let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
         let (zone, licence) = (meta.zone.clone(), meta.licence.clone());
         let about = IntensityOrigin { source, zone, kind: meta.kind, year: None, licence, table: None };
-        Self { series, about }
+        Self { series, about, place: None }
+    }
+
+    /// Returns the file that it was read from, the column, and the version; `None` if it is from no file.
+    pub(super) fn place(&self) -> Option<(&Path, Option<&str>, Option<Stamp>)> {
+        self.place.as_ref().map(|place| (place.path.as_path(), place.column.as_deref(), place.stamp))
     }
 
     /// Returns the series.

@@ -61,6 +61,11 @@ impl Followed {
         !matches!(&self.clock, JobClock::Group { clock: None, .. })
     }
 
+    /// Whether it is what else a user runs.
+    pub(super) fn is_user(&self) -> bool {
+        matches!(&self.clock, JobClock::User { .. })
+    }
+
     /// Whether it was a tree of processes all of which have ended, or a group or user that has not been there for some looks.
     pub(super) fn is_gone(&self) -> bool {
         match &self.clock {

@@ -82,6 +82,8 @@ pub struct JobUsage {
     host: Option<HostTicks>,
     /// CPU time by user; `None`: no user is followed.
     users: Option<UserTimes>,
+    /// Whether it is known up to the last look.
+    are_users_known: bool,
     /// Whether process ids are the machine's own, as drivers list them.
     first_namespace: bool,
 }
@@ -97,6 +99,7 @@ impl JobUsage {
             jobs: BTreeMap::new(),
             host: None,
             users: None,
+            are_users_known: true,
             first_namespace: users::is_first_namespace(&roots.procfs),
         }
     }
@@ -160,6 +163,7 @@ impl JobUsage {
             self.table.forget();
             let processes = self.table.read(None);
             self.users = Some(UserTimes::new(&self.roots, &processes));
+            self.are_users_known = self.table.is_listed();
         }
     }
 
@@ -167,6 +171,18 @@ impl JobUsage {
     #[must_use]
     pub fn users(&self) -> BTreeSet<u32> {
         self.users.as_ref().map(UserTimes::users).unwrap_or_default()
+    }
+
+    /// Whether the list of processes could be read at the last look. Where it could not, users are missing from [`JobTimes::jobs`].
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.table.is_listed()
+    }
+
+    /// Reads the list of processes in another folder, for tests.
+    #[doc(hidden)]
+    pub fn lose_list(&mut self, procfs: &Path) {
+        self.table = ProcessTable::new(procfs);
     }
 
     /// Follows a job no longer.
@@ -240,13 +256,20 @@ impl JobUsage {
         let ns = |ticks: u64| ticks.saturating_mul(self.tick_ns);
         let busy_ns = ns(since.busy.saturating_add(since.stolen));
         let of_jobs = jobs.values().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
-        jobs.extend(at_most(of_users, busy_ns.saturating_sub(of_jobs)));
+        match of_users {
+            Some(of_users) => jobs.extend(at_most(of_users, busy_ns.saturating_sub(of_jobs))),
+            None => jobs.retain(|job, _| !self.jobs.get(job).is_some_and(Followed::is_user)),
+        }
         Some(JobTimes { busy_ns, idle_ns: ns(since.idle), jobs })
     }
 
-    /// Returns the CPU time of each followed user since the last look.
-    fn of_users(&mut self, processes: &[ProcessStat]) -> BTreeMap<u64, u64> {
-        let Some(mut users) = self.users.take() else { return BTreeMap::new() };
+    /// Returns the CPU time of each followed user since the last look; `None`: the processes could not be listed, now or then.
+    fn of_users(&mut self, processes: &[ProcessStat]) -> Option<BTreeMap<u64, u64>> {
+        let is_known = self.table.is_listed();
+        let was_known = std::mem::replace(&mut self.are_users_known, is_known);
+        let Some(mut users) = self.users.take_if(|_| is_known) else {
+            return is_known.then(BTreeMap::new);
+        };
         let ticks = users.observe(processes, |pid| self.owner_by_jobs(pid).is_some());
         let present = users.users();
         self.users = Some(users);
@@ -257,7 +280,7 @@ impl JobUsage {
                 of_users.insert(*job, ticks.get(uid).copied().unwrap_or(0).saturating_mul(self.tick_ns));
             }
         }
-        of_users
+        was_known.then_some(of_users)
     }
 
     /// Nests the trees again whose first process was moved to another control group.

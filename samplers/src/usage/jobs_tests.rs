@@ -224,3 +224,32 @@ fn user_has_the_time_of_processes_that_are_of_no_job() {
     }
     assert!(!usage.is_gone(1));
 }
+
+#[test]
+fn users_are_not_known_while_the_processes_cannot_be_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, "proc/10/status", "Uid:\t1000\t1000\t1000\t1000\n");
+    let used = |ticks: u64| {
+        process(root, 10, 1, ticks);
+        host(root, 1_000 + ticks, 1_000);
+    };
+    used(0);
+    let mut usage = JobUsage::new(&roots(root));
+    usage.follow(1, JobProcesses::User(1000));
+    let look = |usage: &mut JobUsage, ticks: u64| {
+        used(ticks);
+        let tick_ns = usage.tick_ns;
+        usage.look().map(|times| times.jobs.get(&1).map(|ns| ns / tick_ns))
+    };
+    look(&mut usage, 5);
+    assert_eq!((look(&mut usage, 8), usage.is_listed()), (Some(Some(3)), true));
+    usage.table = ProcessTable::new(&root.join("nowhere"));
+    for ticks in 0..20 {
+        assert_eq!((look(&mut usage, 9 + ticks), usage.is_listed()), (Some(None), false), "not known, and not zero");
+    }
+    assert!(!usage.is_gone(1) && usage.users() == BTreeSet::from([1000]));
+    usage.table = ProcessTable::new(&root.join("proc"));
+    assert_eq!(look(&mut usage, 50), Some(None), "of the interval in which it comes back, a part");
+    assert_eq!(look(&mut usage, 57), Some(Some(7)));
+}

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ pub(super) struct ProcessTable {
     /// Number of processes and threads started since boot; `None`: not known.
     started: Option<u64>,
     known: BTreeMap<u32, Known>,
+    is_listed: bool,
 }
 
 /// One process id.
@@ -36,7 +38,12 @@ struct Known {
 
 impl ProcessTable {
     pub(super) fn new(procfs: &Path) -> Self {
-        Self { procfs: procfs.to_owned(), started: None, known: BTreeMap::new() }
+        Self { procfs: procfs.to_owned(), started: None, known: BTreeMap::new(), is_listed: true }
+    }
+
+    /// Whether the list could be read when it was read last.
+    pub(super) fn is_listed(&self) -> bool {
+        self.is_listed
     }
 
     /// Reads all processes again at the next look.
@@ -59,7 +66,8 @@ impl ProcessTable {
     pub(super) fn read(&mut self, started: Option<u64>) -> Vec<ProcessStat> {
         let unchanged = started.is_some() && started == self.started;
         if !unchanged {
-            self.started = if self.list() { started } else { None };
+            self.is_listed = self.list();
+            self.started = started.filter(|_| self.is_listed);
         }
         let kept: BTreeMap<u32, ProcessStat> =
             self.known.iter().filter_map(|(pid, known)| Some((*pid, known.stranger?))).collect();
@@ -89,9 +97,12 @@ impl ProcessTable {
 
     /// Lists the process ids; `false` where that failed, and those of before are kept.
     fn list(&mut self) -> bool {
-        let Ok(entries) = fs::read_dir(&self.procfs) else { return false };
+        // A list that breaks off is none: what is missing from it has not ended.
+        let Ok(entries) = fs::read_dir(&self.procfs).and_then(Iterator::collect::<io::Result<Vec<_>>>) else {
+            return false;
+        };
         let before = std::mem::take(&mut self.known);
-        let ids = entries.flatten().filter_map(|entry| {
+        let ids = entries.into_iter().filter_map(|entry| {
             let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
             let inode = entry.ino();
             let same = before.get(&pid).filter(|known| known.inode == inode);

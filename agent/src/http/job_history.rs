@@ -1,0 +1,74 @@
+//! `GET /api/v1/jobs?since=`: the jobs that ended since a time, also those that are listed no longer. The files are read on a thread
+//! of their own, one request at a time: a slow disk does not hold up other clients.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::{StatusCode, header};
+use tokio::sync::oneshot;
+
+use super::access::Rights;
+use super::reply::{Content, Reply};
+use crate::job_history::ended_since;
+use crate::snapshot::Consumer;
+
+/// The folder of the history, and whether it is being read.
+#[derive(Debug)]
+pub(crate) struct JobHistoryReader {
+    folder: PathBuf,
+    is_busy: Arc<AtomicBool>,
+}
+
+impl JobHistoryReader {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder, is_busy: Arc::default() }
+    }
+
+    /// Whether it is being read.
+    #[cfg(test)]
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Acquire)
+    }
+
+    /// Returns the jobs that ended at or after `since_ns`, nanoseconds since 1970, and then the `listed` ones, each once; of a user
+    /// only the own ones.
+    pub(crate) fn answer(&self, rights: Rights, since_ns: i64, listed: Vec<Consumer>) -> Reply {
+        let may_see = move |job: &Consumer| match rights {
+            Rights::All => true,
+            Rights::Own(uid) => job.uid == uid,
+            Rights::Coarse | Rights::Nothing => false,
+        };
+        if self.is_busy.swap(true, Ordering::AcqRel) {
+            let text = "the history of jobs is being read for another caller";
+            return Reply::error(StatusCode::SERVICE_UNAVAILABLE, text).with(header::RETRY_AFTER, "1");
+        }
+        let (answer, answered) = oneshot::channel();
+        let (folder, is_busy) = (self.folder.clone(), Arc::clone(&self.is_busy));
+        let read = move || {
+            let _busy = Busy(is_busy);
+            let known: BTreeSet<(u64, i64)> = listed.iter().map(|job| (job.key, job.began_wall_ns)).collect();
+            let is_new = |job: &Consumer| !known.contains(&(job.key, job.began_wall_ns));
+            let ended = ended_since(&folder, since_ns).into_iter().filter(|job| may_see(job) && is_new(job));
+            // A client that is gone needs no answer.
+            answer.send(Reply::json(&ended.chain(listed.iter().cloned()).collect::<Vec<_>>())).ok();
+        };
+        match std::thread::Builder::new().name("eco2-jobs".to_owned()).spawn(read) {
+            Ok(_) => Reply { body: Content::Later(answered), ..Reply::text("", String::new()) },
+            Err(_) => {
+                self.is_busy.store(false, Ordering::Release);
+                Reply::error(StatusCode::SERVICE_UNAVAILABLE, "the history of jobs cannot be read now")
+            }
+        }
+    }
+}
+
+/// Marks the reader as free at its end, also where it panics.
+struct Busy(Arc<AtomicBool>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

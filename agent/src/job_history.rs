@@ -1,0 +1,147 @@
+//! Keeps one record of each job that has ended ([`JobHistory`]), with its whole energy, so that a month can be accounted for: jobs are
+//! listed for an hour, and the log of jobs is as long as what a restart needs.
+//!
+//! The file has the format of the log of jobs, [`JobLog`], and the file before it is kept, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use crate::job_log::{JobLog, JobRecord};
+use crate::node::past_job;
+use crate::shares::JobKey;
+use crate::snapshot::Consumer;
+
+/// Name of the file.
+const NAME: &str = "ended-jobs.log";
+
+/// The records of jobs that have ended.
+#[derive(Debug)]
+pub(crate) struct JobHistory {
+    log: JobLog,
+    /// Jobs whose last second is not accounted for yet.
+    pub(crate) pending: BTreeSet<JobKey>,
+}
+
+impl JobHistory {
+    /// Opens the history in a folder, and adds those of `records` that ended and are missing from it: the agent may have ended first.
+    ///
+    /// # Errors
+    /// Where one cannot be written; the others are written all the same.
+    pub(crate) fn open(folder: &Path, records: &[JobRecord], boot_id: &str) -> (Self, io::Result<()>) {
+        let (log, kept, _) = JobLog::open_as(folder, NAME);
+        let mut history = Self { log, pending: BTreeSet::new() };
+        let known: BTreeSet<(&str, JobKey)> = kept.iter().map(|record| (&*record.boot_id, record.key)).collect();
+        let mut missing = newest(records);
+        missing.retain(|id, record| !known.contains(id) && (record.boot_id != boot_id || record.state.ended.is_some()));
+        let added = missing.into_values().map(|record| history.add(record.clone())).collect();
+        (history, added)
+    }
+
+    /// Adds a job that has ended. One that is added again replaces the one before.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub(crate) fn add(&mut self, record: JobRecord) -> io::Result<()> {
+        if self.log.is_full() {
+            self.log.begin_again()?;
+        }
+        self.log.add(record)
+    }
+
+    /// Lets another thread write to the disk what was added. Returns the fault of the last time.
+    pub(crate) fn sync(&mut self) -> Option<io::Error> {
+        self.log.sync()
+    }
+}
+
+/// Returns the jobs in the history of a folder that ended at or after a time, nanoseconds since 1970, the oldest first.
+pub(crate) fn ended_since(folder: &Path, since_ns: i64) -> Vec<Consumer> {
+    let records = JobLog::read_as(folder, NAME);
+    let jobs = newest(&records).into_values().map(past_job);
+    let mut jobs: Vec<Consumer> = jobs.filter(|job| job.ended_wall_ns >= Some(since_ns)).collect();
+    jobs.sort_by_key(|job| job.ended_wall_ns);
+    jobs
+}
+
+/// Returns the newest record of each job, by its boot and key.
+fn newest(records: &[JobRecord]) -> BTreeMap<(&str, JobKey), &JobRecord> {
+    records.iter().map(|record| ((&*record.boot_id, record.key), record)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{Job, JobProcesses, JobState};
+    use crate::shares::ShareSum;
+    use crate::snapshot::{ConsumerKind, EndReason, Instant};
+
+    const S: i64 = 1_000_000_000;
+
+    /// Returns the record of a job of a user that ended after some seconds; `None`: it goes on.
+    fn record(boot: &str, key: JobKey, energy_uj: u64, ended_s: Option<i64>) -> JobRecord {
+        let job = Job {
+            id: format!("job-{key}"),
+            name: "n".to_owned(),
+            uid: 5,
+            processes: JobProcesses::Tree(7),
+            kind: ConsumerKind::Job,
+            by_operator: true,
+            labels: [("account".to_owned(), "nlp".to_owned())].into(),
+        };
+        let mut state = JobState::new(job, Instant::default(), Some(3));
+        if let Some(seconds) = ended_s {
+            state.end(Instant { ns: (seconds * S) as u64, wall_ns: seconds * S }, None, EndReason::Request);
+        }
+        let mut total = ShareSum::default();
+        (total.energy_uj, total.low_uj, total.high_uj) = (energy_uj, energy_uj, Some(energy_uj));
+        JobRecord { number: 0, boot_id: boot.to_owned(), key, state, wall_ns: 99 * S, total, grams: None, own: None }
+    }
+
+    #[test]
+    fn history_has_each_job_once_with_its_last_record_and_those_that_an_agent_could_not_add() {
+        let folder = tempfile::tempdir().unwrap();
+        // Jobs 1 and 2 ended in this boot and one before, 3 went on when that boot ended, 4 goes on.
+        let log = [record("b", 1, 10, Some(10)), record("a", 2, 20, Some(20)), record("a", 3, 30, None)];
+        let log: Vec<JobRecord> = log.into_iter().chain([record("b", 4, 40, None)]).collect();
+        let (mut history, added) = JobHistory::open(folder.path(), &log, "b");
+        added.unwrap();
+        history.add(record("b", 1, 11, Some(10))).unwrap();
+        history.add(record("b", 5, 50, Some(50))).unwrap();
+        drop(history);
+        // The next agent adds none again.
+        JobHistory::open(folder.path(), &log, "b").1.unwrap();
+        let shown = |since_s: i64| {
+            let jobs = ended_since(folder.path(), since_s * S).into_iter();
+            jobs.map(|job| (job.key, job.energy_uj, job.ended_wall_ns.unwrap() / S)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(0), [(1, 11, 10), (2, 20, 20), (5, 50, 50), (3, 30, 99)]);
+        assert_eq!(shown(50), [(5, 50, 50), (3, 30, 99)]);
+        let reasons: Vec<_> = ended_since(folder.path(), 90 * S).iter().map(|job| job.end_reason).collect();
+        assert_eq!(reasons, [Some(EndReason::Reboot)]);
+        assert_eq!(ended_since(&folder.path().join("none"), 0), []);
+    }
+
+    #[test]
+    fn user_reads_own_jobs_of_the_history_only() {
+        use crate::http::job_history::JobHistoryReader;
+        use crate::http::{Content, Rights};
+
+        let folder = tempfile::tempdir().unwrap();
+        let (mut history, _) = JobHistory::open(folder.path(), &[], "b");
+        history.add(record("b", 1, 10, Some(10))).unwrap();
+        let reader = JobHistoryReader::new(folder.path().to_owned());
+        let ids = |rights: Rights| {
+            let Content::Later(answer) = reader.answer(rights, 0, Vec::new()).body else { panic!("no answer") };
+            let Content::Whole(bytes) = answer.blocking_recv().unwrap().body else { panic!("no text") };
+            while reader.is_busy() {
+                std::thread::yield_now();
+            }
+            let jobs: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
+            jobs.iter().map(|job| job["id"].to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(Rights::All), ["\"job-1\""]);
+        assert_eq!(ids(Rights::Own(5)), ["\"job-1\""]);
+        assert!([Rights::Own(6), Rights::Coarse].map(ids).iter().all(Vec::is_empty));
+    }
+}
