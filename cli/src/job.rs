@@ -1,19 +1,20 @@
 //! Runs `eco2 job`, which begins, ends and lists the jobs of the node agent.
 
+mod list;
+
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use eco2::options::{Layer, Options};
 use eco2_agent::JobLimits;
-use eco2_core::{Bounded, RangeKind};
-use eco2_report::{duration_text, energy_text};
-use jiff::Timestamp;
+use eco2_core::{Bounded, Quality, RangeKind};
+use eco2_report::{duration_text, energy_text, mass_text};
 use serde_json::{Value, json};
 
 use crate::agent_client::{AgentClient, AgentPlace, RefusedByAgent};
-use crate::args::job::{AgentArgs, BeginJobArgs, EndJobArgs, JobAction, JobArgs, ListJobsArgs};
-use crate::failure::UsageError;
+use crate::args::job::{AgentArgs, BeginJobArgs, EndJobArgs, JobAction, JobArgs};
 use crate::out;
 
 /// Status of an answer about a job that goes on already.
@@ -21,6 +22,9 @@ const EXISTS: u16 = 409;
 /// Time between two looks for the energy of the last second, and how many looks.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: usize = 20;
+/// Longest line about a job that ended, characters: SLURM's accounting truncates comments in some of its views, and the end of the line
+/// matters least.
+const LONGEST_LINE: usize = 200;
 
 /// Runs the command.
 ///
@@ -30,7 +34,7 @@ pub(crate) fn job(args: &JobArgs) -> anyhow::Result<u8> {
     match &args.action {
         JobAction::Begin(begin) => self::begin(begin),
         JobAction::End(end) => self::end(end),
-        JobAction::List(list) => self::list(list),
+        JobAction::List(list) => list::list(list),
     }
 }
 
@@ -90,19 +94,35 @@ fn end(args: &EndJobArgs) -> anyhow::Result<u8> {
         }
         sleep(if look + 1 < LOOKS { LOOK } else { Duration::ZERO });
     }
-    let line = match found {
-        // The agent has the steps after its next account.
-        Some(mut job) => {
-            if let Some(steps) = args.steps {
-                job["steps"] = steps.into();
-            }
-            let rest = if has_ended(&job) { "" } else { ", without its last second" };
-            result_line(&job) + rest
+    let Some(mut job) = found else {
+        // Also without --json's document the job has ended.
+        let text = "eco2: its energy is not known yet: eco2 job list has it in a second\n";
+        if args.json {
+            out::data("null\n")?
+        } else {
+            out::page(text)?
         }
-        None => "eco2: its energy is not known yet: eco2 job list has it in a second".to_owned(),
+        return Ok(0);
     };
-    out::page(&format!("{line}\n"))?;
+    // The agent has the steps after its next account.
+    if let Some(steps) = args.steps {
+        job["steps"] = steps.into();
+    }
+    job["qualities"] = json!(qualities(&agent.ask("GET", "/api/v1/devices", None).unwrap_or_default()));
+    if args.json {
+        out::data(&out::document(&job))?;
+        return Ok(0);
+    }
+    out::page(&format!("{}\n", result_line(&job)))?;
     Ok(0)
+}
+
+/// Returns how the devices of the sum are measured, best first.
+fn qualities(devices: &Value) -> Vec<&'static str> {
+    let summed = devices.as_array().into_iter().flatten().filter(|device| device["is_summed"] == true);
+    let found = summed.filter_map(|device| serde_json::from_value::<Quality>(device["quality"].clone()).ok());
+    let kinds: BTreeSet<Quality> = found.collect();
+    kinds.into_iter().map(Quality::name).collect()
 }
 
 /// Returns the job with a key. Its id may be that of an earlier job as well.
@@ -115,19 +135,29 @@ fn has_ended(job: &Value) -> bool {
     !job["ended_wall_ns"].is_null()
 }
 
-/// Returns one line of ASCII about a job that ended, which fits a scheduler's comment.
+/// Returns one line of ASCII about a job that ended, which fits a scheduler's comment: its fields are separated by a comma and a blank, and
+/// come in this order, so that a program can read them.
 fn result_line(job: &Value) -> String {
-    let energy = energy(job);
-    let mut line = format!("eco2: {}", energy_text(energy));
-    let duration_ns = job["duration_ns"].as_u64().unwrap_or(0);
-    line += &format!(", {}", duration_text(duration_ns));
+    let (energy, grams) = (energy(job), grams(job));
+    let mut line = format!("eco2: {}, {}", energy_text(energy), mass_text(grams));
+    let qualities = job["qualities"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let qualities = qualities.collect::<Vec<_>>().join("+");
+    let mut rest = vec![if qualities.is_empty() { "not measured".to_owned() } else { qualities }];
+    rest.push(duration_text(job["duration_ns"].as_u64().unwrap_or(0)));
+    if !has_ended(job) {
+        rest.push("without its last second".to_owned());
+    }
     if let Some(steps) = job["steps"].as_u64() {
-        line += &format!(", {steps} steps");
-        if let Some(uj) = energy.value.filter(|_| steps > 0) {
-            line += &format!(", {}/step", energy_text(Bounded::exact(uj / steps)));
+        rest.push(format!("{steps} steps"));
+        let per_step = energy.value.filter(|_| steps > 0);
+        rest.extend(per_step.map(|uj| format!("{}/step", energy_text(Bounded::exact(uj / steps)))));
+    }
+    for part in rest {
+        if line.len() + part.len() + 2 <= LONGEST_LINE {
+            line += &format!(", {part}");
         }
     }
-    line
+    line.replace("  [", " [")
 }
 
 /// Returns the energy of a job with that of the jobs within it.
@@ -140,56 +170,14 @@ fn energy(job: &Value) -> Bounded<u64> {
     }
 }
 
-fn list(args: &ListJobsArgs) -> anyhow::Result<u8> {
-    let answer = connect(&args.agent)?.ask("GET", "/api/v1/jobs", None)?;
-    let all = answer.as_array().ok_or_else(|| UsageError("the agent has another version: restart it".into()))?;
-    let mut jobs: Vec<&Value> = all.iter().filter(|job| job["kind"] == "job").collect();
-    jobs.sort_by_key(|job| std::cmp::Reverse(job["began_wall_ns"].as_i64()));
-    if args.json {
-        out::data(&format!("{}\n", serde_json::to_string_pretty(&jobs)?))?;
-        return Ok(0);
+/// Returns what that energy emitted.
+fn grams(job: &Value) -> Bounded<f64> {
+    Bounded {
+        value: job["total_grams"].as_f64(),
+        low: job["total_grams_low"].as_f64().unwrap_or(0.0),
+        high: job["total_grams_high"].as_f64(),
+        kind: RangeKind::Plausible,
     }
-    if jobs.is_empty() {
-        out::talk("eco2: no job goes on or ended in the last hour; begin one with eco2 job begin ID\n");
-        return Ok(0);
-    }
-    let head = ["ID", "NAME", "USER", "STARTED (UTC)", "TIME", "STATE", "BUDGET", "ENERGY"].map(str::to_owned);
-    let rows: Vec<[String; 8]> = std::iter::once(head).chain(jobs.into_iter().map(row)).collect();
-    let widest = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().enumerate().map(|(at, cell)| format!("{cell:<width$}", width = widest(at)));
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
-    }
-    out::page(&text)?;
-    Ok(0)
-}
-
-fn row(job: &Value) -> [String; 8] {
-    let text = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
-    let began = job["began_wall_ns"].as_i64().and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
-    [
-        text("id"),
-        text("name"),
-        job["uid"].to_string(),
-        began.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string()),
-        duration_text(job["duration_ns"].as_u64().unwrap_or(0)),
-        if job["ended_wall_ns"].is_null() { "running".to_owned() } else { text("end_reason") },
-        budget_text(&job["budget"]),
-        energy_text(energy(job)),
-    ]
-}
-
-/// Returns whether a job keeps to its limits, with the largest part of one that was used.
-fn budget_text(budget: &Value) -> String {
-    let Some(state) = budget["state"].as_str() else { return "-".to_owned() };
-    let part = |spent: &Value| Some(spent["spent"].as_f64()? / spent["limit"].as_f64()?);
-    let parts = budget["limits"].as_array().into_iter().flatten().filter_map(part);
-    let used = parts.reduce(f64::max).map_or_else(String::new, |part| format!(", {:.0} %", part * 100.0));
-    let is_open = budget["limits"].as_array().into_iter().flatten().any(|spent| spent["high"].is_null());
-    let at_least = if is_open && !used.is_empty() { used.replacen(", ", ", at least ", 1) } else { used };
-    format!("{}{at_least}", state.replace('-', " "))
 }
 
 #[cfg(test)]
@@ -197,20 +185,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn budget_has_its_state_and_what_was_used_and_no_upper_bound_is_at_least() {
-        let limits = json!([{"spent": 5.0, "high": 6.0, "limit": 10.0}, {"spent": 1.0, "high": 1.0, "limit": 4.0}]);
-        assert_eq!(budget_text(&json!({"state": "within", "limits": limits})), "within, 50 %");
-        let open = json!({"state": "may-exceed", "limits": [{"spent": 5.0, "high": null, "limit": 10.0}]});
-        assert_eq!(budget_text(&open), "may exceed, at least 50 %");
-        assert_eq!(budget_text(&Value::Null), "-");
+    fn result_has_energy_range_duration_and_energy_per_step() {
+        let grams = json!({"total_grams": 1.14, "total_grams_low": 0.9, "total_grams_high": 1.5});
+        let mut job = json!({"total_uj": 12_000_000_000u64, "total_low_uj": 10_000_000_000u64, "total_high_uj": 15_000_000_000u64,
+            "duration_ns": 8_040_000_000_000u64, "steps": 4_000, "ended_wall_ns": 5, "qualities": ["measured", "estimated"]});
+        job.as_object_mut().unwrap().extend(grams.as_object().unwrap().clone());
+        let line = "eco2: 3.33 Wh [2.77 - 4.17], 1.14 g CO2e [0.90 - 1.50], measured+estimated, 2 h 14 min 00 s, 4000 steps, 3 J/step";
+        assert_eq!(result_line(&job), line);
+        let open = json!({"total_uj": 12_000_000, "total_low_uj": 0, "total_high_uj": null, "duration_ns": 0, "ended_wall_ns": 5});
+        assert_eq!(result_line(&open), "eco2: at least 0.0 J (estimate 12.0 J), not known, not measured, 0 s");
     }
 
     #[test]
-    fn result_has_energy_range_duration_and_energy_per_step() {
-        let job = json!({"total_uj": 12_000_000_000u64, "total_low_uj": 10_000_000_000u64, "total_high_uj": 15_000_000_000u64,
-            "duration_ns": 8_040_000_000_000u64, "steps": 4_000});
-        assert_eq!(result_line(&job), "eco2: 3.33 Wh  [2.77 - 4.17], 2 h 14 min 00 s, 4000 steps, 3 J/step");
-        let open = json!({"total_uj": 12_000_000, "total_low_uj": 0, "total_high_uj": null, "duration_ns": 0});
-        assert_eq!(result_line(&open), "eco2: at least 0.0 J (estimate 12.0 J), 0 s");
+    fn line_fits_a_comment_whatever_the_job() {
+        let most = u64::MAX;
+        let job = json!({"total_uj": most, "total_low_uj": 1, "total_high_uj": null, "total_grams": 1e300, "total_grams_low": 1e299,
+            "total_grams_high": 1e301, "duration_ns": most, "steps": most,
+            "qualities": ["measured", "derived", "estimated", "synthetic", "missing"]});
+        for ended in [json!(null), json!(5)] {
+            let mut job = job.clone();
+            job["ended_wall_ns"] = ended;
+            let line = result_line(&job);
+            assert!(line.is_ascii() && line.lines().count() == 1, "{line}");
+        }
+        let mut usual = job;
+        usual["total_grams"] = 1e9.into();
+        usual["total_grams_low"] = 1e8.into();
+        usual["total_grams_high"] = 2e9.into();
+        assert!(result_line(&usual).len() <= LONGEST_LINE, "{}", result_line(&usual));
     }
 }

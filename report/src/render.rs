@@ -41,7 +41,7 @@ pub use export::{
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;
-pub use figures::{duration_text, energy_text};
+pub use figures::{duration_text, energy_text, mass_text};
 pub use firefox::firefox_profile;
 pub use groups::{AbsentSource, Group, by_label, groups_csv, groups_json, groups_text};
 pub use hf::hf_json;
@@ -62,4 +62,4 @@ pub use short::{LiveValues, Notice, ShortStyle, ShortText, live_text, short_text
 pub use steady::{steady_json, steady_text};
 use text::command_line as text_command;
 pub use text::{TextStyle, text};
-pub use top::{TopDevice, TopFrame, TopOrder, TopUse, TopView, top_lines, top_of_run};
+pub use top::{TopDevice, TopFrame, TopLimit, TopOrder, TopUse, TopView, top_lines, top_of_run};

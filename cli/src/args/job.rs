@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use eco2_agent::GpuName;
 
 use super::flags::{FlagValues, JobLimitFlags, pair};
@@ -17,6 +17,7 @@ Examples:
   eco2 job begin 48213 --cgroup /slurm/uid_1000/job_48213 --label account=nlp
   eco2 job begin train --max-energy 5kWh    eco2 job list shows whether it keeps to that
   eco2 job list
+  eco2 job list --since 2026-11-01 --group-by account    a month of each account, as CSV
   eco2 job end train --steps 4000";
 
 /// Flags of `eco2 job`.
@@ -34,7 +35,7 @@ pub(crate) enum JobAction {
     Begin(BeginJobArgs),
     /// End a job and print its energy
     End(EndJobArgs),
-    /// List your jobs: those that go on, and those that ended in the last hour
+    /// List your jobs: those that go on, and those that ended in the last hour or since a time
     List(ListJobsArgs),
 }
 
@@ -88,6 +89,9 @@ pub(crate) struct EndJobArgs {
     /// Wait up to two seconds for the energy of the job's last second
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Print the job as JSON instead of one line
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) agent: AgentArgs,
 }
@@ -95,11 +99,48 @@ pub(crate) struct EndJobArgs {
 /// Flags of `eco2 job list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListJobsArgs {
-    /// Print the jobs as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Only jobs of this user: a name or a number
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Only jobs with this label account
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+    /// Also jobs that ended since then, from the agent's history: a date, a time, or an age such as 30d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Format of the output: text, csv or json
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = true)]
+    format: JobFormat,
+    /// Print the jobs as JSON, as --format json does
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Print sums as CSV instead: per month and label account
+    #[arg(long, value_enum, value_name = "GROUP", hide_possible_values = true, conflicts_with_all = ["format", "json"])]
+    pub(crate) group_by: Option<JobGroup>,
     #[command(flatten)]
     pub(crate) agent: AgentArgs,
+}
+
+impl ListJobsArgs {
+    /// Returns the format of the output.
+    pub(crate) fn format(&self) -> JobFormat {
+        if self.json { JobFormat::Json } else { self.format }
+    }
+}
+
+/// Formats of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum JobFormat {
+    #[default]
+    Text,
+    Csv,
+    Json,
+}
+
+/// By what jobs are summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum JobGroup {
+    Account,
 }
 
 /// Checks the id of a job, which becomes a part of an address.

@@ -1,9 +1,10 @@
 //! Turns the agent's document of the node (`/api/v1/node`) into the values of a screen. What a document lacks is not known; documents of
 //! a newer agent have more.
 
+use eco2_core::Spent;
 use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Bounded, Quality, RangeKind, units};
-use eco2_report::{TopDevice, TopFrame, TopUse};
+use eco2_report::{TopDevice, TopFrame, TopLimit, TopUse};
 use serde_json::Value;
 
 /// The documents so far, as far as the next needs them: the power of a job is the difference of two.
@@ -61,6 +62,7 @@ impl Nodes {
             emissions: emissions(&document["emissions"]),
             intensity: intensity(&document["emissions"]),
             uses,
+            limits: list(document, "consumers").iter().flat_map(limits).collect(),
             sources: list(document, "sources").iter().map(source).collect(),
             is_restricted: document["resolution"]["step_uj"].as_u64().is_some_and(|step| step > 1),
             devices,
@@ -98,6 +100,14 @@ fn device(document: &Value) -> TopDevice {
         celsius: document["temperature_c"].as_f64(),
         is_summed: document["is_summed"].as_bool().unwrap_or(false),
     }
+}
+
+/// Returns the limits of a job.
+fn limits(job: &Value) -> impl Iterator<Item = TopLimit> {
+    let (name, is_running) = (text(job, "name"), job["ended_wall_ns"].is_null());
+    let limits =
+        list(&job["budget"], "limits").iter().filter_map(|spent| serde_json::from_value::<Spent>(spent.clone()).ok());
+    limits.map(move |spent| TopLimit { name: name.clone(), is_running, spent })
 }
 
 /// Numbers devices of one name, so that no two look alike.

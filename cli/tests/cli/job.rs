@@ -144,6 +144,51 @@ fn job_that_ends_at_once_or_has_the_id_of_an_earlier_one_is_ended_and_not_confus
 }
 
 #[test]
+fn month_of_an_account_is_one_command_also_after_a_start_of_the_machine() {
+    let rig = rig();
+    rig.open_for_others();
+    let agent = serve(&rig);
+    for id in ["a", "b"] {
+        let begun = job(&rig, &format!("begin {id} --pid 4242 --label account=nlp --label partition=gpu"));
+        assert_eq!(begun.code, Some(0), "{}", begun.err);
+        let ended = job(&rig, &format!("end {id} --wait"));
+        let line = ended.out.trim_end();
+        assert!(
+            line.len() <= 200 && line.is_ascii() && line.contains(" g CO2e") && line.contains(", measured, "),
+            "{line}"
+        );
+    }
+    assert_eq!(job(&rig, "begin other --pid 4242").code, Some(0));
+    let document: Value = serde_json::from_str(&job(&rig, "end other --json --wait --steps 3").out).unwrap();
+    assert_eq!((&document["id"], &document["steps"]), (&"other".into(), &3.into()), "{document}");
+    assert_eq!(document["qualities"], serde_json::json!(["measured"]));
+    let rows = |words: &str| job(&rig, words).out.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let sums = |rows: &[String]| {
+        let found = rows.iter().find(|row| row.contains(",nlp,2,")).cloned()?;
+        Some(found).filter(|row| row.split(',').all(|cell| !cell.is_empty() || row.ends_with(',')) && rows.len() == 2)
+    };
+    let sum = await_that("the history has them", || sums(&rows("list --since 1d --group-by account")));
+    let own = rows("list --format csv --account nlp --user root");
+    assert!(own.len() == 2 && own.iter().all(|row| row.contains(",0,nlp,gpu,")), "{own:?}");
+    assert!(rows("list --format csv --user 12345").is_empty());
+    assert_eq!(job(&rig, "list --since never").code, Some(2));
+    drop(agent);
+
+    // After a start of the machine the folder of the pages is empty.
+    let folder = rig.path("agent");
+    let names = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name != "ended-jobs.log").for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+    rig.put("proc/sys/kernel/random/boot_id", "99999999-2222-3333-4444-555555555555\n");
+    let _agent = serve(&rig);
+    assert_eq!(sums(&rows("list --since 1d --group-by account")), Some(sum));
+    assert!(listed(&rig).is_empty(), "without --since they are listed no longer");
+    if rustix::process::geteuid().is_root() {
+        let other = ran(job_command(&rig, "list --since 1d --format csv").uid(65_534).gid(65_534));
+        assert_eq!((other.code, other.out.lines().count()), (Some(0), 1), "the head only: {other:?}");
+    }
+}
+
+#[test]
 fn f46_agent_that_is_not_there_has_ended_or_is_no_socket_is_named_with_the_remedy() {
     let rig = Rig::bare();
     let absent = job(&rig, "list");

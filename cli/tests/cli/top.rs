@@ -25,7 +25,15 @@ fn one_screen_is_printed_without_a_terminal() {
         Some(ran(&mut top(&rig, &["--dir", &folder]))).filter(|ran| ran.out.contains(" W\n"))
     });
     assert_eq!((once.code, once.err.as_str()), (Some(0), ""), "{once:?}");
-    for part in ["eco2 top  ", "Energy  ", "package 0", "measured", "Not attributed", "Sources     ok: rapl-sysfs"] {
+    for part in [
+        "eco2 top  ",
+        "Energy  ",
+        "package 0",
+        "measured",
+        "Not attributed",
+        "Sources     rapl-sysfs reads package-0",
+        "(standby)",
+    ] {
         assert!(once.out.contains(part), "{part}: {}", once.out);
     }
     assert!(!once.out.contains('\u{1b}') && once.out.contains("WORLD, 473 g/kWh"), "{}", once.out);

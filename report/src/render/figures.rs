@@ -24,6 +24,18 @@ pub fn energy_text(energy: Bounded<u64>) -> String {
     Spelling { ascii: true }.energy(energy)
 }
 
+/// Formats emissions in grams CO2e with their range in ASCII, for logs and comments: `1.14 g CO2e  [0.90 - 1.50]`.
+///
+/// ```
+/// use eco2_core::Bounded;
+///
+/// assert_eq!(eco2_report::mass_text(Bounded::exact(12.3)), "12.3 g CO2e");
+/// ```
+#[must_use]
+pub fn mass_text(grams: Bounded<f64>) -> String {
+    Spelling { ascii: true }.mass(grams)
+}
+
 /// Formats a duration in nanoseconds in ASCII: `1 h 02 min 03 s`.
 ///
 /// ```

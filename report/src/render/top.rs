@@ -1,15 +1,20 @@
 //! The screen of `eco2 top`: a node, or a stored run at one instant, as lines that fit a terminal ([`top_lines`]).
 
+mod limits;
+mod sources;
 mod stored;
 mod table;
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::SourceStatus;
 use eco2_core::{Bounded, Quality};
 
+pub use self::limits::TopLimit;
+use self::limits::limit_lines;
+use self::sources::source_lines;
 pub use self::stored::top_of_run;
 use self::table::{Table, plain};
 use super::numbers::{Amount, Column, NB, as_f64, clock, count, digits, share};
-use super::page::{Page, TextStyle, Tone, wrap};
+use super::page::{Page, TextStyle, Tone};
 use crate::clean;
 
 /// Fewest columns for which the screen is laid out; a narrower terminal shows their start.
@@ -42,8 +47,10 @@ pub struct TopFrame {
     pub devices: Vec<TopDevice>,
     /// Who used the energy: jobs, idle devices, and what is not attributed.
     pub uses: Vec<TopUse>,
-    /// One line for each budget.
+    /// One line for each budget of a run.
     pub budgets: Vec<String>,
+    /// The limits of the jobs of a node.
+    pub limits: Vec<TopLimit>,
     /// Every source that was looked for.
     pub sources: Vec<SourceStatus>,
     /// Whether jobs of other users are left out.
@@ -66,6 +73,7 @@ impl Default for TopFrame {
             devices: Vec::new(),
             uses: Vec::new(),
             budgets: Vec::new(),
+            limits: Vec::new(),
             sources: Vec::new(),
             is_restricted: false,
         }
@@ -89,6 +97,14 @@ pub struct TopDevice {
     pub celsius: Option<f64>,
     /// Whether it is part of the sum.
     pub is_summed: bool,
+}
+
+impl TopDevice {
+    /// Whether it is an estimate or a counter that is no part of the sum and has no power, because another one is read in its place.
+    fn is_standby(&self) -> bool {
+        let is_reserve = self.quality == Quality::Estimated || self.energy.value == Some(0);
+        !self.is_summed && is_reserve && self.power_w.is_none_or(|watts| watts <= 0.0)
+    }
 }
 
 /// Who used energy.
@@ -242,6 +258,10 @@ fn parts(frame: &TopFrame, devices: &[TopDevice], view: &TopView, style: &TextSt
     lines.extend(device_lines(devices, view.order, style));
     lines.push((String::new(), Tone::Normal));
     lines.extend(use_lines(frame, view.order, style));
+    if !frame.limits.is_empty() {
+        lines.push((String::new(), Tone::Normal));
+        lines.extend(limit_lines(&frame.limits, style));
+    }
     lines.push((String::new(), Tone::Normal));
     lines.extend(source_lines(&frame.sources, style));
     lines
@@ -290,7 +310,11 @@ fn device_lines(devices: &[TopDevice], order: TopOrder, style: &TextStyle) -> Ve
     }
     table.words("QUALITY".to_owned(), 2, devices.iter().map(|one| one.quality.name().to_owned()));
     let tone = |one: &&TopDevice| if one.is_summed { Tone::Normal } else { Tone::Faint };
-    let name = |one: &&TopDevice| if one.is_summed { one.name.clone() } else { format!("  {}", one.name) };
+    let name = |one: &&TopDevice| match (one.is_summed, one.is_standby()) {
+        (true, _) => one.name.clone(),
+        (false, true) => format!("  {} (standby)", one.name),
+        (false, false) => format!("  {}", one.name),
+    };
     table.lines(devices.iter().map(|one| (name(one), tone(one))), style)
 }
 
@@ -388,26 +412,6 @@ impl Numbers {
 /// Returns the head of a column with its unit.
 fn head_of(name: &str, column: Option<&Column>) -> String {
     column.map_or_else(|| name.to_owned(), |column| format!("{name} {}", column.unit.name))
-}
-
-/// The sources: those that work in one line, and one line for each that the reader can do something about.
-fn source_lines(sources: &[SourceStatus], style: &TextStyle) -> Vec<(String, Tone)> {
-    let of = |wanted: &dyn Fn(Status) -> bool| {
-        let names = sources.iter().filter(|source| wanted(source.status)).map(|source| source.name.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    let working = of(&|status| status == Status::Ok);
-    let working = if working.is_empty() { "no source is read".to_owned() } else { format!("ok: {working}") };
-    let mut lines = vec![(format!("Sources     {working}"), Tone::Normal)];
-    let is_faulty = |status: Status| !matches!(status, Status::Ok | Status::Absent | Status::Off);
-    for source in sources.iter().filter(|source| is_faulty(source.status)) {
-        let remedy = if source.remedy.is_empty() { String::new() } else { format!("; {}", source.remedy) };
-        let (name, status, reason) = (&source.name, source.status.name(), &source.reason);
-        let text = wrap(&format!("{name} {status}: {reason}{remedy}"), style.width.saturating_sub(2));
-        let marks = std::iter::once("! ").chain(std::iter::repeat("  "));
-        lines.extend(text.iter().zip(marks).map(|(line, mark)| (format!("{mark}{line}"), Tone::Warning)));
-    }
-    lines
 }
 
 fn help(is_terminal: bool) -> Vec<(String, Tone)> {

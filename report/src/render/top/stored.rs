@@ -38,6 +38,7 @@ pub fn top_of_run(report: &Report, at_ns: u64) -> TopFrame {
         devices,
         uses: if is_end { uses(report) } else { Vec::new() },
         budgets: if is_end { budgets(report) } else { Vec::new() },
+        limits: Vec::new(),
         sources: report.sources.clone(),
         is_restricted: false,
     }

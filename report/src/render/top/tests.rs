@@ -1,5 +1,6 @@
 use super::*;
-use eco2_core::RangeKind;
+use eco2_core::schema::Status;
+use eco2_core::{RangeKind, Spent, Unit};
 
 fn energy(joules: u64) -> Bounded<u64> {
     let uj = joules * 1_000_000;
@@ -22,6 +23,25 @@ fn job(name: &str, joules: u64, steps: Option<u64>, is_running: bool) -> TopUse 
     let power_w = is_running.then_some(joules as f64 / 60.0);
     let grams = Some(joules as f64 * 342.0 / 3.6e6);
     TopUse { name: name.to_owned(), is_job: true, is_running, power_w, energy: energy(joules), grams, steps }
+}
+
+/// A limit on energy of which `used` microjoules were used, at most `high`.
+fn limit(name: &str, is_running: bool, (used, high): (f64, Option<f64>), limit: f64) -> TopLimit {
+    let spent = Spent {
+        unit: Unit::EnergyUj,
+        spent: Some(used),
+        low: Some(used * 0.99),
+        high,
+        quality: None,
+        quality_percent: None,
+        limit,
+        held: 0.0,
+        finish: None,
+        soft: false,
+        hard: used >= limit,
+        decision: eco2_core::Decision::Go,
+    };
+    TopLimit { name: name.to_owned(), is_running, spent }
 }
 
 /// A node with eight GPUs and two sockets, three jobs, and a source that is lost.
@@ -50,6 +70,11 @@ fn node() -> TopFrame {
         emissions: Some(Bounded::hard(26.8, 26.5, Some(27.4))),
         intensity: "Germany, 342 g/kWh".to_owned(),
         devices,
+        limits: vec![
+            limit("bert-large fine-tuning on a very long dataset name", true, (180e9, Some(183e9)), 360e9),
+            limit("resnet", true, (60e9, None), 72e9),
+            limit("finished", false, (2e9, Some(2.1e9)), 1.8e9),
+        ],
         uses: vec![
             job("bert-large fine-tuning on a very long dataset name", 180_000, Some(1_200), true),
             job("resnet", 60_000, None, true),
@@ -58,8 +83,8 @@ fn node() -> TopFrame {
             rest("Not attributed", 10_028),
         ],
         sources: vec![
-            source("rapl-perf", Status::Ok, "2 packages", ""),
-            source("nvml", Status::Ok, "8 GPUs", ""),
+            source("rapl-perf", Status::Ok, "reads 2 packages and their memory", ""),
+            source("nvml", Status::Ok, "reads 8 GPUs", ""),
             source("ipmi", Status::Lost, "no answer for 30 s", "check the BMC"),
             source("hwmon", Status::Absent, "no sensor", ""),
         ],
@@ -149,4 +174,37 @@ fn hostile_names_cannot_move_the_cursor_and_ascii_has_no_other_sign() {
         "{text:?}"
     );
     assert!(shown(&node, TopView::default(), 80, None, true).is_ascii());
+}
+
+#[test]
+fn limits_of_jobs_have_their_state_range_and_what_is_not_known() {
+    let mut node = node();
+    let text = shown(&node, TopView::default(), 100, None, true);
+    let line = |name: &str| {
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("BUDGET"));
+        lines.find(|line| line.starts_with(name)).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("BUDGET"), "BUDGET STATE USED RANGE LIMIT %");
+    assert!(line("bert").ends_with("ok 50.0 Wh 49.5 - 50.9 Wh 0.100 kWh 50"), "{text}");
+    assert_eq!(line("resnet"), "resnet near 16.7 Wh at least 16.5 Wh 20.0 Wh 83");
+    assert!(line("finished (ended)").contains("over") && line("finished").ends_with("110"), "{text}");
+    node.limits = vec![limit("a", true, (0.0, None), 1e6)];
+    node.limits[0].spent =
+        Spent { unit: Unit::Grams, spent: None, low: None, limit: 5_000.0, ..node.limits[0].spent.clone() };
+    let text = shown(&node, TopView::default(), 80, None, true);
+    assert!(text.contains("near") && text.contains("not known") && text.contains("5.00 kg CO2e"), "{text}");
+    node.limits.clear();
+    assert!(!shown(&node, TopView::default(), 80, None, true).contains("BUDGET"));
+}
+
+#[test]
+fn estimate_and_counter_in_reserve_are_on_standby_and_sources_state_what_they_read() {
+    let mut node = node();
+    let reserve = TopDevice { quality: Quality::Estimated, power_w: None, ..device("Xeon", "package", 1, false) };
+    let zero = TopDevice { energy: Bounded::exact(0), power_w: Some(0.0), ..device("psu", "psu", 1, false) };
+    node.devices.extend([reserve, zero]);
+    let text = shown(&node, TopView::default(), 100, None, true);
+    assert!(text.contains("  Xeon (standby)") && text.contains("  psu (standby)"), "{text}");
+    assert_eq!(text.matches("standby").count(), 2, "the cores of a package are measured\n{text}");
+    assert!(text.contains("Sources     rapl-perf reads 2 packages and their memory; nvml reads 8 GPUs\n"), "{text}");
 }
