@@ -189,8 +189,7 @@ fn limits_of_jobs_have_their_state_range_and_what_is_not_known() {
     assert_eq!(line("resnet"), "resnet near 16.7 Wh at least 16.5 Wh 20.0 Wh 83");
     assert!(line("finished (ended)").contains("over") && line("finished").ends_with("110"), "{text}");
     node.limits = vec![limit("a", true, (0.0, None), 1e6)];
-    node.limits[0].spent =
-        Spent { unit: Unit::Grams, spent: None, low: None, limit: 5_000.0, ..node.limits[0].spent.clone() };
+    node.limits[0].spent = Spent { unit: Unit::Grams, spent: None, low: None, limit: 5_000.0, ..node.limits[0].spent };
     let text = shown(&node, TopView::default(), 80, None, true);
     assert!(text.contains("near") && text.contains("not known") && text.contains("5.00 kg CO2e"), "{text}");
     node.limits.clear();
