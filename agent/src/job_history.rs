@@ -27,14 +27,14 @@ impl JobHistory {
     /// Opens the history in a folder, and adds those of `records` that ended and are missing from it: the agent may have ended first.
     ///
     /// # Errors
-    /// Where one cannot be written; the others are written all the same.
+    /// Where one cannot be written; the next start adds the rest.
     pub(crate) fn open(folder: &Path, records: &[JobRecord], boot_id: &str) -> (Self, io::Result<()>) {
         let (log, kept, _) = JobLog::open_as(folder, NAME);
         let mut history = Self { log, pending: BTreeSet::new() };
         let known: BTreeSet<(&str, JobKey)> = kept.iter().map(|record| (&*record.boot_id, record.key)).collect();
         let mut missing = newest(records);
         missing.retain(|id, record| !known.contains(id) && (record.boot_id != boot_id || record.state.ended.is_some()));
-        let added = missing.into_values().map(|record| history.add(record.clone())).collect();
+        let added = missing.into_values().try_for_each(|record| history.add(record.clone()));
         (history, added)
     }
 
