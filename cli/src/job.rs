@@ -1,5 +1,6 @@
 //! Runs `eco2 job`, which begins, ends and lists the jobs of the node agent.
 
+mod entry;
 mod list;
 
 use std::collections::BTreeSet;
@@ -9,12 +10,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use eco2::options::{Layer, Options};
 use eco2_agent::JobLimits;
-use eco2_core::{Bounded, Quality, RangeKind};
+use eco2_core::{Bounded, Quality};
 use eco2_report::{duration_text, energy_text, mass_text};
 use serde_json::{Value, json};
 
-use crate::agent_client::{AgentClient, AgentPlace, RefusedByAgent};
-use crate::args::job::{AgentArgs, BeginJobArgs, EndJobArgs, JobAction, JobArgs};
+use self::entry::{connect, energy, grams};
+use crate::agent_client::{AgentClient, RefusedByAgent};
+use crate::args::job::{BeginJobArgs, EndJobArgs, JobAction, JobArgs};
 use crate::out;
 
 /// Status of an answer about a job that goes on already.
@@ -36,10 +38,6 @@ pub(crate) fn job(args: &JobArgs) -> anyhow::Result<u8> {
         JobAction::End(end) => self::end(end),
         JobAction::List(list) => list::list(list),
     }
-}
-
-fn connect(args: &AgentArgs) -> anyhow::Result<AgentClient> {
-    AgentClient::connect(&AgentPlace::Folder(args.dir.clone()))
 }
 
 fn begin(args: &BeginJobArgs) -> anyhow::Result<u8> {
@@ -158,26 +156,6 @@ fn result_line(job: &Value) -> String {
         }
     }
     line.replace("  [", " [")
-}
-
-/// Returns the energy of a job with that of the jobs within it.
-fn energy(job: &Value) -> Bounded<u64> {
-    Bounded {
-        value: job["total_uj"].as_u64(),
-        low: job["total_low_uj"].as_u64().unwrap_or(0),
-        high: job["total_high_uj"].as_u64(),
-        kind: RangeKind::Plausible,
-    }
-}
-
-/// Returns what that energy emitted.
-fn grams(job: &Value) -> Bounded<f64> {
-    Bounded {
-        value: job["total_grams"].as_f64(),
-        low: job["total_grams_low"].as_f64().unwrap_or(0.0),
-        high: job["total_grams_high"].as_f64(),
-        kind: RangeKind::Plausible,
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{connect, energy, grams};
+use super::entry::{connect, energy, grams};
 use crate::args::job::{JobFormat, JobGroup, ListJobsArgs};
 use crate::failure::UsageError;
 use crate::out;
