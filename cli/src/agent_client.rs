@@ -18,8 +18,8 @@ use crate::failure::UsageError;
 
 /// Time for each part of an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Longest answer, bytes: 1,600 jobs with all their labels.
-const MOST_BYTES: u64 = 16 << 20;
+/// Longest answer, bytes: a history of 20,000 jobs with some labels.
+const MOST_BYTES: u64 = 64 << 20;
 /// Longest line of the head of an answer, bytes, and most lines.
 const MOST_LINE: u64 = 8 << 10;
 const MOST_LINES: usize = 64;
