@@ -1,10 +1,9 @@
 //! Reads a file of intensities again when it has changed ([`FollowedFile`]), for programs that run for months.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
+use super::offline::Stamp;
 use super::{IntensityQuery, Provider, ProviderFault, Reply, SeriesFile};
 
 /// A file of intensities as it is now. Where a new version cannot be read, the one before stays and each reply has the fault.
@@ -20,17 +19,6 @@ struct Version {
     stamp: Option<Stamp>,
     file: SeriesFile,
     fault: Option<ProviderFault>,
-}
-
-/// By what a change of a file is noticed: its time of modification and its size. `None`: there is no file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp(SystemTime, u64);
-
-impl Stamp {
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let about = fs::metadata(path).ok()?;
-        Some(Self(about.modified().ok()?, about.len()))
-    }
 }
 
 impl FollowedFile {
@@ -77,6 +65,8 @@ impl Provider for FollowedFile {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::provider::ProviderChain;
 

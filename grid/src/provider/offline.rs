@@ -1,9 +1,10 @@
 //! Implements the providers of intensities that need no network: a file of intensities over time, and one value for all
 //! time.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use super::followed::Stamp;
 use super::{IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
 use crate::series::{FileError, Series, bytes};
 use crate::{Intensity, Sha256};
@@ -22,6 +23,17 @@ struct SeriesPlace {
     path: PathBuf,
     column: Option<String>,
     stamp: Option<Stamp>,
+}
+
+/// By what a change of a file is noticed: its time of modification and its size. `None`: there is no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(SystemTime, u64);
+
+impl Stamp {
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let about = fs::metadata(path).ok()?;
+        Some(Self(about.modified().ok()?, about.len()))
+    }
 }
 
 impl SeriesFile {
