@@ -24,6 +24,21 @@ def installed(name: str) -> bool:
 class Frameworks(HfTest):
     """One short run each."""
 
+    def train(self, **options) -> None:
+        """Trains on a machine that uses energy in each step: a counter that stands still for long is not believed, and nothing is priced."""
+        from hf_real_trainer import trainer
+        from transformers import TrainerCallback
+
+        use = self.machine.use
+
+        class Uses(TrainerCallback):
+            """Uses 10 mJ a step."""
+
+            def on_step_begin(self, *_args, **_more) -> None:
+                use(10_000)
+
+        trainer([Uses(), h.Eco2AICallback(**self.options(**options))]).train()
+
     @unittest.skipUnless(installed("lightning"), "lightning is not installed")
     def test_d32_lightning(self) -> None:
         import lightning.pytorch as pl
@@ -64,11 +79,10 @@ class Frameworks(HfTest):
     @unittest.skipUnless(importlib.util.find_spec("tensorboard") is not None and installed("transformers"),
                          "tensorboard is not installed")
     def test_tensorboard_has_figures_by_step(self) -> None:
-        from hf_real_trainer import trainer
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
         with self.warnings() as heard:
-            trainer([h.Eco2AICallback(**self.options(zone="DE", tensorboard_tracking=True, output_dir=self.folder))]).train()
+            self.train(zone="DE", tensorboard_tracking=True, output_dir=self.folder)
         self.assertEqual(heard, [])
         events = EventAccumulator(f"{self.folder}/carbon").Reload()
         points = events.Scalars("carbon/grid_intensity")
@@ -80,13 +94,12 @@ class Frameworks(HfTest):
     def test_mlflow_has_figures_by_step_and_the_report(self) -> None:
         self.set_env("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")
         import mlflow
-        from hf_real_trainer import trainer
 
         mlflow.set_tracking_uri(f"sqlite:///{self.folder}/mlflow.db")
         mlflow.create_experiment("e", artifact_location=f"file://{self.folder}/artifacts")
         mlflow.set_experiment("e")
         with self.warnings() as heard:
-            trainer([h.Eco2AICallback(**self.options(zone="DE", mlflow_tracking=True))]).train()
+            self.train(zone="DE", mlflow_tracking=True)
         self.assertEqual(heard, [])
         run = mlflow.search_runs(output_format="list")[0]
         history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "carbon/grid_intensity")
@@ -120,10 +133,8 @@ class Frameworks(HfTest):
         self.set_env("WANDB_MODE", "offline")
         self.set_env("WANDB_SILENT", "true")
         self.set_env("WANDB_DIR", self.folder)
-        from hf_real_trainer import trainer
-
         with self.warnings() as heard:
-            trainer([h.Eco2AICallback(**self.options(zone="DE", wandb_tracking=True))]).train()
+            self.train(zone="DE", wandb_tracking=True)
         self.assertEqual(heard, [])
         import wandb
 
