@@ -6,9 +6,13 @@
 //! and that `uj` was most likely reached at `at_ns`. Between points the estimate is linear, and the bounds are those of the
 //! points around. The bounds need no assumption on power, because energy never falls.
 
+mod cursor;
 mod history;
 mod run;
 
+use cursor::Passed;
+
+pub use cursor::CurveCursor;
 pub(crate) use history::History;
 pub use run::{CurveRecord, RunCurve};
 
@@ -132,16 +136,26 @@ impl Curve {
     /// Returns the energy used in the first `at_ns` nanoseconds.
     #[must_use]
     pub fn at(&self, at_ns: u64) -> Bounded<u64> {
+        self.at_place(at_ns, || Passed::search(&self.points, at_ns))
+    }
+
+    /// Returns a cursor, which reads the energy at many instants in one pass.
+    #[must_use]
+    pub fn cursor(&self) -> CurveCursor<'_> {
+        CurveCursor::new(self)
+    }
+
+    /// Returns the energy used in the first `at_ns` nanoseconds, if these points have passed.
+    fn at_place(&self, at_ns: u64, passed: impl FnOnce() -> Passed) -> Bounded<u64> {
         if at_ns >= self.end_ns {
             return self.total;
         }
         let Some(total_uj) = self.total.value else { return Bounded { low: 0, ..self.total } };
-        let passed = self.points.partition_point(|point| point.hi_ns <= at_ns);
-        let low = passed.checked_sub(1).map_or(0, |last| self.points[last].low_uj);
-        let next = self.points.partition_point(|point| point.lo_ns < at_ns);
-        let bounds = [self.points.get(next).and_then(|point| point.high_uj), self.total.high];
+        let passed = passed();
+        let low = passed.surely.checked_sub(1).map_or(0, |last| self.points[last].low_uj);
+        let bounds = [self.points.get(passed.possibly).and_then(|point| point.high_uj), self.total.high];
         let high = if at_ns == 0 { Some(0) } else { bounds.into_iter().flatten().min() };
-        let uj = self.estimate(at_ns, total_uj).min(high.unwrap_or(u64::MAX)).max(low);
+        let uj = self.estimate(at_ns, passed.likely, total_uj).min(high.unwrap_or(u64::MAX)).max(low);
         Bounded { value: Some(uj), low, high: high.map(|high| high.max(uj)), kind: self.total.kind }
     }
 
@@ -160,9 +174,8 @@ impl Curve {
         (self.at(to_ns) - self.at(from_ns)).around_value()
     }
 
-    /// Returns the estimate at an instant: linear between points.
-    fn estimate(&self, at_ns: u64, total_uj: u64) -> u64 {
-        let next = self.points.partition_point(|point| point.at_ns <= at_ns);
+    /// Returns the estimate at an instant before the point `next`: linear between points.
+    fn estimate(&self, at_ns: u64, next: usize, total_uj: u64) -> u64 {
         let place = |point: &CurvePoint| (point.at_ns, point.uj);
         let from = next.checked_sub(1).and_then(|at| self.points.get(at)).map_or((0, 0), place);
         let to = self.points.get(next).map_or((self.end_ns, total_uj), place);

@@ -65,7 +65,7 @@ pub mod units;
 pub use account::Account;
 pub use bounded::{Bounded, Quantity, RangeKind, Ranged};
 pub use budget::{Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage, worst_quality};
-pub use curve::{Curve, CurvePoint, CurveRecord, RunCurve};
+pub use curve::{Curve, CurveCursor, CurvePoint, CurveRecord, RunCurve};
 pub use domain::{Component, CounterFault, Domain, Kind, Quality};
 pub use episodes::Episodes;
 pub use events::{Drained, EventConsumer, EventPool, MAX_OPEN, Producer, SpanEvent, SpanEventKind};

@@ -1,6 +1,6 @@
 //! A *lake*: tables of many runs in one folder of Parquet files, for databases such as DuckDB.
 //!
-//! - `table`: a table as plain columns, without any file format.
+//! - `table`: a table as columns in memory.
 //! - `rows`: the rows of one record, from its report.
 //! - `intervals`: the energy of each counter over time, from the same stretches that merging uses.
 //! - `encode`: a table as the bytes of a Parquet file.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::Result;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
@@ -84,17 +84,10 @@ fn write_column<W: std::io::Write + Send>(
     match values {
         Values::Integers(all) => write::<Int64Type>(&mut column, &all[rows], None)?,
         Values::OptionalIntegers(all) | Values::Instants(all) => {
-            let (known, levels) = known(&all[rows], |value| *value);
-            write::<Int64Type>(&mut column, &known, Some(&levels))?;
+            write_optional::<Int64Type>(&mut column, all.rows(rows))?;
         }
-        Values::Numbers(all) => {
-            let (known, levels) = known(&all[rows], |value| *value);
-            write::<DoubleType>(&mut column, &known, Some(&levels))?;
-        }
-        Values::Texts(all) => {
-            let (known, levels) = known(&all[rows], |text: &String| ByteArray::from(text.as_str()));
-            write::<ByteArrayType>(&mut column, &known, Some(&levels))?;
-        }
+        Values::Numbers(all) => write_optional::<DoubleType>(&mut column, all.rows(rows))?,
+        Values::Texts(all) => write_optional::<ByteArrayType>(&mut column, all.rows(rows))?,
         Values::Flags(all) => write::<BoolType>(&mut column, &all[rows], None)?,
     }
     column.close()
@@ -104,10 +97,11 @@ fn write<T: DataType>(column: &mut SerializedColumnWriter<'_>, values: &[T::T], 
     column.typed::<T>().write_batch(values, levels, None).map(drop)
 }
 
-/// Returns the values that are known, and the level of each row: 1 where its value is known, else 0.
-fn known<T, U>(values: &[Option<T>], of: impl Fn(&T) -> U) -> (Vec<U>, Vec<i16>) {
-    let levels = values.iter().map(|value| i16::from(value.is_some())).collect();
-    (values.iter().flatten().map(of).collect(), levels)
+fn write_optional<T: DataType>(
+    column: &mut SerializedColumnWriter<'_>,
+    (known, levels): (&[T::T], &[i16]),
+) -> Result<()> {
+    write::<T>(column, known, Some(levels))
 }
 
 #[cfg(test)]
@@ -131,7 +125,7 @@ mod tests {
             column("to_ns", Values::Integers(seconds(1_001).collect())),
             column("started_at", Values::Instants(seconds(1_774_000_000).map(|at| Some(at / 1_000)).collect())),
             column("energy_uj", Values::Integers((0..86_400).map(|_| energy_uj()).collect())),
-            column("g_per_kwh", Values::Numbers(vec![Some(473.25); 86_400])),
+            column("g_per_kwh", Values::Numbers(std::iter::repeat_n(Some(473.25), 86_400).collect())),
         ];
         Table { name: "intervals", day: None, columns }
     }

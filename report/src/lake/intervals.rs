@@ -8,17 +8,18 @@
 use std::collections::BTreeMap;
 
 use eco2_core::schema::Device;
-use eco2_core::{Curve, Ranged as _, Stretch, Window};
+use eco2_core::{Curve, CurveCursor, Ranged as _, Stretch, Window};
 use jiff::Timestamp;
 
 use super::rows::{Identity, day_of};
-use super::table::{Column, Table, Values, signed};
+use super::table::{Column, Optional, Table, Values, signed};
 use crate::Error;
 use crate::analysis::record_stretches;
 
 /// Largest number of rows of one record: they are in memory at the same time, about 1 GB.
 const MAX_ROWS: u64 = 1 << 24;
 const DAY_NS: i128 = 86_400_000_000_000;
+const DAY_US: i64 = 86_400_000_000;
 
 /// The columns of one day.
 #[derive(Default)]
@@ -26,9 +27,9 @@ struct Rows {
     counter: Vec<i64>,
     from_ns: Vec<i64>,
     to_ns: Vec<i64>,
-    at: Vec<Option<i64>>,
+    at: Optional<i64>,
     energy_uj: Vec<i64>,
-    g_per_kwh: Vec<Option<f64>>,
+    g_per_kwh: Optional<f64>,
 }
 
 /// A carbon intensity and the instant of the boot's clock from which it holds.
@@ -58,17 +59,13 @@ pub(super) fn tables(id: &Identity<'_>, step_ns: u64) -> Result<Vec<Table>, Erro
         let device = id.report.devices.iter().find(|device| device.id == device_id);
         let shape = device.and_then(|device| shape(id, device));
         for stretch in &stretches {
-            let energy = StretchEnergy::new(id, stretch, shape.as_ref());
-            for Window { from_ns, to_ns } in intervals(energy.window, step_ns, &cuts) {
-                let at = id.wall_us(from_ns);
-                let rows = days.entry(at.map(|at| at.div_euclid((DAY_NS / 1_000) as i64))).or_default();
-                rows.counter.push(key);
-                rows.from_ns.push(signed(from_ns));
-                rows.to_ns.push(signed(to_ns));
-                rows.at.push(at);
-                rows.energy_uj.push(signed(energy.between(from_ns, to_ns)));
-                let passed = intensities.partition_point(|intensity| intensity.from_ns <= from_ns);
-                rows.g_per_kwh.push(passed.checked_sub(1).map(|at| intensities[at].g_per_kwh));
+            let mut energy = StretchEnergy::new(id, stretch, shape.as_ref());
+            // Within a part between two cuts, day and intensity are the same.
+            for part in between_cuts(energy.window, &cuts) {
+                let day = id.wall_us(part.from_ns).map(|at_us| at_us.div_euclid(DAY_US));
+                let passed = intensities.partition_point(|intensity| intensity.from_ns <= part.from_ns);
+                let g_per_kwh = passed.checked_sub(1).map(|at| intensities[at].g_per_kwh);
+                days.entry(day).or_default().add(id, (key, g_per_kwh), &mut energy, intervals(part, step_ns));
             }
         }
     }
@@ -76,8 +73,29 @@ pub(super) fn tables(id: &Identity<'_>, step_ns: u64) -> Result<Vec<Table>, Erro
 }
 
 impl Rows {
+    /// Adds the intervals of a part of a stretch, which follow each other. `key`: the counter.
+    fn add(
+        &mut self,
+        id: &Identity<'_>,
+        (key, g_per_kwh): (i64, Option<f64>),
+        energy: &mut StretchEnergy<'_>,
+        intervals: impl Iterator<Item = Window>,
+    ) {
+        let mut before_uj = None;
+        for Window { from_ns, to_ns } in intervals {
+            let until_uj = energy.until(to_ns);
+            self.from_ns.push(signed(from_ns));
+            self.to_ns.push(signed(to_ns));
+            self.at.push(id.wall_us(from_ns));
+            self.energy_uj.push(signed(until_uj.saturating_sub(before_uj.unwrap_or_else(|| energy.until(from_ns)))));
+            before_uj = Some(until_uj);
+        }
+        self.counter.resize(self.from_ns.len(), key);
+        self.g_per_kwh.resize(self.from_ns.len(), g_per_kwh);
+    }
+
     fn into_table(self) -> Table {
-        let day = self.at.first().copied().flatten().and_then(day_of);
+        let day = self.at.first_known().copied().and_then(day_of);
         let column = |name, values| Column { name, values };
         let columns = vec![
             column("counter", Values::Integers(self.counter)),
@@ -100,13 +118,20 @@ fn shape(id: &Identity<'_>, device: &Device) -> Option<Curve> {
 /// The energy of one stretch as a function of time.
 struct StretchEnergy<'a> {
     stretch: &'a Stretch,
-    shape: Option<&'a Curve>,
+    shape: Option<Shape<'a>>,
     /// The stretch, as far as it is within the record.
     window: Window,
+}
+
+/// The shape of a stretch: the device's curve, as far as it is within the stretch's own energies.
+struct Shape<'a> {
+    cursor: CurveCursor<'a>,
     /// Start of the record on the clock of the boot.
     begin_ns: u64,
-    /// Energy of the shape where the stretch begins.
+    /// Energy of the curve where the stretch begins.
     before_uj: u64,
+    /// Energies of the stretch at the ends of the window.
+    ends_uj: [u64; 2],
 }
 
 impl<'a> StretchEnergy<'a> {
@@ -114,52 +139,58 @@ impl<'a> StretchEnergy<'a> {
         let from_ns = stretch.at_ns.first().copied().unwrap_or(0);
         let end_ns = stretch.at_ns.last().copied().unwrap_or(0);
         let window = Window { from_ns: from_ns.max(id.window.from_ns), to_ns: end_ns.min(id.window.to_ns) };
-        let begin_ns = id.window.from_ns;
-        let before_uj = shape.map_or(0, |shape| shape_uj(shape, begin_ns, from_ns));
-        Self { stretch, shape, window, begin_ns, before_uj }
+        let shape = shape.map(|curve| {
+            let begin_ns = id.window.from_ns;
+            let ends_uj = [window.from_ns, window.to_ns].map(|at_ns| stretch.energy_at(at_ns));
+            let mut shape = Shape { cursor: curve.cursor(), begin_ns, before_uj: 0, ends_uj };
+            shape.before_uj = shape.uj(from_ns);
+            shape
+        });
+        Self { stretch, shape, window }
     }
 
-    /// Returns the energy of an interval within the stretch, microjoules.
-    fn between(&self, from_ns: u64, to_ns: u64) -> u64 {
-        self.until(to_ns).saturating_sub(self.until(from_ns))
-    }
-
-    /// Returns the energy from the beginning of the stretch, which at the ends of the window is the stretch's own.
-    fn until(&self, at_ns: u64) -> u64 {
-        let own = |at_ns| self.stretch.energy_at(at_ns);
-        match self.shape {
+    /// Returns the energy from the beginning of the stretch, which at the ends of the window is the stretch's own. It is quick for instants
+    /// that rise.
+    fn until(&mut self, at_ns: u64) -> u64 {
+        match &mut self.shape {
             Some(shape) if self.window.from_ns < at_ns && at_ns < self.window.to_ns => {
-                let uj = shape_uj(shape, self.begin_ns, at_ns).saturating_sub(self.before_uj);
-                uj.clamp(own(self.window.from_ns), own(self.window.to_ns))
+                let [least_uj, most_uj] = shape.ends_uj;
+                shape.uj(at_ns).saturating_sub(shape.before_uj).clamp(least_uj, most_uj)
             }
-            _ => own(at_ns),
+            _ => self.stretch.energy_at(at_ns),
         }
     }
 }
 
-/// Returns a curve's energy at an instant of the boot's clock.
-fn shape_uj(shape: &Curve, begin_ns: u64, at_ns: u64) -> u64 {
-    shape.at(at_ns.saturating_sub(begin_ns)).value.unwrap_or(0)
+impl Shape<'_> {
+    /// Returns the curve's energy at an instant of the boot's clock.
+    fn uj(&mut self, at_ns: u64) -> u64 {
+        self.cursor.at(at_ns.saturating_sub(self.begin_ns)).value.unwrap_or(0)
+    }
 }
 
-/// Cuts a window at the multiples of `step_ns` and at `cuts`, which are sorted.
-fn intervals(window: Window, step_ns: u64, cuts: &[u64]) -> impl Iterator<Item = Window> {
+/// Cuts a window at `cuts`, which are sorted.
+fn between_cuts(window: Window, cuts: &[u64]) -> impl Iterator<Item = Window> {
+    let within = cuts.iter().copied().filter(move |cut| window.from_ns < *cut && *cut < window.to_ns);
     let mut from_ns = window.from_ns;
-    let mut next_cut = cuts.partition_point(|cut| *cut <= from_ns);
+    within.chain([window.to_ns]).filter_map(move |to_ns| {
+        let part = Window { from_ns, to_ns };
+        from_ns = to_ns;
+        (part.from_ns < part.to_ns).then_some(part)
+    })
+}
+
+/// Cuts a window at the multiples of `step_ns`.
+fn intervals(window: Window, step_ns: u64) -> impl Iterator<Item = Window> {
+    let mut from_ns = window.from_ns;
+    let mut next_ns = (from_ns / step_ns).saturating_add(1).saturating_mul(step_ns);
     std::iter::from_fn(move || {
         if from_ns >= window.to_ns {
             return None;
         }
-        let mut to_ns = (from_ns / step_ns).saturating_add(1).saturating_mul(step_ns).min(window.to_ns);
-        while let Some(cut) = cuts.get(next_cut).filter(|cut| **cut <= to_ns) {
-            next_cut += 1;
-            if *cut > from_ns {
-                to_ns = *cut;
-                break;
-            }
-        }
-        let interval = Window { from_ns, to_ns };
-        from_ns = to_ns;
+        let interval = Window { from_ns, to_ns: next_ns.min(window.to_ns) };
+        from_ns = interval.to_ns;
+        next_ns = next_ns.saturating_add(step_ns);
         Some(interval)
     })
 }
@@ -195,12 +226,13 @@ mod tests {
 
     #[test]
     fn windows_are_cut_at_multiples_and_at_cuts() {
-        let window = Window { from_ns: 5, to_ns: 31 };
-        let found: Vec<(u64, u64)> =
-            intervals(window, 10, &[2, 7, 20, 31, 40]).map(|part| (part.from_ns, part.to_ns)).collect();
+        let parts = |window, step_ns, cuts: &[u64]| {
+            let parts = between_cuts(window, cuts).flat_map(|part| intervals(part, step_ns));
+            parts.map(|part| (part.from_ns, part.to_ns)).collect::<Vec<_>>()
+        };
+        let found = parts(Window { from_ns: 5, to_ns: 31 }, 10, &[2, 7, 7, 20, 31, 40]);
         assert_eq!(found, [(5, 7), (7, 10), (10, 20), (20, 30), (30, 31)]);
-        assert_eq!(intervals(Window { from_ns: 9, to_ns: 9 }, 10, &[]).count(), 0);
-        let last = Window { from_ns: u64::MAX - 1, to_ns: u64::MAX };
-        assert_eq!(intervals(last, 10, &[]).count(), 1);
+        assert_eq!(parts(Window { from_ns: 9, to_ns: 9 }, 10, &[9]), []);
+        assert_eq!(parts(Window { from_ns: u64::MAX - 1, to_ns: u64::MAX }, 10, &[]).len(), 1);
     }
 }

@@ -43,7 +43,10 @@ impl<'a> Identity<'a> {
     /// Returns the wall clock at an instant of the boot's clock, microseconds since 1970; `None`: not known.
     pub(super) fn wall_us(&self, boot_ns: u64) -> Option<i64> {
         let since_start_ns = i128::from(boot_ns) - i128::from(self.window.from_ns);
-        i64::try_from((self.started_ns? + since_start_ns).div_euclid(1_000)).ok()
+        let at_ns = self.started_ns? + since_start_ns;
+        // A division of 64 bits is many times quicker, and enough until the year 2262.
+        i64::try_from(at_ns)
+            .map_or_else(|_| i64::try_from(at_ns.div_euclid(1_000)).ok(), |at_ns| Some(at_ns.div_euclid(1_000)))
     }
 
     /// Whether no value changes any more, as merging decides it.

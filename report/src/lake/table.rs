@@ -1,5 +1,9 @@
 //! A table of the lake as plain columns of equal length, with the partition it belongs to.
 
+use std::ops::Range;
+
+use parquet::data_type::ByteArray;
+
 /// A table, or the part of one that is of one day and one node.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Table {
@@ -24,15 +28,74 @@ pub(super) enum Values {
     /// Whole numbers that are always known.
     Integers(Vec<i64>),
     /// Whole numbers.
-    OptionalIntegers(Vec<Option<i64>>),
+    OptionalIntegers(Optional<i64>),
     /// Instants, microseconds since 1970-01-01 UTC.
-    Instants(Vec<Option<i64>>),
+    Instants(Optional<i64>),
     /// Numbers with a fraction.
-    Numbers(Vec<Option<f64>>),
+    Numbers(Optional<f64>),
     /// Texts; an empty text in a report is not known.
-    Texts(Vec<Option<String>>),
+    Texts(Optional<ByteArray>),
     /// Truth values.
     Flags(Vec<bool>),
+}
+
+/// Values of which some are not known, as Parquet has them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Optional<T> {
+    /// The values that are known.
+    known: Vec<T>,
+    /// The level of each row: 1 where its value is known, else 0.
+    levels: Vec<i16>,
+}
+
+impl<T> Default for Optional<T> {
+    fn default() -> Self {
+        Self { known: Vec::new(), levels: Vec::new() }
+    }
+}
+
+impl<T> Optional<T> {
+    /// Adds a row.
+    pub(super) fn push(&mut self, value: Option<T>) {
+        self.levels.push(i16::from(value.is_some()));
+        self.known.extend(value);
+    }
+
+    /// Adds rows with the same value until there are `rows`.
+    pub(super) fn resize(&mut self, rows: usize, value: Option<T>)
+    where
+        T: Clone,
+    {
+        let more = rows.saturating_sub(self.levels.len());
+        self.levels.resize(rows, i16::from(value.is_some()));
+        if let Some(value) = value {
+            self.known.resize(self.known.len() + more, value);
+        }
+    }
+
+    /// Returns the known values and the levels of some rows.
+    pub(super) fn rows(&self, rows: Range<usize>) -> (&[T], &[i16]) {
+        let known = |levels: &[i16]| levels.iter().filter(|level| **level > 0).count();
+        let (before, levels) = (known(&self.levels[..rows.start]), &self.levels[rows]);
+        (&self.known[before..before + known(levels)], levels)
+    }
+
+    /// Returns the first value that is known.
+    pub(super) fn first_known(&self) -> Option<&T> {
+        self.known.first()
+    }
+
+    fn len(&self) -> usize {
+        self.levels.len()
+    }
+}
+
+impl<T> FromIterator<Option<T>> for Optional<T> {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(values: I) -> Self {
+        let mut all = Self::default();
+        values.into_iter().for_each(|value| all.push(value));
+        all
+    }
 }
 
 impl Table {
@@ -92,7 +155,7 @@ impl<'a, T> ColumnsOf<'a, T> {
 
     /// Adds a column of texts.
     pub(super) fn text(self, name: &'static str, value: impl Fn(&'a T) -> Option<&'a str>) -> Self {
-        let known = |row: &'a T| value(row).filter(|text| !text.is_empty()).map(str::to_owned);
+        let known = |row: &'a T| value(row).filter(|text| !text.is_empty()).map(ByteArray::from);
         let values = self.rows.iter().map(known).collect();
         self.with(name, Values::Texts(values))
     }
