@@ -1,5 +1,6 @@
 //! `eco2 runs` and `eco2 show`, and that every command finds a run by the same words.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use crate::rig::Rig;
@@ -179,4 +180,31 @@ fn sums_by_time_are_those_of_all_stored_runs() {
     assert!(text.contains("week (UTC)") && text.contains("(none)"), "{text}");
     assert_eq!(rig.eco2("report last --period day --format methods").code, Some(2));
     assert_eq!(rig.eco2("report").code, Some(2), "a run is required without --by and --period");
+}
+
+#[test]
+fn processes_that_write_and_list_at_the_same_time_lose_and_double_no_run() {
+    let rig = Rig::measured();
+    let ids = |csv: &str| column(csv, "run_id");
+    let write = || (0..6).for_each(|_| assert_eq!(rig.run("--quiet --name train", "true").code, Some(0)));
+    let read = || {
+        let mut seen = BTreeSet::new();
+        for _ in 0..8 {
+            let listed = ids(&rig.eco2("runs --format csv").out);
+            let now: BTreeSet<String> = listed.iter().cloned().collect();
+            assert_eq!(now.len(), listed.len(), "a run is listed twice: {listed:?}");
+            assert!(seen.is_subset(&now), "a run is lost: {seen:?}, then {now:?}");
+            seen = now;
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(write);
+            scope.spawn(read);
+        }
+    });
+    let listed = rig.eco2("runs --format csv").out;
+    assert_eq!((ids(&listed).len(), rig.logs().len()), (12, 12));
+    assert_eq!(rig.eco2("runs reindex").out, "Indexed 12 runs.\n");
+    assert_eq!(rig.eco2("runs --format csv").out, listed, "the index is that of the logs");
 }

@@ -11,7 +11,7 @@ use super::known::{Follow, path_in, state};
 use crate::history::StoredRun;
 use crate::history::stored_run::RecordTime;
 use crate::history::totals::RunSums;
-use crate::store::{new_logs, runs_in};
+use crate::store::{new_logs, records_of_id, runs_in};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -21,6 +21,23 @@ const COMPARED_RUNS: u64 = 20_000;
 
 /// The logs of runs by run id.
 type Records = BTreeMap<String, Vec<PathBuf>>;
+
+/// Size and time of the last change of a log, and its path.
+type LogState = ((i64, i64), PathBuf);
+
+/// How a folder differs from its index.
+pub(super) struct Difference {
+    /// Runs that are new or changed, with all their logs.
+    changed: Records,
+    /// Runs of the index that have no logs.
+    gone: Vec<String>,
+}
+
+impl Difference {
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.gone.is_empty()
+    }
+}
 
 impl Index {
     /// Takes in what is new in the folder.
@@ -39,15 +56,7 @@ impl Index {
     /// Compares the index with the folder, and takes in every difference.
     pub(in crate::history) fn sync_all(&mut self, folder: &Path) -> Result<(), IndexFault> {
         let noted = new_logs::take(folder);
-        let found = runs_in(folder);
-        let known = self.known()?;
-        let gone: Vec<&String> = known.keys().filter(|id| !found.contains_key(*id)).collect();
-        let changed: Records = found
-            .iter()
-            .filter(|(id, logs)| known.get(*id).is_none_or(|run| run.is_changed(folder, logs)))
-            .map(|(id, logs)| (id.clone(), logs.clone()))
-            .collect();
-        let result = if gone.is_empty() && changed.is_empty() { Ok(()) } else { self.apply(folder, &changed, &gone) };
+        let result = self.take_in(folder, |index| index.difference(folder));
         if result.is_err() {
             noted.iter().for_each(|id| new_logs::note(folder, id));
         }
@@ -56,30 +65,31 @@ impl Index {
 
     /// Takes in runs whose logs are new, and open runs whose logs grew.
     pub(super) fn sync_noted(&mut self, folder: &Path, noted: &BTreeSet<String>) -> Result<(), IndexFault> {
-        let mut changed: Records =
-            noted.iter().map(|id| (id.clone(), crate::store::records_of_id(folder, id))).collect();
-        for id in self.open_runs()? {
-            changed.entry(id.clone()).or_insert_with(|| crate::store::records_of_id(folder, &id));
-        }
-        let known = self.known_of(changed.keys())?;
-        let gone: Vec<String> = changed.iter().filter(|(_, logs)| logs.is_empty()).map(|(id, _)| id.clone()).collect();
-        changed.retain(|id, logs| !logs.is_empty() && known.get(id).is_none_or(|run| run.is_changed(folder, logs)));
-        if gone.is_empty() && changed.is_empty() {
-            return Ok(());
-        }
-        self.apply(folder, &changed, &gone.iter().collect::<Vec<_>>())
+        self.take_in(folder, |index| index.difference_of(folder, noted))
     }
 
-    /// Removes and replaces runs, in one transaction.
-    fn apply(&mut self, folder: &Path, changed: &Records, gone: &[&String]) -> Result<(), IndexFault> {
-        let change = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    /// Takes in what `compare` finds, in one transaction.
+    pub(super) fn take_in(
+        &mut self,
+        folder: &Path,
+        compare: impl Fn(&Self) -> Result<Difference, IndexFault>,
+    ) -> Result<(), IndexFault> {
+        if compare(self)?.is_empty() {
+            return Ok(());
+        }
+        let change = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
+        // Another process may have taken in more since the folder was read, which must not be replaced by what is older.
+        let Difference { changed, gone } = compare(self)?;
         let (mut days, mut touched) = (BTreeSet::new(), BTreeSet::new());
-        for id in gone.iter().copied().chain(changed.keys()) {
+        for id in gone.iter().chain(changed.keys()) {
             remove(&change, id, &mut days, &mut touched)?;
         }
         for (id, logs) in changed {
-            let (run, times) = StoredRun::read(folder, id, logs);
-            add(&change, folder, &run, logs, &times, &mut touched)?;
+            // Before the content: a log that grows meanwhile is read again next time.
+            let logs: Vec<LogState> = logs.into_iter().map(|path| (state(&path), path)).collect();
+            let paths: Vec<PathBuf> = logs.iter().map(|(_, path)| path.clone()).collect();
+            let (run, times) = StoredRun::read(folder, &id, &paths);
+            add(&change, folder, &run, &logs, &times, &mut touched)?;
             days.insert(day(&run));
         }
         mark_overlaps(&change, touched, &mut days)?;
@@ -87,6 +97,25 @@ impl Index {
             sum_day(&change, day)?;
         }
         Ok(change.commit()?)
+    }
+
+    /// Returns how the folder differs from the index.
+    pub(super) fn difference(&self, folder: &Path) -> Result<Difference, IndexFault> {
+        let known = self.known()?;
+        let mut changed = runs_in(folder);
+        let gone = known.keys().filter(|id| !changed.contains_key(*id)).cloned().collect();
+        changed.retain(|id, logs| known.get(id).is_none_or(|run| run.is_changed(folder, logs)));
+        Ok(Difference { changed, gone })
+    }
+
+    /// Returns how these runs, and those that are open, differ from the index.
+    fn difference_of(&self, folder: &Path, noted: &BTreeSet<String>) -> Result<Difference, IndexFault> {
+        let ids: BTreeSet<String> = noted.iter().cloned().chain(self.open_runs()?).collect();
+        let known = self.known_of(ids.iter())?;
+        let mut changed: Records = ids.into_iter().map(|id| (id.clone(), records_of_id(folder, &id))).collect();
+        let gone = changed.iter().filter(|(_, logs)| logs.is_empty()).map(|(id, _)| id.clone()).collect();
+        changed.retain(|id, logs| !logs.is_empty() && known.get(id).is_none_or(|run| run.is_changed(folder, logs)));
+        Ok(Difference { changed, gone })
     }
 
     /// Returns the number of runs, and of those that cannot be read.
@@ -125,7 +154,7 @@ fn add(
     change: &Transaction<'_>,
     folder: &Path,
     run: &StoredRun,
-    logs: &[PathBuf],
+    logs: &[LogState],
     times: &[RecordTime],
     touched: &mut BTreeSet<i64>,
 ) -> Result<(), IndexFault> {
@@ -147,8 +176,7 @@ fn add(
     for (name, value) in &summary.labels {
         change.prepare_cached("INSERT INTO labels VALUES (?1, ?2, ?3)")?.execute(params![name, value, number])?;
     }
-    for log in logs {
-        let (bytes, modified_ns) = state(log);
+    for ((bytes, modified_ns), log) in logs {
         let statement = "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4)";
         change.prepare_cached(statement)?.execute(params![path_in(folder, log), number, bytes, modified_ns])?;
     }

@@ -353,6 +353,44 @@ fn noted_runs_of_a_large_folder_are_taken_in_without_a_search() {
 }
 
 #[test]
+fn record_that_another_process_takes_in_between_reading_and_writing_is_not_lost() {
+    let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    fs::create_dir(folder.join("job")).unwrap();
+    let rank = |number: usize| {
+        let made = Made {
+            minute: 1,
+            minutes: 1,
+            name: "new",
+            team: "nlp",
+            machine: "m2",
+            joules: Some((Quality::Measured, 5)),
+            closed: true,
+            exit_code: 0,
+        };
+        put(aside.path(), number, &made);
+        let log = format!("20260101-000100-{number:04}.eco2log");
+        fs::copy(aside.path().join(&log), folder.join("job").join(&log)).unwrap();
+    };
+    rank(1);
+    let (mut index, _) = Index::open(folder).unwrap();
+    let is_first = std::cell::Cell::new(true);
+    let compare = |index: &Index| {
+        let difference = index.difference(folder)?;
+        if is_first.replace(false) {
+            rank(2);
+            update_index(folder)?;
+        }
+        Ok(difference)
+    };
+    index.take_in(folder, compare).unwrap();
+    let found = content(folder);
+    assert!(found.iter().filter(|line| line.contains("job/")).count() == 2, "{found:?}");
+    reindex(folder).unwrap();
+    assert_eq!(found, content(folder));
+}
+
+#[test]
 fn old_runs_are_selected_by_their_end_and_removed_with_their_folders() {
     use crate::history::{expired_runs, remove_runs};
     let folder = with_runs();
