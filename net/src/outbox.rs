@@ -19,8 +19,8 @@ use crate::{Backoff, Clock, NetError};
 use folder::Folder;
 pub use message::{Message, Method};
 
-/// Wait after a failed attempt: a second at first, twice as long each time, a minute at most.
-const WAITS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+/// Wait after a failed attempt: a second at first, twice as long each time. With its jitter, up to as much again, it is a minute at most.
+const WAITS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// What messages that cannot be written may have together, bytes.
 const MOST_IN_MEMORY: u64 = 4 << 20;

@@ -80,7 +80,28 @@ fn server_that_is_down_for_ten_minutes_gets_every_message_once_and_in_order() {
     }
     assert_eq!(taken, numbers(0..100));
     assert_eq!(outbox.waiting(), 0);
-    assert!(attempts < 130, "{attempts} attempts: the waits grow");
+    assert!(attempts < 140, "{attempts} attempts: the waits grow");
+}
+
+#[test]
+fn server_that_is_there_again_gets_its_messages_a_minute_later_at_most() {
+    let _no_starts = no_starts();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut clock, mut taken_at) = (ScriptedClock::default(), Vec::new());
+    clock.fraction = 0.999;
+    let mut outbox = Outbox::new(folder.path(), MIB);
+    outbox.put(message(0));
+    let is_down_until = Duration::from_secs(600);
+    while clock.now() < is_down_until + 2 * TICK * 6 {
+        let until = clock.now() + TICK;
+        outbox.send(&clock, until, |_| {
+            let is_down = clock.now() < is_down_until;
+            if is_down { Err(NetError::Unreachable) } else { Ok(taken_at.push(clock.now())) }
+        });
+        clock.sleep(until.saturating_sub(clock.now()));
+    }
+    assert_eq!(taken_at.len(), 1);
+    assert!(taken_at[0] - is_down_until <= Duration::from_secs(60) + TICK, "{taken_at:?}");
 }
 
 #[test]
