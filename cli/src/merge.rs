@@ -17,7 +17,7 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let unrelated = if args.force { Unrelated::Summed } else { Unrelated::Refused };
     let mut records = Records::default();
     for run in &args.runs {
-        records.extend(eco2::read_records(run, &options, unrelated)?);
+        records.extend(eco2::read_for_merge(run, &options, unrelated)?);
     }
     if let Some(runs) = records.several_runs() {
         out::talk(&format!("eco2: records of several runs are summed as one: {runs}\n"));

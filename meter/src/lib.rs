@@ -56,8 +56,9 @@ pub use options::Options;
 pub use run::{
     Alert, CalibrationStep, LateSpan, Meter, MeterBuilder, NodeRates, NodeSources, NotCalibrated, Now, Patience,
     PushTargets, Pushed, RecordCheck, Records, SelfTest, Span, Step, StoredCalibration, TestLength, Unrelated,
-    calibrate, calibration_of, check_record, intensities, labels, merge_read, node_sources, read_records, read_run,
-    read_whole, record_hash, remember_notices, replay, reprice, reprice_of, runs, shown_notices, stored_calibration,
+    calibrate, calibration_of, check_record, intensities, labels, merge_read, node_sources, read_for_merge,
+    read_records, read_run, read_whole, record_hash, remember_notices, replay, reprice, reprice_of, runs,
+    shown_notices, stored_calibration,
 };
 
 pub mod attribution {

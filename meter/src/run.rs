@@ -43,7 +43,7 @@ pub use meter::Meter;
 pub use node_sources::{NodeRates, NodeSources, node_sources};
 pub use push::{PushTargets, Pushed};
 pub use record::{LateSpan, Span, Step};
-pub use recover::{Records, Unrelated, merge_read, read_records, read_run, read_whole, record_hash};
+pub use recover::{Records, Unrelated, merge_read, read_for_merge, read_records, read_run, read_whole, record_hash};
 pub use replay::replay;
 pub use reprice::{reprice, reprice_of};
 pub use self_test::{SelfTest, TestLength};

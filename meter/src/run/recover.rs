@@ -76,7 +76,7 @@ pub fn read_whole(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelate
     if let [one] = records.as_slice() {
         return read_run(one, options).or_else(|error| read_group(one, error));
     }
-    merge_read(records_of(run, &records, options, unrelated)?)
+    merge_read(records_of(run, &records, options, unrelated, without_curves)?)
 }
 
 /// Reads a file of shared summaries, which is no report: the sum of its runs. `error` is returned for any other file.
@@ -118,11 +118,12 @@ pub struct Records {
 }
 
 impl Records {
-    fn read(paths: &[PathBuf], options: &Options) -> Self {
+    /// Reads records; `kept` is what is kept of each.
+    fn read(paths: &[PathBuf], options: &Options, kept: fn(Report) -> Report) -> Self {
         let mut records = Self::default();
         for path in paths {
             match read_run(path, options) {
-                Ok(report) => records.reports.push(report),
+                Ok(report) => records.reports.push(kept(report)),
                 Err(error) => records.unreadable.push(error),
             }
         }
@@ -174,11 +175,34 @@ fn marks(report: &Report) -> BTreeSet<&str> {
 /// no error here.
 pub fn read_records(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
     let run = run.as_ref();
-    records_of(run, &runs::find_records(run, options)?, options, unrelated)
+    records_of(run, &runs::find_records(run, options)?, options, unrelated, std::convert::identity)
 }
 
-fn records_of(run: &OsStr, paths: &[PathBuf], options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
-    let records = Records::read(paths, options);
+/// As [`read_records`], without the curves of each record, which are most of it and which [`merge_read`] does not use.
+///
+/// # Errors
+/// As [`read_records`].
+pub fn read_for_merge(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
+    let run = run.as_ref();
+    records_of(run, &runs::find_records(run, options)?, options, unrelated, without_curves)
+}
+
+/// Returns a record without what a merge computes again from its counters. A merged report stays whole.
+fn without_curves(report: Report) -> Report {
+    if report.merge.is_some() {
+        return report;
+    }
+    Report { curves: Vec::new(), step_curve: None, span_times: Vec::new(), ..report }
+}
+
+fn records_of(
+    run: &OsStr,
+    paths: &[PathBuf],
+    options: &Options,
+    unrelated: Unrelated,
+    kept: fn(Report) -> Report,
+) -> Result<Records, Error> {
+    let records = Records::read(paths, options, kept);
     let is_folder = Path::new(run).is_dir();
     match records.several_runs().filter(|_| is_folder && unrelated == Unrelated::Refused) {
         Some(runs) => Err(Error::Unrelated { place: PathBuf::from(run), runs }),
