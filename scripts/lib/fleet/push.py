@@ -1,10 +1,11 @@
 """Pushes of runs and agents into real servers: every value that they stored is compared with what was measured.
 
-    push.py [--lean] ECO2 PROMETHEUS VICTORIA PUSHGATEWAY NODE_EXPORTER PROMTOOL
+    push.py [--lean] [--mlflow=MLFLOW] ECO2 PROMETHEUS VICTORIA PUSHGATEWAY NODE_EXPORTER PROMTOOL
 
 Two agents push on their usual interval, one to VictoriaMetrics (OTLP and remote write), one to Prometheus (remote write) and to a textfile.
 Runs push to all kinds of places. On the way the stores are killed by SIGKILL and stay away, the agents are killed by SIGKILL while requests
-wait, and a proxy sends batches again. Requests of runs are also read by decoders of PyPI and compared field by field (wire.py).
+wait, and a proxy sends batches again. Requests of runs are also read by decoders of PyPI and compared field by field (wire.py), and their
+traces by a real MLflow.
 """
 
 import json
@@ -17,7 +18,7 @@ from collections import Counter
 
 import wire
 from proof import EARLY_S, RELATIVE, Agent
-from servers import METRIC, Repeater, Store, Victoria, get, prometheus
+from servers import METRIC, MlFlow, Repeater, Store, Victoria, get, prometheus
 from truth import LATE_S, Growth, Machine, faults, microjoules, until, workplace
 
 PUSH_S = 10
@@ -57,7 +58,7 @@ class Runs:
     def __init__(self, eco2, root):
         self.eco2, self.root, self.machine = eco2, root, Machine(root)
 
-    def run(self, places, code):
+    def run(self, places, code, **environment):
         """Makes a run that pushes to places, and returns its report and its page of metrics."""
         arguments = [word for kind, place in places.items() for word in ("--push", f"{kind}={place}")]
         page = self.root / "textfiles/run.prom"
@@ -66,7 +67,7 @@ class Runs:
         done = subprocess.run([self.eco2, "run", "--sysfs", self.root / "sys", "--procfs", self.root / "proc", "--source", "rapl-sysfs", "--zone", "DE",
                                "--name", "train", "--label", "team=x", "--max-energy", "10J", "--quiet", "--json", self.root / "run.json", "--push", f"textfile={page}", *arguments,
                                "--", "sh", "-c", f"sleep 2; exit {code}"],
-                              env={**os.environ, "ECO2_ESTIMATE": "false", "XDG_STATE_HOME": str(self.root / "state")}, stderr=subprocess.PIPE, text=True)
+                              env={**os.environ, "ECO2_ESTIMATE": "false", "XDG_STATE_HOME": str(self.root / "state"), **environment}, stderr=subprocess.PIPE, text=True)
         assert done.returncode == code, f"eco2 run: {done.returncode}, {done.stderr}"
         return json.loads((self.root / "run.json").read_text()), page.read_text()
 
@@ -198,11 +199,14 @@ class Scene:
         return run, stored
 
 
-def main(is_lean, eco2, prometheus_file, victoria_file, gateway_file, exporter_file, promtool):
+def main(is_lean, mlflow, eco2, prometheus_file, victoria_file, gateway_file, exporter_file, promtool):
     """Runs the proof."""
     with workplace() as root:
         scene = Scene(eco2, prometheus_file, victoria_file, gateway_file, exporter_file, root)
         proof(scene, promtool, 1 if is_lean else 12)
+        if mlflow:
+            scene.growth.is_still(False)
+            compare_mlflow(scene.runs, MlFlow(mlflow, root))
 
 
 def proof(scene, promtool, requests):
@@ -224,6 +228,21 @@ def proof(scene, promtool, requests):
     for body in stored:
         assert any(body in route.proxy.taken for route in scene.routes), "a request of a killed agent has not arrived"
     compare_runs(scene, [first, away, last], promtool)
+
+
+def compare_mlflow(runs, server):
+    """Makes runs that push their traces to MLflow, until one has sent all that waits, and compares each trace with its report."""
+    header, reports = {"OTEL_EXPORTER_OTLP_TRACES_HEADERS": f"x-mlflow-experiment-id={server.experiment}"}, []
+    while not reports or any(event["kind"] == "push-failed" for event in reports[-1]["events"]):
+        # A server that answers later than after 3 s gets the trace again from the next run.
+        assert len(reports) < 5, f"MLflow does not take traces: {reports[-1]['events']}"
+        reports.append(runs.run({"otlp-traces": server.address}, len(reports), **header)[0])
+    fields = sum(wire.check_mlflow(report, server.trace(wire.span_of(report)["trace_id"])) for report in reports)
+    refused, _ = runs.run({"otlp-traces": server.address}, 0)
+    texts = [event["text"] for event in refused["events"] if event["kind"] == "push-failed"]
+    assert any("refused" in text and "HTTP 422" in text for text in texts), f"without the header MLflow refuses: {texts}"
+    assert server.trace(wire.span_of(refused)["trace_id"]) is None, "a refused trace is not stored"
+    print(f"MLflow: {len(reports)} traces, {fields} attributes and events, ids and times as in the reports; without the header it refuses")
 
 
 def compare_runs(scene, runs, promtool):
@@ -250,4 +269,6 @@ def compare_runs(scene, runs, promtool):
 
 
 if __name__ == "__main__":
-    main("--lean" in sys.argv, *[argument for argument in sys.argv[1:] if argument != "--lean"])
+    words = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    mlflow = [argument.partition("=")[2] for argument in sys.argv if argument.startswith("--mlflow=")]
+    main("--lean" in sys.argv, mlflow[-1] if mlflow else None, *words)

@@ -86,6 +86,32 @@ class Victoria(Store):
         return {key: sorted(values) for key, values in found.items()}
 
 
+class MlFlow:
+    """A server of MLflow on SQLite, which takes traces by OTLP."""
+
+    def __init__(self, command, folder):
+        self.address = f"http://127.0.0.1:{free_port()}"
+        folder = folder / "mlflow"
+        folder.mkdir()
+        # Without the workers of its other tasks, and without a report of its use.
+        environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        self.program = Program(folder / "log", command, "server", "--backend-store-uri", f"sqlite:///{folder}/store.db", "--default-artifact-root",
+                               folder / "artifacts", "--host", "127.0.0.1", "--port", self.address.rpartition(":")[2], "--workers", "1", **environment)
+        until("MLflow answers", lambda: get(f"{self.address}/health"), 300)
+        body = json.dumps({"name": "eco2"}).encode()
+        request = urllib.request.Request(f"{self.address}/api/2.0/mlflow/experiments/create", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            self.experiment = json.load(answer)["experiment_id"]
+
+    def trace(self, trace_id):
+        """Returns a trace by its id; `None`: there is none."""
+        try:
+            return json.loads(get(f"{self.address}/api/3.0/mlflow/traces/get", trace_id=f"tr-{trace_id.hex()}"))["trace"]
+        except urllib.error.HTTPError as error:
+            assert error.code == 404, f"MLflow: {error.read()[:200]}"
+            return None
+
+
 class Repeater:
     """Passes batches on to a receiver. Each fifth, or as `every` has it, is sent twice, and one that was sent long before is sent again."""
 

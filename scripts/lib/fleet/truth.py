@@ -147,7 +147,9 @@ class Program:
     def start(self):
         """Starts it, also again."""
         with open(self.log, "ab") as out:
-            self.process = subprocess.Popen(self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self.environment)
+            # In a session of its own, so that its processes end with it.
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self.environment,
+                                            start_new_session=True)
 
     def end(self, how=signal.SIGTERM):
         """Ends it by a signal, if it runs."""
@@ -165,7 +167,8 @@ class Program:
     def end_all(cls):
         """Ends every program."""
         for program in cls.known:
-            program.process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.process.pid, signal.SIGKILL)
         for program in cls.known:
             program.process.wait(30)
 

@@ -3,6 +3,7 @@
 Needs the packages opentelemetry-proto, protobuf and cramjam (PyPI).
 """
 
+import base64
 import re
 from collections import Counter
 from datetime import datetime
@@ -164,29 +165,65 @@ def origin_of(report):
             "host.name": run["host"]["hostname"], "eco2.run.id": run["id"]}
 
 
-def check_run(report, page, metrics, write, trace):
-    """Compares the three requests of a run with its report and its page of metrics, field by field; returns how many fields it compared."""
-    run, energy, origin = report["run"], report["energy"], origin_of(report)
-    ended = nanoseconds(run["ended_at"])
-    start = ended - run["duration_ns"]
-    points = as_exported(page, start, ended)
-    same("OTLP", exported(metrics, origin), points)
-    same("remote write", written(write), as_written(page, origin, ended // 10**6))
-    span = only(of_resource(parsed(ExportTraceServiceRequest, trace), "spans", origin))
+def times_of(report):
+    """Returns start and end of a run, nanoseconds since 1970."""
+    ended = nanoseconds(report["run"]["ended_at"])
+    return ended - report["run"]["duration_ns"], ended
+
+
+def span_of(report):
+    """Returns what the span of a run must have."""
+    run, energy, start = report["run"], report["energy"], times_of(report)[0]
     joules = {"eco2.energy": energy["total_uj"], "eco2.energy.low": energy["low_uj"], "eco2.energy.high": energy["high_uj"]}
     expected = {name: uj / 1e6 for name, uj in joules.items() if uj is not None}
     expected |= {"eco2.co2e": report["carbon"]["grams"]} | {f"eco2.label.{key}": text for key, text in run["labels"].items()}
-    assert attributes(span.attributes) == expected, f"trace: {attributes(span.attributes)} instead of {expected}"
-    assert span.trace_id == fnv(run["id"]).to_bytes(16, "big"), "trace id"
-    assert span.span_id == (fnv(f"{run['id']}/{run['part']}") % 2**64).to_bytes(8, "big"), "span id"
-    assert (span.name, span.kind, span.status.code) == (run["name"], 1, 1 if run["exit_code"] == 0 else 2)
-    assert (span.start_time_unix_nano, span.end_time_unix_nano, span.parent_span_id) == (start, ended, b"")
+    events = [(start + event["at"], event["kind"], {"eco2.text": event["text"]} | ({"hw.id": event["device"]} if event["device"] else {}))
+              for event in report["events"] if event["kind"] != "push-failed"]
+    return {"trace_id": fnv(run["id"]).to_bytes(16, "big"), "span_id": (fnv(f"{run['id']}/{run['part']}") % 2**64).to_bytes(8, "big"),
+            "parent": b"", "name": run["name"], "kind": 1, "status": 1 if run["exit_code"] == 0 else 2, "times": times_of(report),
+            "attributes": expected, "events": events[:64]}
+
+
+def differences(found, expected):
+    """Returns the fields that differ."""
+    return {key: (value, expected[key]) for key, value in found.items() if value != expected[key]}
+
+
+def check_mlflow(report, stored):
+    """Compares a trace as MLflow returns it with the report of the run; returns how many fields it compared."""
+    def values(pairs):
+        return {pair["key"]: only(pair["value"].values()) for pair in pairs if not pair["key"].startswith("mlflow.")}
+
+    span, expected = only(stored["spans"]), span_of(report)
+    events = [(int(event["time_unix_nano"]), event["name"], values(event["attributes"])) for event in span["events"]]
+    found = {"trace_id": base64.b64decode(span["trace_id"]), "span_id": base64.b64decode(span["span_id"]),
+             "parent": base64.b64decode(span.get("parent_span_id", "")), "name": span["name"],
+             "status": {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}[span["status"]["code"]],
+             "times": (int(span["start_time_unix_nano"]), int(span["end_time_unix_nano"])), "attributes": values(span["attributes"]), "events": events}
+    wanted = {key: expected[key] for key in found}
+    assert found == wanted, f"MLflow: {differences(found, wanted)}"
+    origin = {key: text for key, text in stored["trace_info"]["tags"].items() if not key.startswith("mlflow.")}
+    assert origin == origin_of(report), f"MLflow: {origin} instead of {origin_of(report)}"
+    # Seen red: another value is noticed.
+    assert found != wanted | {"attributes": wanted["attributes"] | {"eco2.energy": 0.0}}, "the comparison compares nothing"
+    return len(found["attributes"]) + len(events)
+
+
+def check_run(report, page, metrics, write, trace):
+    """Compares the three requests of a run with its report and its page of metrics, field by field; returns how many fields it compared."""
+    origin, (start, ended) = origin_of(report), times_of(report)
+    points = as_exported(page, start, ended)
+    same("OTLP", exported(metrics, origin), points)
+    same("remote write", written(write), as_written(page, origin, ended // 10**6))
+    span, expected = only(of_resource(parsed(ExportTraceServiceRequest, trace), "spans", origin)), span_of(report)
     events = [(event.time_unix_nano, event.name, attributes(event.attributes)) for event in span.events]
-    expected_events = [(start + event["at"], event["kind"], {"eco2.text": event["text"]} | ({"hw.id": event["device"]} if event["device"] else {}))
-            for event in report["events"] if event["kind"] != "push-failed"]
-    assert events and events == expected_events[:64], f"trace: {events[:2]} instead of {expected_events[:2]}"
+    found = {"trace_id": span.trace_id, "span_id": span.span_id, "parent": span.parent_span_id, "name": span.name, "kind": span.kind,
+             "status": span.status.code, "times": (span.start_time_unix_nano, span.end_time_unix_nano),
+             "attributes": attributes(span.attributes), "events": events}
+    assert found == expected, f"trace: {differences(found, expected)}"
+    assert events, "a trace has events"
     # Seen red: a value that is off by its last digit is noticed.
     for index, found in ((4, exported(metrics, origin)), (1, written(write))):
         wrong = [(*found[0][:index], found[0][index] * (1 + 2**-52), *found[0][index + 1:]), *found[1:]]
         assert Counter(wrong) != Counter(found), "the comparison compares nothing"
-    return len(points) * 2 + len(expected) + len(events)
+    return len(points) * 2 + len(expected["attributes"]) + len(events)
