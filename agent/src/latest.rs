@@ -22,13 +22,25 @@ pub struct Latest(Arc<Shared>);
 struct Shared {
     views: Mutex<Views>,
     changed: Condvar,
+    /// Since when the counters count that are kept over a restart, nanoseconds since 1970; `None`: not known.
+    since_ns: Option<u64>,
 }
 
 impl Latest {
     /// Returns a place that shows `views`.
     #[must_use]
     pub fn new(views: Views) -> Self {
-        Self(Arc::new(Shared { views: Mutex::new(views), changed: Condvar::new() }))
+        Self::counting_since(views, None)
+    }
+
+    /// Returns a place that shows `views`, whose counters count since `since_ns`, nanoseconds since 1970; `None`: not known.
+    pub(crate) fn counting_since(views: Views, since_ns: Option<u64>) -> Self {
+        Self(Arc::new(Shared { views: Mutex::new(views), changed: Condvar::new(), since_ns }))
+    }
+
+    /// Returns since when the counters count that are kept over a restart, nanoseconds since 1970; `None`: not known.
+    pub(crate) fn counting_since_ns(&self) -> Option<u64> {
+        self.0.since_ns
     }
 
     /// Returns the newest views. The lock is held for the time of copying two pointers.

@@ -25,6 +25,7 @@ mod accounting;
 mod as_report;
 mod budget;
 mod control;
+mod counter_start;
 mod emissions;
 mod feed;
 #[cfg(any(test, fuzzing))]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::schema::{EventKind, Status};
 use eco2_core::units::{UJ_PER_KWH, joules};
-use eco2_report::{Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics};
+use eco2_report::{CounterStart, Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics};
 
 use crate::as_report::as_report;
 use crate::snapshot::{Consumer, Device, Snapshot};
@@ -81,8 +81,9 @@ const SAMPLED: Family =
     Family::gauge("eco2_last_reading_age_seconds", "Time since the last reading of any sensor.").unit("seconds");
 const EVENTS: Family =
     Family::counter("eco2_events", "Events of the agent by kind; docs/events.md describes the kinds.");
-const DROPPED: Family = Family::counter("eco2_samples_dropped", "Readings that could not be processed in time.");
-const READINGS: Family = Family::counter("eco2_readings", "Readings of sensors.");
+const DROPPED: Family =
+    Family::counter("eco2_samples_dropped", "Readings that could not be processed in time.").of_sender();
+const READINGS: Family = Family::counter("eco2_readings", "Readings of sensors.").of_sender();
 const UPTIME: Family = Family::gauge("eco2_agent_uptime_seconds", "Time since the agent started.").unit("seconds");
 const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
 
@@ -103,6 +104,18 @@ pub fn node_metric_set(snapshot: &Snapshot) -> MetricSet {
     sources(snapshot, &mut page);
     health(snapshot, &mut page);
     page
+}
+
+/// Returns since when the counters of a snapshot count. `kept_ns`: those that the agent keeps over its restart.
+pub(crate) fn counter_start(snapshot: &Snapshot, kept_ns: Option<u64>) -> CounterStart {
+    let wall_ns = |at_ns: i64| u64::try_from(at_ns).ok();
+    let uptime_ns = snapshot.at_ns.saturating_sub(snapshot.began_ns);
+    let jobs = snapshot.consumers.iter();
+    CounterStart {
+        kept_ns,
+        sender_ns: wall_ns(snapshot.wall_ns).map(|wall_ns| wall_ns.saturating_sub(uptime_ns)),
+        jobs_ns: jobs.filter_map(|job| Some((label(&job.id), wall_ns(job.began_wall_ns)?))).collect(),
+    }
 }
 
 /// Returns the same node under the names `hf_training_…` of HF Eco2AI, for existing dashboards.

@@ -10,7 +10,7 @@ use eco2::{PushTargets, Pushed};
 use eco2_report::PushOrigin;
 
 use crate::latest::Latest;
-use crate::metrics::node_metric_set;
+use crate::metrics::{counter_start, node_metric_set};
 use crate::snapshot::Snapshot;
 
 /// Interval of the pushes.
@@ -76,8 +76,9 @@ impl Pushing {
     /// Pushes the newest snapshot, and waits for the servers for `patience` at most.
     fn push(&mut self, patience: Duration) {
         let views = self.latest.views();
-        let mut problems = self.targets.put_for_all(&of_node(&views.public));
-        problems.extend(self.targets.put(&of_node(&views.full)));
+        let kept_ns = self.latest.counting_since_ns();
+        let mut problems = self.targets.put_for_all(&of_node(&views.public, kept_ns));
+        problems.extend(self.targets.put(&of_node(&views.full, kept_ns)));
         problems.extend(self.targets.send(patience));
         // The numbers of waiting requests differ each time.
         let kind = |text: &str| text.replace(|digit: char| digit.is_ascii_digit(), "");
@@ -87,13 +88,13 @@ impl Pushing {
     }
 }
 
-/// Returns what is pushed of a node: the metrics that a reader with the agent's token sees.
-fn of_node(snapshot: &Snapshot) -> Pushed<'static> {
+/// Returns what is pushed of a node: the metrics that a reader with the agent's token sees. `kept_ns`: since when the counters count that
+/// the agent keeps over its restart.
+fn of_node(snapshot: &Snapshot, kept_ns: Option<u64>) -> Pushed<'static> {
     let node = &snapshot.node;
     let origin = PushOrigin {
         at_ns: u64::try_from(snapshot.wall_ns).unwrap_or(0),
-        // The counters are older than this start of the agent.
-        start_ns: None,
+        start: counter_start(snapshot, kept_ns),
         version: node.version.clone(),
         hostname: node.hostname.clone(),
         instance: node.hostname.clone(),
@@ -137,5 +138,16 @@ mod tests {
         drop(pusher);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), node_metrics(&full, MetricsFormat::Prometheus));
         assert_eq!(warnings.try_iter().count(), 0, "the same fault again");
+    }
+
+    #[test]
+    fn counters_have_the_start_of_the_journal_of_the_agent_or_of_their_job() {
+        let node = snapshot(7, Resolution::FULL);
+        let start = of_node(&node, Some(5)).origin.start;
+        let wall_ns = u64::try_from(node.wall_ns).unwrap();
+        assert_eq!((start.kept_ns, start.sender_ns), (Some(5), Some(wall_ns - 7_000_000_000)));
+        let began_ns = u64::try_from(node.consumers[0].began_wall_ns).unwrap();
+        assert_eq!((start.jobs_ns.len(), start.jobs_ns[&node.consumers[0].id]), (2, began_ns));
+        assert_eq!(of_node(&node, None).origin.start.kept_ns, None);
     }
 }

@@ -12,6 +12,7 @@ use eco2_samplers::schedule::Pace;
 use eco2_samplers::{Options, Roots, Sampler, StartError, Waker, host};
 
 use crate::accounting::{Accounting, now};
+use crate::counter_start::counting_since_ns;
 use crate::feed::{Feed, Requests};
 use crate::folder::RunFolder;
 use crate::intensity_poll::IntensityPoll;
@@ -127,7 +128,9 @@ impl Service {
         let store = Store::new(folder.path());
         let (journal, warning) = store.read().map_or_else(|error| (None, Some(error.to_string())), |kept| (kept, None));
         let kept_records = journal.as_ref().map_or(0, |journal| journal.records);
+        let is_kept = journal.is_some();
         let is_other = journal.is_some_and(|journal| !node.resume(journal));
+        let since_ns = counting_since_ns(folder.path(), is_kept && !is_other, now().wall_ns);
         let warning = warning.or_else(|| is_other.then(|| "it is of another version".to_owned()));
         let (log, records, skipped) = JobLog::open(state.as_ref().unwrap_or(&folder).path());
         node.replay(&records, kept_records);
@@ -136,7 +139,7 @@ impl Service {
             node.take(Input::Domains { source, domains: found.domains().to_vec() });
         }
         let views: Views = node.account(now(), IntervalUse::default);
-        let latest = Latest::new(views);
+        let latest = Latest::counting_since(views, since_ns);
         let (feed, received) = Feed::new();
         let requests = feed.requests();
         let poll = site.intensities.map(|sources| IntensityPoll::start(sources, requests.clone()));

@@ -11,7 +11,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error, RequestBuilder};
 
 use crate::address::{self, ClientKind, GuardedResolver};
-use crate::{Backoff, Clock, Message, Method, NetError, Retry, Secret, ServerTrust, SystemClock};
+use crate::{Backoff, Clock, Headers, Message, Method, NetError, Retry, Secret, ServerTrust, SystemClock};
 
 /// The longest wait that a service may ask for, seconds. A longer one is shortened to an hour.
 const LONGEST_WAIT_S: u64 = 3600;
@@ -209,6 +209,21 @@ impl Http {
     /// # Errors
     /// [`NetError`].
     pub fn deliver(&self, message: &Message, auth: Auth<'_>) -> Result<(), NetError> {
+        self.post(message, auth, &Headers::default()).map(drop)
+    }
+
+    /// Sends a message of an outbox as [`Self::deliver`] does, with these headers. Returns the content of the answer; nothing if it is
+    /// longer than the limit or breaks off, because the message has been taken.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn deliver_with(&self, message: &Message, auth: Auth<'_>, headers: &Headers) -> Result<Vec<u8>, NetError> {
+        let mut response = self.post(message, auth, headers)?;
+        Ok(response.body_mut().with_config().limit(self.limits.max_bytes).read_to_vec().unwrap_or_default())
+    }
+
+    /// Sends a message once, and returns an answer with the status of a success.
+    fn post(&self, message: &Message, auth: Auth<'_>, headers: &Headers) -> Result<Response<Body>, NetError> {
         let address = format!("{}{}", self.base, message.path);
         let mut request = match message.method {
             Method::Post => self.agent.post(address),
@@ -217,8 +232,12 @@ impl Http {
         for (name, value) in &message.headers {
             request = request.header(name, value);
         }
+        for (name, value) in headers.expose() {
+            request = request.header(name, value);
+        }
         let response = with_auth(request, auth).send(&message.body[..]).map_err(|error| net_error(&error))?;
-        check_status(&response)
+        check_status(&response)?;
+        Ok(response)
     }
 
     /// Sends a DELETE, which is tried once.

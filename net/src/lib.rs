@@ -29,6 +29,7 @@
 mod breaker;
 mod clock;
 mod error;
+mod headers;
 mod outbox;
 mod retry;
 mod secret;
@@ -47,6 +48,7 @@ mod webhook;
 pub use breaker::{Breaker, OpenCircuit, Outage};
 pub use clock::{Clock, ScriptedClock, SystemClock};
 pub use error::NetError;
+pub use headers::Headers;
 pub use outbox::{Message, Method, Outbox, Sent, Stored};
 pub use retry::{Backoff, Retry};
 pub use secret::{Secret, SecretFault};

@@ -46,6 +46,16 @@ pub enum SecretFault {
         /// Name of the variable.
         variable: String,
     },
+    /// The value of the variable is no list of headers.
+    #[error("{variable}: header {number} {fault}")]
+    Header {
+        /// Name of the variable.
+        variable: String,
+        /// Number of the header in the list, from 1.
+        number: usize,
+        /// The reason, without the text of the header.
+        fault: &'static str,
+    },
 }
 
 impl Secret {

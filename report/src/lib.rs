@@ -39,13 +39,13 @@ pub use history::{IndexFault, Reindexed, reindex, update_index};
 #[cfg(feature = "parquet")]
 pub use lake::{Exported, INTERVAL_SECONDS, Lake};
 pub use render::{
-    AbsentSource, Exporter, Family, Group, Labels, LiveValues, MetricNames, MetricSet, MetricsFormat, Notice,
-    PushOrigin, SUMMARY_SCHEMA_JSON, ShortStyle, ShortText, TextStyle, TopDevice, TopFrame, TopLimit, TopOrder, TopUse,
-    TopView, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv, cyclonedx_json, duration_text,
-    energy_text, esg_csv, gpai, group_path, groups_csv, groups_json, groups_text, hf_json, html, json, live_text,
-    mass_text, methods, methods_of, model_card, openmetrics, otlp_metrics, otlp_trace, quality_text, remote_write,
-    report_metrics, sci_json, scope2_csv, short_text, spans_csv, spent_text, steady_json, steady_text, summary_json,
-    text, top_lines, top_of_run,
+    AbsentSource, CounterStart, Exporter, Family, Group, Labels, LiveValues, MetricNames, MetricSet, MetricsFormat,
+    Notice, PartialSuccess, PushOrigin, SUMMARY_SCHEMA_JSON, ShortStyle, ShortText, TextStyle, TopDevice, TopFrame,
+    TopLimit, TopOrder, TopUse, TopView, ai_act_json, boamps_json, by_label, codecarbon_csv, compute_checklist, csv,
+    cyclonedx_json, duration_text, energy_text, esg_csv, gpai, group_path, groups_csv, groups_json, groups_text,
+    hf_json, html, json, live_text, mass_text, methods, methods_of, model_card, openmetrics, otlp_metrics,
+    otlp_partial_success, otlp_trace, quality_text, remote_write, report_metrics, sci_json, scope2_csv, short_text,
+    spans_csv, spent_text, steady_json, steady_text, summary_json, text, top_lines, top_of_run,
 };
 pub use render::{
     budget_markdown, comparison_csv, comparison_html, comparison_latex, comparison_markdown, firefox_profile,

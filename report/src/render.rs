@@ -52,7 +52,9 @@ pub(crate) use json::{finite, presentable, word};
 pub use openmetrics::{Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics, report_metrics};
 pub(crate) use page::{Page, Tone};
 pub use periods::{periods_csv, periods_json, periods_text};
-pub use pushed::{PushOrigin, group_path, otlp_metrics, otlp_trace, remote_write};
+pub use pushed::{
+    CounterStart, PartialSuccess, PushOrigin, group_path, otlp_metrics, otlp_partial_success, otlp_trace, remote_write,
+};
 pub use run_list::{prediction_text, runs_csv, runs_json, runs_markdown, runs_text};
 pub use sheet::{
     budget_markdown, comparison_csv, comparison_latex, comparison_markdown, increase_markdown, increase_text, latex,

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -18,6 +19,11 @@ struct Request {
 
 /// A server that answers with these statuses in turn, then always with the last one.
 fn server(statuses: &'static [u16]) -> (String, Receiver<Request>) {
+    answering(statuses, b"")
+}
+
+/// As [`server`], with a content of each answer.
+fn answering(statuses: &'static [u16], content: &'static [u8]) -> (String, Receiver<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (sender, requests) = channel();
@@ -31,13 +37,25 @@ fn server(statuses: &'static [u16]) -> (String, Receiver<Request>) {
             let mut body = vec![0; length.unwrap_or(0)];
             reader.read_exact(&mut body).unwrap();
             let status = statuses[number.min(statuses.len() - 1)];
-            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let length = content.len();
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
             // A client that has gone away is no failure of the test.
-            let _ = (&stream).write_all(answer.as_bytes());
+            let _ = (&stream).write_all(&[answer.as_bytes(), content].concat());
             sender.send(Request { head, body }).ok();
         }
     });
     (address, requests)
+}
+
+/// Returns the files below a folder, with their contents.
+fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let below = |entry: std::fs::DirEntry| match entry.file_type().unwrap() {
+        kind if kind.is_dir() => files_below(&entry.path()),
+        kind if kind.is_file() => vec![(entry.path(), std::fs::read(entry.path()).unwrap())],
+        _ => Vec::new(),
+    };
+    entries.flat_map(below).collect()
 }
 
 fn wait(requests: &Receiver<Request>) -> Request {
@@ -130,4 +148,78 @@ fn place_that_cannot_be_used_is_an_error_before_the_run_that_shows_no_secret() {
         assert!(done.err.contains("push") && !done.err.contains("s3cr3t"), "{}", done.err);
     }
     assert!(!rig.path("began").exists());
+}
+
+#[test]
+fn headers_of_opentelemetry_are_sent_and_appear_nowhere_else() {
+    let rig = Rig::measured();
+    let (address, requests) = server(&[503]);
+    let flags = format!("--no-log --json r.json --push otlp={address} --push remote-write={address}/write");
+    let with = |flags: &str, variables: &[(&str, &str)]| {
+        let mut command = rig.measuring(flags, "true");
+        ran(command.envs(variables.iter().copied()))
+    };
+    let encoded = format!("x-key={SECRET}%20%2C,x-other=1");
+    let done = with(&flags, &[("OTEL_EXPORTER_OTLP_HEADERS", &encoded)]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let heads: Vec<String> = requests.try_iter().map(|request| request.head).collect();
+    let (otlp, others): (Vec<&String>, Vec<&String>) =
+        heads.iter().partition(|head| head.starts_with("POST /v1/metrics"));
+    let key = format!("x-key: {SECRET} ,\r\n");
+    assert!(!otlp.is_empty() && otlp.iter().all(|head| head.contains(&key) && head.contains("x-other: 1\r\n")));
+    assert!(!others.is_empty() && others.iter().all(|head| !head.contains(SECRET)), "{heads:?}");
+    assert!(!done.err.contains(SECRET), "{}", done.err);
+    let files = files_below(&rig.path("."));
+    assert!(files.iter().any(|(path, _)| path.extension().is_some_and(|end| end == "message")), "a request waits");
+    for (path, content) in files {
+        assert!(!content.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "{}", path.display());
+    }
+
+    let (address, requests) = server(&[200]);
+    // The signal's own variable replaces that of all signals; the headers of another address are not sent.
+    let traces = format!("--no-log --json r.json --push otlp-traces={address}");
+    let signal = [("OTEL_EXPORTER_OTLP_HEADERS", "x-key=all"), ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-experiment=7")];
+    let elsewhere = [signal[0], signal[1], ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example.org")];
+    for (variables, is_sent) in [(&signal[..], true), (&elsewhere[..], false)] {
+        assert_eq!(with(&traces, variables).code, Some(0));
+        let head = wait(&requests).head;
+        assert!(head.contains("x-experiment: 7") == is_sent && !head.contains("x-key"), "{head}");
+    }
+
+    // What is no list of headers is an event, and the run starts.
+    let wrong = format!("authorization={SECRET}");
+    for (variables, fault) in [
+        (&[("OTEL_EXPORTER_OTLP_HEADERS", SECRET)][..], "header 1 is no pair"),
+        (
+            &[("OTEL_EXPORTER_OTLP_HEADERS", &wrong), ("ECO2_TOKEN_OTLP", "another-token-123")],
+            "header 1 is set by eco2",
+        ),
+    ] {
+        let done = with(&traces, variables);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        assert!(done.err.contains(fault) && !done.err.contains(SECRET), "{}", done.err);
+        assert_eq!(requests.try_iter().count(), 0);
+        let failed =
+            rig.report("r.json").events.into_iter().find(|event| event.kind == "push-failed").expect("an event");
+        assert!(failed.text.contains("OTEL_EXPORTER_OTLP_HEADERS: header 1"), "{}", failed.text);
+    }
+}
+
+#[test]
+fn what_a_server_refuses_of_a_request_that_it_took_is_an_event_and_is_not_sent_again() {
+    let rig = Rig::measured();
+    // `partial_success` with 5 data points and the reason "old\x1b".
+    let (address, requests) = answering(&[200], b"\x0a\x08\x08\x05\x12\x04old\x1b");
+    let flags = format!("--no-log --json r.json --push otlp={address} --push remote-write={address}/write");
+    for _ in 0..2 {
+        let done = rig.run(&flags, "true");
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let text = "push otlp: the server refused 5 data points of requests that it took: old?";
+        assert!(done.err.contains(text), "{}", done.err);
+        let events = rig.report("r.json").events;
+        let failed: Vec<&str> =
+            events.iter().filter(|event| event.kind == "push-failed").map(|event| &*event.text).collect();
+        assert_eq!(failed, [text]);
+        assert_eq!([wait(&requests), wait(&requests)].len() + requests.try_iter().count(), 2, "each is sent once");
+    }
 }

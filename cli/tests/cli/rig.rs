@@ -124,8 +124,20 @@ impl Rig {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             // Of continuous integration, notebooks and editors too: the live line is hidden where they are set.
-            let foreign =
-                ["ECO2_", "CLICOLOR", "SLURM_", "CUDA_", "POD_", "LC_", "HF_", "CI", "JPY_", "COLAB_", "INSIDE_EMACS"];
+            let foreign = [
+                "ECO2_",
+                "OTEL_",
+                "CLICOLOR",
+                "SLURM_",
+                "CUDA_",
+                "POD_",
+                "LC_",
+                "HF_",
+                "CI",
+                "JPY_",
+                "COLAB_",
+                "INSIDE_EMACS",
+            ];
             if foreign.iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(&name);
             }

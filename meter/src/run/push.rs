@@ -8,10 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use eco2_core::schema::Report;
+#[cfg(feature = "providers")]
+use eco2_net::Headers;
 use eco2_net::{Clock as _, Message, NetError, Outbox, Sent, SystemClock};
 use eco2_report::{
-    MetricNames, MetricSet, MetricsFormat, PushOrigin, group_path, otlp_metrics, otlp_trace, remote_write,
-    report_metrics, write_file,
+    CounterStart, MetricNames, MetricSet, MetricsFormat, PartialSuccess, PushOrigin, group_path, otlp_metrics,
+    otlp_partial_success, otlp_trace, remote_write, report_metrics, write_file,
 };
 
 use crate::Error;
@@ -28,8 +30,8 @@ const PROTOBUF: &str = "application/x-protobuf";
 #[cfg(feature = "providers")]
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends a request once.
-type Post = Box<dyn FnMut(&Message) -> Result<(), NetError> + Send>;
+/// Sends a request once. Returns what the server refused of a request that it took.
+type Post = Box<dyn FnMut(&Message) -> Result<Option<PartialSuccess>, NetError> + Send>;
 
 /// What is pushed.
 #[derive(Debug)]
@@ -51,9 +53,10 @@ impl<'a> Pushed<'a> {
         let run = &report.run;
         let ended = run.ended_at.parse().unwrap_or_else(|_| jiff::Timestamp::now());
         let at_ns = u64::try_from(ended.as_nanosecond()).unwrap_or(0);
+        let start_ns = Some(at_ns.saturating_sub(run.duration_ns));
         let origin = PushOrigin {
             at_ns,
-            start_ns: Some(at_ns.saturating_sub(run.duration_ns)),
+            start: CounterStart { kept_ns: start_ns, sender_ns: start_ns, ..CounterStart::default() },
             version: run.tool.version.clone(),
             hostname: run.host.hostname.clone(),
             instance: if run.part.is_empty() { run.id.clone() } else { run.part.clone() },
@@ -212,7 +215,11 @@ impl PushTargets {
     pub fn send(&mut self, patience: Duration) -> Vec<String> {
         let (clock, until) = (&self.clock, self.clock.now() + patience);
         let send = |PushService { kind, outbox, post, .. }: &mut PushService| {
-            not_sent(*kind, &outbox.send(clock, until, post))
+            let mut refused = Vec::new();
+            let sent = outbox.send(clock, until, |message| post(message).map(|partial| refused.extend(partial)));
+            let mut problems = not_sent(*kind, &sent);
+            problems.extend(refused_in_part(*kind, &refused));
+            problems
         };
         thread::scope(|scope| {
             let start = |service| {
@@ -241,6 +248,16 @@ fn not_sent(kind: PushKind, sent: &Sent) -> Vec<String> {
     counts.iter().filter(|(count, ..)| *count > 0).map(text).collect()
 }
 
+/// Returns a text about what a server refused of requests that it took.
+fn refused_in_part(kind: PushKind, refused: &[PartialSuccess]) -> Option<String> {
+    let last = refused.last()?;
+    let count = refused.iter().fold(0_u64, |sum, partial| sum.saturating_add(partial.rejected));
+    let what = if kind == PushKind::OtlpTraces { "span" } else { "data point" };
+    let plural = if count == 1 { "" } else { "s" };
+    let reason = if last.reason.is_empty() { "no reason" } else { &last.reason };
+    Some(format!("push {}: the server refused {count} {what}{plural} of requests that it took: {reason}", kind.name()))
+}
+
 /// Returns the function that sends a request to a server of this kind. Its token, if there is one, is in `ECO2_TOKEN_OTLP`,
 /// `ECO2_TOKEN_REMOTE_WRITE` or `ECO2_TOKEN_PUSHGATEWAY`, or in the file that the variable with `_FILE` names.
 #[cfg(feature = "providers")]
@@ -252,18 +269,46 @@ fn poster(kind: PushKind, address: &str, lookup: impl Fn(&str) -> Option<String>
         PushKind::RemoteWrite => "ECO2_TOKEN_REMOTE_WRITE",
         _ => "ECO2_TOKEN_PUSHGATEWAY",
     };
-    let token = match Secret::find(variable, lookup) {
+    let token = match Secret::find(variable, &lookup) {
         Err(SecretFault::Missing { .. }) => None,
         found => Some(found?),
     };
+    let is_otlp = matches!(kind, PushKind::Otlp | PushKind::OtlpTraces);
+    let taken: &[&str] = if token.is_some() { &["authorization"] } else { &[] };
+    let headers = if is_otlp { otel_headers(kind, address, taken, &lookup)? } else { Headers::default() };
     Ok(Box::new(move |message| {
         let auth = match &token {
             None => Auth::None,
             Some(token) if token.is_account() => Auth::Basic(token),
             Some(token) => Auth::Bearer(token),
         };
-        http.deliver(message, auth)
+        if is_otlp {
+            return http.deliver_with(message, auth, &headers).map(|answer| otlp_partial_success(&answer));
+        }
+        http.deliver(message, auth).map(|()| None)
     }))
+}
+
+/// Returns the headers that the variables of OpenTelemetry have for a place of this kind: the variable of the signal replaces that of
+/// all signals. They belong to the address of `OTEL_EXPORTER_OTLP_ENDPOINT`: if it is set, no other place gets them.
+#[cfg(feature = "providers")]
+fn otel_headers(
+    kind: PushKind,
+    address: &str,
+    taken: &[&str],
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Headers, NetError> {
+    let plain = |address: &str| address.trim_end_matches('/').to_owned();
+    if lookup(OTEL_ENDPOINT).is_some_and(|endpoint| plain(&endpoint) != plain(address)) {
+        return Ok(Headers::default());
+    }
+    let of_signal = match kind {
+        PushKind::OtlpTraces => "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        _ => "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    };
+    let found = [of_signal, "OTEL_EXPORTER_OTLP_HEADERS"].into_iter().find_map(|name| Some((name, lookup(name)?)));
+    let headers = found.map(|(name, text)| Headers::parse(name, &text, taken)).transpose();
+    Ok(headers?.unwrap_or_default())
 }
 
 #[cfg(not(feature = "providers"))]

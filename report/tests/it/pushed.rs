@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use eco2_core::schema::{Report, SpanTimeRecord};
-use eco2_report::{MetricNames, PushOrigin, openmetrics, otlp_metrics, otlp_trace, remote_write, report_metrics};
+use eco2_report::{
+    CounterStart, Family, MetricNames, MetricSet, PushOrigin, openmetrics, otlp_metrics, otlp_trace, remote_write,
+    report_metrics,
+};
 
 use crate::fixture::{bare, report};
 
@@ -14,7 +17,7 @@ const START_NS: u64 = AT_NS - 60_000_000_000;
 fn origin() -> PushOrigin {
     PushOrigin {
         at_ns: AT_NS,
-        start_ns: Some(START_NS),
+        start: CounterStart { kept_ns: Some(START_NS), sender_ns: Some(START_NS), ..CounterStart::default() },
         version: "0.1.0".into(),
         hostname: "node7".into(),
         instance: "part-1".into(),
@@ -201,6 +204,24 @@ fn otlp_has_the_samples_of_the_page_as_cumulative_sums_and_gauges() {
     values.sort_by(f64::total_cmp);
     expected.sort_by(f64::total_cmp);
     assert_eq!(values, expected);
+}
+
+#[test]
+fn counter_has_the_start_of_what_it_counts_and_none_that_is_later_than_its_time() {
+    let mut set = MetricSet::default();
+    let of_job = |run: &str| (vec![("run", run.to_owned())], 1.0);
+    set.family(Family::counter("kept", ""), [(vec![], 1.0)].into_iter());
+    set.family(Family::counter("readings", "").of_sender(), [(vec![], 1.0)].into_iter());
+    set.family(Family::counter("steps", ""), [of_job("a"), of_job("other")].into_iter());
+    let starts = |start: CounterStart| {
+        let body = otlp_metrics(&set, &PushOrigin { start, ..origin() });
+        let of_scope = messages(&messages(&body, 1)[0], 2).pop().unwrap();
+        let points = messages(&of_scope, 2).into_iter().flat_map(|metric| messages(&messages(&metric, 7)[0], 1));
+        points.map(|point| fixed(&point, 2).unwrap_or(0)).collect::<Vec<_>>()
+    };
+    let jobs_ns = [("a".to_owned(), 30)].into();
+    assert_eq!(starts(CounterStart { kept_ns: Some(10), sender_ns: Some(20), jobs_ns }), [10, 20, 30, 10]);
+    assert_eq!(starts(CounterStart { kept_ns: Some(AT_NS + 1), ..CounterStart::default() }), [AT_NS, 0, 0, AT_NS]);
 }
 
 #[test]

@@ -47,31 +47,39 @@ pub struct Family {
     /// Unit; empty for a family without one.
     pub(in crate::render) unit: &'static str,
     pub(in crate::render) help: &'static str,
+    /// Whether it starts again with the program that measures.
+    pub(in crate::render) is_of_sender: bool,
 }
 
 impl Family {
     /// Returns a family whose value only grows, without a unit.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Counter, unit: "", help }
+        Self { name, kind: Kind::Counter, unit: "", help, is_of_sender: false }
     }
 
     /// Returns a family whose value goes up and down, without a unit.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Gauge, unit: "", help }
+        Self { name, kind: Kind::Gauge, unit: "", help, is_of_sender: false }
     }
 
     /// Returns a family whose labels are the information.
     #[must_use]
     pub const fn info(name: &'static str, help: &'static str) -> Self {
-        Self { name, kind: Kind::Info, unit: "", help }
+        Self { name, kind: Kind::Info, unit: "", help, is_of_sender: false }
     }
 
     /// Returns the family with a unit, with which its name has to end.
     #[must_use]
     pub const fn unit(self, unit: &'static str) -> Self {
         Self { unit, ..self }
+    }
+
+    /// Returns the family as one whose counters start again with the program that measures, and are not kept over its restart.
+    #[must_use]
+    pub const fn of_sender(self) -> Self {
+        Self { is_of_sender: true, ..self }
     }
 
     /// Returns what the names of its samples add to its own.
@@ -154,7 +162,7 @@ impl MetricSet {
 
 /// Writes the head of a family.
 fn write_head(family: Family, format: MetricsFormat, out: &mut String) {
-    let Family { name, kind, unit, help } = family;
+    let Family { name, kind, unit, help, .. } = family;
     if format == MetricsFormat::Prometheus {
         let kind = if kind == Kind::Counter { "counter" } else { "gauge" };
         let suffix = family.suffix();
@@ -196,10 +204,10 @@ mod tests {
 
     #[test]
     fn samples_are_escaped_and_families_without_any_left_out() {
-        let family = Family { name: "a_joules", kind: Kind::Counter, unit: "joules", help: "Count \"a\"." };
+        let family = Family::counter("a_joules", "Count \"a\".").unit("joules");
         let mut page = MetricSet::default();
         page.family(family, [(vec![("b", "x\"\\\ny".into())], 1.5), (vec![("b", "z".into())], f64::NAN)].into_iter());
-        page.one(Family { name: "c", kind: Kind::Gauge, unit: "", help: "C." }, &Vec::new(), None);
+        page.one(Family::gauge("c", "C."), &Vec::new(), None);
         let expected = "# TYPE a_joules counter\n# UNIT a_joules joules\n# HELP a_joules Count \\\"a\\\".\n\
                         a_joules_total{b=\"x\\\"\\\\\\ny\"} 1.5\n# EOF\n";
         assert_eq!(page.text(MetricsFormat::OpenMetrics), expected);

@@ -75,7 +75,7 @@ fn write_metric(metric: &mut ProtoMessage, family: Family, samples: &[(Labels, f
         for (labels, value) in samples {
             data.message(1, |point| {
                 if is_counter {
-                    point.fixed64(2, origin.start_ns.unwrap_or(0));
+                    point.fixed64(2, origin.start.of(family, labels).unwrap_or(0).min(origin.at_ns));
                 }
                 point.fixed64(3, origin.at_ns);
                 point.double(4, *value);
