@@ -8,8 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use eco2_core::schema::Report;
-#[cfg(feature = "providers")]
-use eco2_net::Headers;
 use eco2_net::{Clock as _, Message, NetError, Outbox, Sent, SystemClock};
 use eco2_report::{
     CounterStart, MetricNames, MetricSet, MetricsFormat, PartialSuccess, PushOrigin, group_path, otlp_metrics,
@@ -262,7 +260,9 @@ fn refused_in_part(kind: PushKind, refused: &[PartialSuccess]) -> Option<String>
 /// `ECO2_TOKEN_REMOTE_WRITE` or `ECO2_TOKEN_PUSHGATEWAY`, or in the file that the variable with `_FILE` names.
 #[cfg(feature = "providers")]
 fn poster(kind: PushKind, address: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Post, NetError> {
-    use eco2_net::{Auth, Http, Limits, Secret, SecretFault};
+    use eco2_net::{Auth, Headers, Http, Limits, Secret, SecretFault};
+    use eco2_report::otlp_partial_success;
+
     let http = Http::new(address, Limits { retries: 0, timeout: TIMEOUT, ..Limits::default() })?;
     let variable = match kind {
         PushKind::Otlp | PushKind::OtlpTraces => "ECO2_TOKEN_OTLP",
@@ -297,7 +297,9 @@ fn otel_headers(
     address: &str,
     taken: &[&str],
     lookup: impl Fn(&str) -> Option<String>,
-) -> Result<Headers, NetError> {
+) -> Result<eco2_net::Headers, NetError> {
+    use eco2_net::Headers;
+
     let plain = |address: &str| address.trim_end_matches('/').to_owned();
     if lookup(OTEL_ENDPOINT).is_some_and(|endpoint| plain(&endpoint) != plain(address)) {
         return Ok(Headers::default());
