@@ -221,7 +221,7 @@ fn counter_has_the_start_of_what_it_counts_and_none_that_is_later_than_its_time(
     };
     let jobs_ns = [("a".to_owned(), 30)].into();
     assert_eq!(starts(CounterStart { kept_ns: Some(10), sender_ns: Some(20), jobs_ns }), [10, 20, 30, 10]);
-    assert_eq!(starts(CounterStart { kept_ns: Some(AT_NS + 1), ..CounterStart::default() }), [AT_NS, 0, 0, AT_NS]);
+    assert_eq!(starts(CounterStart { kept_ns: Some(AT_NS + 1), ..CounterStart::default() }), [AT_NS, 0, AT_NS, AT_NS]);
 }
 
 #[test]
