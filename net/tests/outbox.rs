@@ -96,7 +96,11 @@ fn server_that_is_there_again_gets_its_messages_a_minute_later_at_most() {
         let until = clock.now() + TICK;
         outbox.send(&clock, until, |_| {
             let is_down = clock.now() < is_down_until;
-            if is_down { Err(NetError::Unreachable) } else { Ok(taken_at.push(clock.now())) }
+            if is_down {
+                return Err(NetError::Unreachable);
+            }
+            taken_at.push(clock.now());
+            Ok(())
         });
         clock.sleep(until.saturating_sub(clock.now()));
     }
