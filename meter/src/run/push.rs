@@ -11,7 +11,7 @@ use eco2_core::schema::Report;
 use eco2_net::{Clock as _, Message, NetError, Outbox, Sent, SystemClock};
 use eco2_report::{
     CounterStart, MetricNames, MetricSet, MetricsFormat, PartialSuccess, PushOrigin, group_path, otlp_metrics,
-    otlp_partial_success, otlp_trace, remote_write, report_metrics, write_file,
+    otlp_trace, remote_write, report_metrics, write_file,
 };
 
 use crate::Error;
