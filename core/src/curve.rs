@@ -10,8 +10,6 @@ mod cursor;
 mod history;
 mod run;
 
-use cursor::Passed;
-
 pub use cursor::CurveCursor;
 pub(crate) use history::History;
 pub use run::{CurveRecord, RunCurve};
@@ -139,12 +137,6 @@ impl Curve {
         self.at_place(at_ns, || Passed::search(&self.points, at_ns))
     }
 
-    /// Returns a cursor, which reads the energy at many instants in one pass.
-    #[must_use]
-    pub fn cursor(&self) -> CurveCursor<'_> {
-        CurveCursor::new(self)
-    }
-
     /// Returns the energy used in the first `at_ns` nanoseconds, if these points have passed.
     fn at_place(&self, at_ns: u64, passed: impl FnOnce() -> Passed) -> Bounded<u64> {
         if at_ns >= self.end_ns {
@@ -190,6 +182,28 @@ impl Curve {
         let instants = instants.into_iter().chain(also.iter().copied());
         let points = instants.map(|at_ns| CurvePoint::at_instant(at_ns, &self.at(at_ns)));
         Self::new(points, self.end_ns, self.total)
+    }
+}
+
+/// The number of a curve's points that are before an instant, by each of the three times of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Passed {
+    /// Points whose energy had surely been used: `hi_ns` is not after the instant.
+    surely: usize,
+    /// Points whose energy had most likely been used: `at_ns` is not after the instant.
+    likely: usize,
+    /// Points whose energy may have been used: `lo_ns` is before the instant.
+    possibly: usize,
+}
+
+impl Passed {
+    /// Returns the numbers at an instant, by three searches.
+    fn search(points: &[CurvePoint], at_ns: u64) -> Self {
+        Self {
+            surely: points.partition_point(|point| point.hi_ns <= at_ns),
+            likely: points.partition_point(|point| point.at_ns <= at_ns),
+            possibly: points.partition_point(|point| point.lo_ns < at_ns),
+        }
     }
 }
 

@@ -1,35 +1,13 @@
 //! Reads a curve at many instants in one pass over its points ([`CurveCursor`]).
 
-use super::{Curve, CurvePoint};
+use super::{Curve, CurvePoint, Passed};
 use crate::Bounded;
 
-/// The number of a curve's points that are before an instant, by each of the three times of a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Passed {
-    /// Points whose energy had surely been used: `hi_ns` is not after the instant.
-    pub(super) surely: usize,
-    /// Points whose energy had most likely been used: `at_ns` is not after the instant.
-    pub(super) likely: usize,
-    /// Points whose energy may have been used: `lo_ns` is before the instant.
-    pub(super) possibly: usize,
-}
-
-impl Passed {
-    /// Returns the numbers at an instant, by three searches.
-    pub(super) fn search(points: &[CurvePoint], at_ns: u64) -> Self {
-        Self {
-            surely: points.partition_point(|point| point.hi_ns <= at_ns),
-            likely: points.partition_point(|point| point.at_ns <= at_ns),
-            possibly: points.partition_point(|point| point.lo_ns < at_ns),
-        }
-    }
-
-    /// Moves on to a later instant.
-    fn advance(&mut self, points: &[CurvePoint], at_ns: u64) {
-        skip(points, &mut self.surely, |point| point.hi_ns <= at_ns);
-        skip(points, &mut self.likely, |point| point.at_ns <= at_ns);
-        skip(points, &mut self.possibly, |point| point.lo_ns < at_ns);
-    }
+/// Moves on to a later instant.
+fn advance(passed: &mut Passed, points: &[CurvePoint], at_ns: u64) {
+    skip(points, &mut passed.surely, |point| point.hi_ns <= at_ns);
+    skip(points, &mut passed.likely, |point| point.at_ns <= at_ns);
+    skip(points, &mut passed.possibly, |point| point.lo_ns < at_ns);
 }
 
 /// Moves `next` to the first point that has not passed.
@@ -59,11 +37,15 @@ pub struct CurveCursor<'a> {
     last_ns: u64,
 }
 
-impl<'a> CurveCursor<'a> {
-    pub(super) fn new(curve: &'a Curve) -> Self {
-        Self { curve, passed: Passed::default(), last_ns: 0 }
+impl Curve {
+    /// Returns a cursor, which reads the energy at many instants in one pass.
+    #[must_use]
+    pub fn cursor(&self) -> CurveCursor<'_> {
+        CurveCursor { curve: self, passed: Passed::default(), last_ns: 0 }
     }
+}
 
+impl CurveCursor<'_> {
     /// Returns the energy used in the first `at_ns` nanoseconds, as [`Curve::at`] does. An instant before the last one is searched for.
     pub fn at(&mut self, at_ns: u64) -> Bounded<u64> {
         if at_ns < self.last_ns {
@@ -71,7 +53,7 @@ impl<'a> CurveCursor<'a> {
         }
         self.last_ns = at_ns;
         self.curve.at_place(at_ns, || {
-            self.passed.advance(&self.curve.points, at_ns);
+            advance(&mut self.passed, &self.curve.points, at_ns);
             self.passed
         })
     }
