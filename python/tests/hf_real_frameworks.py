@@ -25,7 +25,7 @@ class Frameworks(HfTest):
     """One short run each."""
 
     def train(self, **options) -> None:
-        """Trains on a machine that uses energy in each step: a counter that stands still for long is not believed, and nothing is priced."""
+        """Trains on a machine that uses energy in each step: a counter that does not change for long is not believed, and nothing is priced."""
         from hf_real_trainer import trainer
         from transformers import TrainerCallback
 
