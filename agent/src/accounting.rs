@@ -22,7 +22,6 @@ use crate::job_files::JobFiles;
 use crate::job_history::JobHistory;
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobProcesses, JobState, JobTerms};
-use crate::journal::Journal;
 use crate::latest::Latest;
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::Pages;
@@ -180,6 +179,8 @@ impl Accounting {
                 self.account();
             }
         }
+        // The next agent then reads one file.
+        self.store.close();
         self.account();
     }
 
@@ -294,10 +295,10 @@ impl Accounting {
         self.history = Some(history);
     }
 
-    /// Writes the journal, before anything that it holds is shown.
+    /// Adds what has changed to the journal, before anything of it is shown.
     fn keep(&mut self) {
-        let journal = Journal { records: self.log.last(), ..self.node.journal(monotonic_ns()) };
-        let kept = self.store.write(&journal);
+        let change = self.node.changes(self.store.state(), monotonic_ns(), self.log.last());
+        let kept = self.store.write(change);
         kept.unwrap_or_else(|error| self.warn(format!("the journal is not written: {error}")));
         let fault = self.log.sync();
         fault.into_iter().for_each(|error| self.warn(format!("the log of jobs is not on the disk: {error}")));

@@ -61,6 +61,30 @@ impl Held {
     }
 }
 
+/// A [`Held`] in short: its value, its bounds, and its conditions as bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackedHeld(Option<u64>, u64, u64, u8);
+
+const OPEN: u8 = 1;
+const HELD: u8 = 2;
+const PLAUSIBLE: u8 = 4;
+
+impl From<Held> for PackedHeld {
+    fn from(held: Held) -> Self {
+        let Held { uj, low_uj, high_uj, is_open, kind, is_held } = held;
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let bits = bit(is_open, OPEN) | bit(is_held, HELD) | bit(kind == RangeKind::Plausible, PLAUSIBLE);
+        Self(uj, low_uj, high_uj, bits)
+    }
+}
+
+impl From<PackedHeld> for Held {
+    fn from(PackedHeld(uj, low_uj, high_uj, bits): PackedHeld) -> Self {
+        let kind = if bits & PLAUSIBLE == 0 { RangeKind::Hard } else { RangeKind::Plausible };
+        Self { uj, low_uj, high_uj, is_open: bits & OPEN != 0, kind, is_held: bits & HELD != 0 }
+    }
+}
+
 impl Ranged for Held {
     type Amount = u64;
 

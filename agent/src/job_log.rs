@@ -1,9 +1,8 @@
 //! Keeps the jobs in a file that survives the machine ([`JobLog`]): one line per begin and end, written before the request is
 //! answered, and synced to the disk at most a second later.
 //!
-//! A line is a CRC-32 in eight hexadecimal digits, a blank, and a [`JobRecord`] as JSON: the state of one job, which replaces the
-//! one before. A line that was cut off, by a crash or by a full disk, has a wrong checksum and is skipped. At [`MOST_BYTES`] the file
-//! becomes `jobs.log.1`, in the place of the one before, and a new one begins with every job that is listed.
+//! A line has a checksum ([`checked_line`](crate::checked_line)) and a [`JobRecord`] as JSON: the state of one job, which replaces the
+//! one before. A line that was cut off has a wrong checksum and is skipped. At [`MOST_BYTES`] the file becomes `jobs.log.1`, in the place of the one before, and a new one begins with every job that is listed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -15,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use eco2_core::{Bounded, Ranged};
 use serde::{Deserialize, Serialize};
 
+use crate::checked_line::{add_line, text_of};
 use crate::jobs::JobState;
 use crate::shares::{JobKey, ShareSum};
 
@@ -217,10 +217,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn line(record: &JobRecord) -> io::Result<Vec<u8>> {
-    let text = serde_json::to_vec(record)?;
-    let mut line = format!("{:08x} ", crc32fast::hash(&text)).into_bytes();
-    line.extend(text);
-    line.push(b'\n');
+    let mut line = Vec::new();
+    add_line(&mut line, |text| serde_json::to_writer(text, record))?;
     Ok(line)
 }
 
@@ -228,11 +226,7 @@ fn line(record: &JobRecord) -> io::Result<Vec<u8>> {
 fn parse(bytes: &[u8]) -> (Vec<JobRecord>, usize) {
     let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.len() > 1);
     let mut skipped = 0;
-    let record = |line: &[u8]| {
-        let (sum, text) = line.strip_suffix(b"\n")?.split_at_checked(9)?;
-        let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?.trim_end(), 16).ok()?;
-        if sum == crc32fast::hash(text) { serde_json::from_slice(text).ok() } else { None }
-    };
+    let record = |line: &[u8]| serde_json::from_slice(text_of(line)?).ok();
     let records = whole.filter_map(|line| {
         let found = record(line);
         skipped += usize::from(found.is_none());

@@ -1,13 +1,21 @@
 //! What the agent keeps over a restart ([`Journal`]): the energies that it has published, and the jobs. Plain data.
 //!
+//! Once a second the agent adds what has changed since the second before ([`Change`]) to a file; the whole is written seldom
+//! ([`store`](crate::store)). A change has numbers for each device whose counter moved, and no name or other text that is known already.
+//! [`Journal::apply`] gives the state of the later second.
+//!
 //! After a restart within the same boot, a counter that was not reset goes on: the reading that was kept is the first of the new
 //! account, so that the energy in between is measured. Its users are not known: it is not attributed. What was published
 //! never falls, not even where a counter was reset.
+
+mod change;
 
 use std::collections::BTreeMap;
 
 use eco2_core::{Bounded, Domain, Ranged};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use change::{Change, SharesChange, differences};
 
 use crate::emissions::{Grams, Rate};
 use crate::jobs::JobState;
@@ -22,6 +30,9 @@ pub(crate) const VERSION: u32 = 2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Journal {
     pub(crate) version: u32,
+    /// Which of the states that were written whole it goes back to.
+    #[serde(default)]
+    pub(crate) generation: u64,
     /// The boot in which it was written.
     pub(crate) boot_id: String,
     /// When it was written, monotonic nanoseconds.
@@ -43,10 +54,39 @@ pub(crate) struct Journal {
     pub(crate) records: u64,
 }
 
+impl Journal {
+    /// Returns the journal of a node of which nothing is known.
+    pub(crate) fn new(boot_id: String) -> Self {
+        Self {
+            version: VERSION,
+            generation: 0,
+            boot_id,
+            at_ns: 0,
+            devices: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_key: 0,
+            grams: Default::default(),
+            rate: None,
+            counts: BTreeMap::new(),
+            full: Shares::default(),
+            public: Shares::default(),
+            events: BTreeMap::new(),
+            records: 0,
+        }
+    }
+}
+
 /// One domain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeptDevice {
     pub(crate) domain: Domain,
+    #[serde(flatten)]
+    pub(crate) state: DeviceState,
+}
+
+/// What changes of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct DeviceState {
     pub(crate) base: Base,
     pub(crate) full: Shown,
     pub(crate) public: Shown,

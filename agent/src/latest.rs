@@ -1,6 +1,7 @@
 //! Shares the newest snapshots between the accounting thread and those that show them ([`Latest`]).
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::Snapshot;
@@ -18,10 +19,17 @@ pub struct Views {
 #[derive(Debug, Clone)]
 pub struct Latest(Arc<Shared>);
 
+/// Gets each new view on the thread that publishes it, so that no other thread has to wake for it.
+pub(crate) trait Listener: Debug + Send + Sync {
+    /// Takes new views.
+    fn published(&self, views: &Views);
+}
+
 #[derive(Debug)]
 struct Shared {
     views: Mutex<Views>,
     changed: Condvar,
+    listeners: Mutex<Vec<Weak<dyn Listener>>>,
     /// Since when the counters count that are kept over a restart, nanoseconds since 1970; `None`: not known.
     since_ns: Option<u64>,
 }
@@ -35,7 +43,12 @@ impl Latest {
 
     /// Returns a place that shows `views`, whose counters count since `since_ns`, nanoseconds since 1970; `None`: not known.
     pub(crate) fn counting_since(views: Views, since_ns: Option<u64>) -> Self {
-        Self(Arc::new(Shared { views: Mutex::new(views), changed: Condvar::new(), since_ns }))
+        Self(Arc::new(Shared {
+            views: Mutex::new(views),
+            changed: Condvar::new(),
+            listeners: Mutex::default(),
+            since_ns,
+        }))
     }
 
     /// Returns since when the counters count that are kept over a restart, nanoseconds since 1970; `None`: not known.
@@ -49,10 +62,20 @@ impl Latest {
         self.0.views.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the views, and wakes every thread that waits for them.
+    /// Replaces the views, wakes every thread that waits for them, and passes them to the listeners.
     pub fn publish(&self, views: Views) {
-        *self.0.views.lock().unwrap_or_else(PoisonError::into_inner) = views;
+        let mut listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.0.views.lock().unwrap_or_else(PoisonError::into_inner) = views.clone();
         self.0.changed.notify_all();
+        listeners.retain(|listener| listener.upgrade().inspect(|listener| listener.published(&views)).is_some());
+    }
+
+    /// Passes the present views to a listener, and all that follow while it exists.
+    pub(crate) fn listen(&self, listener: &Arc<impl Listener + 'static>) {
+        let mut listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listener.published(&self.views());
+        let weak = Arc::downgrade(listener);
+        listeners.push(weak);
     }
 
     /// Waits at most `patience` for views after the snapshot number `seen`; returns the newest, whichever they are.
@@ -62,5 +85,31 @@ impl Latest {
         let is_old = |views: &mut Views| views.full.sequence == seen;
         let waited = self.0.changed.wait_timeout_while(views, patience, is_old);
         waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{latest, views};
+
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<u64>>);
+
+    impl Listener for Heard {
+        fn published(&self, views: &Views) {
+            self.0.lock().unwrap().push(views.full.sequence);
+        }
+    }
+
+    #[test]
+    fn listener_gets_the_present_views_and_each_that_follows_until_it_is_gone() {
+        let (latest, heard) = (latest(1), Arc::new(Heard::default()));
+        latest.listen(&heard);
+        (2..5).for_each(|second| latest.publish(views(second)));
+        assert_eq!(*heard.0.lock().unwrap(), [1, 2, 3, 4]);
+        drop(heard);
+        latest.publish(views(5));
+        assert_eq!((latest.views().full.sequence, latest.0.listeners.lock().unwrap().len()), (5, 0));
     }
 }

@@ -24,6 +24,7 @@
 mod accounting;
 mod as_report;
 mod budget;
+mod checked_line;
 mod control;
 mod counter_start;
 mod emissions;

@@ -5,6 +5,7 @@
 
 mod budgets;
 mod consumer;
+mod energy;
 mod gauges;
 mod input;
 mod job;
@@ -15,14 +16,14 @@ mod show;
 mod sources;
 mod users;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eco2_core::attribution::Use;
 use eco2_core::schema::{EventKind, SourceStatus};
 use eco2_core::{
-    Bounded, Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Outcome, Quality, RangeKind,
-    Ranged as _, Reading,
+    Bounded, Component, Domain, GapReason, Kind, Ledger, LivePoints, MAX_DOMAINS, Outcome, Quality, Reading,
 };
 use eco2_grid::provider::Coverage;
 use eco2_samplers::usage::JobTimes;
@@ -106,6 +107,8 @@ pub struct Node {
     bases: Vec<Base>,
     /// For each domain its last reading.
     last: Vec<Option<KeptReading>>,
+    /// For each domain its energy, where it was computed since the last reading of any: the pages, the account and the journal need it.
+    energies: Vec<Cell<Option<Bounded<u64>>>>,
     /// What was kept of domains that have not appeared yet.
     kept: BTreeMap<String, KeptDevice>,
     /// Whether the kept readings are of this boot.
@@ -159,6 +162,7 @@ impl Node {
             overflows: false,
             bases: Vec::new(),
             last: Vec::new(),
+            energies: Vec::new(),
             kept: BTreeMap::new(),
             is_same_boot: false,
             unread: BTreeSet::new(),
@@ -201,6 +205,9 @@ impl Node {
 
     /// Takes one input of the sampling thread.
     pub fn take(&mut self, input: Input) {
+        if matches!(input, Input::Domains { .. } | Input::Readings { .. } | Input::Suspended { .. }) {
+            self.energies_changed();
+        }
         match input {
             Input::Domains { source, domains } => self.add_domains(source, &domains),
             Input::Readings { source, readings } => {
@@ -330,6 +337,7 @@ impl Node {
     /// Chooses the counter of each device, and counts the counters that froze.
     fn choose(&mut self, now_ns: u64) {
         self.live.choose(&self.ledger, now_ns);
+        self.energies_changed();
         let frozen = |(index, track): (usize, &eco2_core::Track)| track.is_frozen().then_some(index);
         let frozen: BTreeSet<usize> = self.ledger.tracks().iter().enumerate().filter_map(frozen).collect();
         let added = frozen.difference(&self.frozen).count();
@@ -386,24 +394,6 @@ impl Node {
         Some(Use { is_assumed: present.iter().any(has_begun_since), ..used })
     }
 
-    /// Returns the energy of a device since the agent first ran, as of its last counter change.
-    fn energy(&self, index: usize) -> Bounded<u64> {
-        let source = self.live.source(index);
-        // Another source that counts in its place is no counter of the same silicon.
-        let is_own = self.shown_by(index) == index;
-        let kind = if is_own { self.ledger.tracks()[index].domain().range_kind() } else { RangeKind::Plausible };
-        let base = Bounded { kind, ..self.bases[index].bounded() };
-        let Some(last) = self.ledger.last_knot(source) else {
-            // What was counted before this start is there at least.
-            return Bounded { value: base.value.filter(|uj| *uj > 0), high: None, ..base };
-        };
-        // As of that instant: later the bounds widen until the next reading.
-        let bounds = self.ledger.used_bounds(source, last.at_ns);
-        let low = bounds.map_or(0, |bounds| bounds.low_uj.min(last.uj));
-        let high = bounds.and_then(|bounds| bounds.high_uj).map(|high| high.max(last.uj));
-        base + Bounded { value: Some(last.uj), low, high, kind }
-    }
-
     /// Returns the domain whose readings give the energy that a device shows at present.
     fn shown_by(&self, index: usize) -> usize {
         self.ledger.read_by(self.live.source(index))
@@ -424,6 +414,8 @@ fn cpu_use(cpu: &JobTimes, present: &[Present]) -> Use {
 
 #[cfg(test)]
 mod emission_tests;
+#[cfg(test)]
+pub(crate) mod random_node;
 #[cfg(test)]
 mod random_tests;
 #[cfg(test)]

@@ -125,7 +125,7 @@ impl Service {
         if site.intensities.is_some() {
             node = node.priced_over_time();
         }
-        let store = Store::new(folder.path());
+        let mut store = Store::new(folder.path(), place.boot_id.clone());
         let (journal, warning) = store.read().map_or_else(|error| (None, Some(error.to_string())), |kept| (kept, None));
         let kept_records = journal.as_ref().map_or(0, |journal| journal.records);
         let is_kept = journal.is_some();

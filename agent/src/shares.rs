@@ -70,6 +70,23 @@ impl Default for ShareSum {
     }
 }
 
+/// A [`ShareSum`] in short; without grams where the intensity has not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PackedSum(u64, u64, Option<u64>, Option<Grams>, Option<Width>);
+
+impl From<ShareSum> for PackedSum {
+    fn from(sum: ShareSum) -> Self {
+        let ShareSum { energy_uj, low_uj, high_uj, grams, frozen } = sum;
+        Self(energy_uj, low_uj, high_uj, (grams != Grams::default()).then_some(grams), frozen)
+    }
+}
+
+impl From<PackedSum> for ShareSum {
+    fn from(PackedSum(energy_uj, low_uj, high_uj, grams, frozen): PackedSum) -> Self {
+        Self { energy_uj, low_uj, high_uj, grams: grams.unwrap_or_default(), frozen }
+    }
+}
+
 /// A job that goes on in an interval.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Present {

@@ -22,3 +22,16 @@ pub struct SourceCounts {
     /// Time in which a sensor could not be read, nanoseconds, added over sensors.
     pub gap_ns: u64,
 }
+
+impl SourceCounts {
+    /// Returns what of it is kept over a restart.
+    pub(crate) fn kept(&self) -> Self {
+        Self { read_ns: None, read_wall_ns: None, ..self.clone() }
+    }
+
+    /// Whether the same of both is kept.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let numbers = |counts: &Self| (counts.wraps, counts.resets, counts.gap_ns);
+        numbers(self) == numbers(other) && self.errors == other.errors
+    }
+}

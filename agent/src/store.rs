@@ -1,18 +1,34 @@
-//! Keeps the journal in a file ([`Store`]).
+//! Keeps the journal in two files of the agent's folder ([`Store`]).
+//!
+//! `journal.json` has the whole state at one instant, and the number of its *generation*. `journal.changes` has what has changed since,
+//! one line per second ([`checked_line`](crate::checked_line)): a JSON array of the generation, the number of the line from 1, and a
+//! [`Change`]. So a second costs the numbers that changed, and not the names, jobs and sums that did not.
+//!
+//! - The whole is written at the start and at the end, when the changes have more than [`MOST_BYTES`] or more bytes than the whole, and
+//!   after a line that could not be written: no line follows one that was cut off.
+//! - It is written under another name and renamed, so that a crash leaves one or the other. The changes are emptied only then: lines of
+//!   the generation before are ignored.
+//! - The state is the whole with the lines of its generation, up to the first one that was cut off or is missing. Each write is one line
+//!   in the system's memory, so that a kill at any time loses at most the last second.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use eco2_samplers::clock::wall_ns;
 use serde::Deserialize;
 
-use crate::journal::{Journal, VERSION};
+use crate::checked_line::{add_line, text_of};
+use crate::journal::{Change, Journal, VERSION};
 
-/// Name of the file.
+/// Names of the files.
 const NAME: &str = "journal.json";
+const CHANGES: &str = "journal.changes";
 /// Longest file that is read: 10 000 jobs take some 5 MB.
 const MAX_BYTES: u64 = 64 << 20;
+/// Bytes of changes after which the whole is written: those of a minute, of eight GPUs.
+const MOST_BYTES: u64 = 256 << 10;
 
 /// What every version of the journal has.
 #[derive(Deserialize)]
@@ -20,65 +36,147 @@ struct Version {
     version: u32,
 }
 
-/// The file of the journal, in a folder that survives the agent.
+/// The files of the journal, in a folder that survives the agent.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
     temporary: PathBuf,
+    changes: PathBuf,
+    /// What the files have, but for a write that failed.
+    state: Journal,
+    /// The file of changes; `None`: the whole is to be written first.
+    file: Option<File>,
+    /// Number of the last line.
+    line: u64,
+    /// Bytes of the changes, and of the whole.
+    bytes: u64,
+    whole_bytes: u64,
     buffer: Vec<u8>,
 }
 
 impl Store {
-    pub(crate) fn new(folder: &Path) -> Self {
-        Self { path: folder.join(NAME), temporary: folder.join(format!(".{NAME}.new")), buffer: Vec::new() }
+    /// Returns the files of a folder, for the node of this boot.
+    pub(crate) fn new(folder: &Path, boot_id: String) -> Self {
+        Self {
+            path: folder.join(NAME),
+            temporary: folder.join(format!(".{NAME}.new")),
+            changes: folder.join(CHANGES),
+            state: Journal::new(boot_id),
+            file: None,
+            line: 0,
+            bytes: 0,
+            whole_bytes: 0,
+            buffer: Vec::new(),
+        }
     }
 
-    /// Returns the journal that was kept; `None` where there is none.
+    /// Returns the journal that was kept; `None` where there is none. Writing begins with a new generation.
     ///
     /// # Errors
     /// Where it cannot be read or parsed, or is of another version. It is then set aside, so that the next one does not overwrite it.
-    pub(crate) fn read(&self) -> io::Result<Option<Journal>> {
-        let file = match fs::File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    pub(crate) fn read(&mut self) -> io::Result<Option<Journal>> {
+        let Some(bytes) = read(&self.path)? else { return Ok(None) };
         // The version first: the rest is of its shape only.
         let version = serde_json::from_slice::<Version>(&bytes).map(|found| found.version);
         let journal = match version {
             Ok(version) if version != VERSION => Err(format!("it is of version {version}, not {VERSION}")),
-            _ => serde_json::from_slice(&bytes).map(Some).map_err(|error| error.to_string()),
+            _ => serde_json::from_slice::<Journal>(&bytes).map_err(|error| error.to_string()),
         };
-        journal.map_err(|error| {
+        let mut journal = journal.map_err(|error| {
             // The error is reported either way.
             let _ = fs::rename(&self.path, self.path.with_extension("damaged"));
             io::Error::new(io::ErrorKind::InvalidData, error)
-        })
+        })?;
+        self.state.generation = journal.generation;
+        let changes = read(&self.changes)?.unwrap_or_default();
+        replay(&mut journal, &changes);
+        Ok(Some(journal))
     }
 
-    /// Writes the journal in the place of the one before, in one step: a crash leaves one or the other.
-    pub(crate) fn write(&mut self, journal: &Journal) -> io::Result<()> {
+    /// Returns the state from which the next change is.
+    pub(crate) fn state(&self) -> &Journal {
+        &self.state
+    }
+
+    /// Makes the next write write the whole.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Writes what has changed since [`Self::state`].
+    ///
+    /// # Errors
+    /// Where a file cannot be written. The next write then writes the whole.
+    pub(crate) fn write(&mut self, change: Change) -> io::Result<()> {
+        let file = self.file.take().filter(|_| self.bytes <= self.whole_bytes.max(MOST_BYTES));
         self.buffer.clear();
-        serde_json::to_writer(&mut self.buffer, journal)?;
+        let Some(mut file) = file else {
+            self.state.apply(change);
+            return self.write_whole();
+        };
+        let line = (self.state.generation, self.line + 1, &change);
+        let added = add_line(&mut self.buffer, |text| serde_json::to_writer(text, &line));
+        self.state.apply(change);
+        added?;
+        // In one write. What was cut off is not written again: the whole takes its place.
+        if file.write(&self.buffer)? < self.buffer.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        (self.line, self.bytes) = (self.line + 1, self.bytes + self.buffer.len() as u64);
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Writes the whole in the place of the one before, in one step, and then begins its changes.
+    fn write_whole(&mut self) -> io::Result<()> {
+        // Also other than that of a journal which was lost, whose changes are still there.
+        let now = u64::try_from(wall_ns()).unwrap_or(0);
+        self.state.generation = now.max(self.state.generation.saturating_add(1));
+        serde_json::to_writer(&mut self.buffer, &self.state)?;
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&self.temporary)?;
         file.write_all(&self.buffer)?;
-        fs::rename(&self.temporary, &self.path)
+        fs::rename(&self.temporary, &self.path)?;
+        (self.line, self.bytes, self.whole_bytes) = (0, 0, self.buffer.len() as u64);
+        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(0o600).custom_flags(no_follow).open(&self.changes)?;
+        file.set_len(0)?;
+        self.file = Some(file);
+        self.buffer.shrink_to(MOST_BYTES as usize);
+        Ok(())
+    }
+}
+
+/// Returns the bytes of a file; `None`: there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Applies the lines of the journal's generation, up to the first one that is damaged or missing.
+fn replay(journal: &mut Journal, changes: &[u8]) {
+    let mut last = 0;
+    for line in changes.split_inclusive(|byte| *byte == b'\n') {
+        let Some(text) = text_of(line) else { return };
+        let Ok((generation, number, change)) = serde_json::from_slice::<(u64, u64, Change)>(text) else { return };
+        if generation != journal.generation {
+            continue;
+        }
+        if number != last + 1 {
+            return;
+        }
+        last = number;
+        journal.apply(change);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn journal_of_another_version_is_set_aside_and_named() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(NAME), "{\"version\": 1, \"other\": true}").unwrap();
-        let error = Store::new(folder.path()).read().unwrap_err();
-        assert!(error.to_string().contains("version 1"), "{error}");
-        assert!(folder.path().join("journal.damaged").exists() && !folder.path().join(NAME).exists());
-    }
-}
+#[path = "store_tests.rs"]
+mod tests;

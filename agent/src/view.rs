@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Resolution;
 use crate::emissions::{Grams, RateChange};
-use crate::held::Held;
+use crate::held::{Held, PackedHeld};
 use crate::shares::{Interval, JobKey, Present, ShareSum, Shares};
 
 /// How much later than expected a change may come while the power is taken as that before: a round of accounts, and as much again.
@@ -74,7 +74,39 @@ impl Default for Counted {
     }
 }
 
+/// A [`Shown`] in short, as it is kept: its own energy; what is in the total, with that sum, its errors, and whether it is summed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackedShown(PackedHeld, Option<(PackedHeld, u64, u64, Option<u64>, bool)>);
+
+impl From<Shown> for PackedShown {
+    fn from(shown: Shown) -> Self {
+        let counted = shown.counted.map(|counted| {
+            let Counted { shown, uj, below_uj, above_uj, is_summed } = counted;
+            (shown.into(), uj, below_uj, above_uj, is_summed)
+        });
+        Self(shown.own.into(), counted)
+    }
+}
+
+impl From<PackedShown> for Shown {
+    fn from(PackedShown(own, counted): PackedShown) -> Self {
+        let counted = counted.map(|(shown, uj, below_uj, above_uj, is_summed)| Counted {
+            shown: shown.into(),
+            uj,
+            below_uj,
+            above_uj,
+            is_summed,
+        });
+        Self { own: own.into(), counted, ..Self::default() }
+    }
+}
+
 impl Shown {
+    /// Returns what of it is kept over a restart.
+    pub(crate) fn kept(&self) -> Self {
+        Self { own: self.own, counted: self.counted, ..Self::default() }
+    }
+
     /// Adds what another device shows, of which nothing is read any more.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.own.absorb(&other.own);

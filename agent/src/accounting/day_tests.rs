@@ -41,7 +41,7 @@ fn ten_thousand_jobs_of_a_day_take_bounded_memory_and_their_energy_stays_whole()
     let pages = Pages::new(Place { folder: place.to_owned(), group: None, boot_id: "a".into(), began_ns: 0 });
     let (log, ..) = JobLog::open(place);
     let latest = Latest::new(views);
-    let mut accounting = Accounting::new(node, &roots, pages, Store::new(place), log, received, latest);
+    let mut accounting = Accounting::new(node, &roots, pages, Store::new(place, "a".into()), log, received, latest);
     let (mut most_listed, mut most_bytes) = (0, 0);
     for number in 0..=JOBS {
         let at = |ns: u64| Instant { ns, wall_ns: i64::try_from(ns).unwrap() };

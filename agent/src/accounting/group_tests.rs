@@ -42,7 +42,8 @@ fn accounting(place: &Path) -> Accounting {
     let (_feed, received) = Feed::new();
     let pages = Pages::new(Place { folder: place.to_owned(), group: None, boot_id: "a".into(), began_ns: 0 });
     let (log, ..) = JobLog::open(place);
-    let mut accounting = Accounting::new(node, &roots, pages, Store::new(place), log, received, Latest::new(views));
+    let mut accounting =
+        Accounting::new(node, &roots, pages, Store::new(place, "a".into()), log, received, Latest::new(views));
     accounting.by = vec![ConsumerKind::User];
     accounting
 }

@@ -29,6 +29,37 @@ pub(crate) struct Row {
     pub(crate) gpu: Vec<Option<f64>>,
 }
 
+/// A row in short: two hours of rows with eight GPUs would else take 2.3 MB.
+#[derive(Debug)]
+struct KeptRow {
+    /// Seconds since 1970.
+    t: f64,
+    /// Tenths of a watt, [`UNKNOWN`] where not known: total, CPU and memory, each with its bounds, and each GPU.
+    tenths: Box<[u32]>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+/// Where each part begins.
+const TOTAL: usize = 0;
+const CPU: usize = 3;
+const MEMORY: usize = 6;
+const GPUS: usize = 9;
+
+impl From<Row> for KeptRow {
+    fn from(row: Row) -> Self {
+        let Row { t, total, cpu, memory, gpu } = row;
+        let tenths = |watts: Option<f64>| watts.map_or(UNKNOWN, |watts| (watts * 10.0).round() as u32);
+        Self { t, tenths: [total, cpu, memory].into_iter().flatten().chain(gpu).map(tenths).collect() }
+    }
+}
+
+impl KeptRow {
+    fn watts(&self, part: usize) -> Option<f64> {
+        let tenths = self.tenths.get(part).filter(|tenths| **tenths != UNKNOWN);
+        tenths.map(|tenths| f64::from(*tenths) / 10.0)
+    }
+}
+
 /// Power as columns.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub(crate) struct PowerColumns {
@@ -94,7 +125,7 @@ impl Cumulative {
 /// Power of the last two hours, and energy since the start.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    rows: VecDeque<Row>,
+    rows: VecDeque<KeptRow>,
     cumulative: Option<Cumulative>,
 }
 
@@ -104,7 +135,7 @@ impl History {
         if self.rows.len() == ROWS {
             self.rows.pop_front();
         }
-        self.rows.push_back(row);
+        self.rows.push_back(row.into());
     }
 
     /// Adds the energy at an instant, if a step has passed since the last point. Steps that were missed, because the machine
@@ -138,26 +169,27 @@ impl History {
     pub(crate) fn columns(&self, gpus: usize) -> PowerColumns {
         let mut columns = PowerColumns { gpu: vec![Vec::new(); gpus], ..PowerColumns::default() };
         let older = self.rows.len().saturating_sub(FINE);
-        let rows: Vec<&Row> = self.rows.iter().collect();
+        let rows: Vec<&KeptRow> = self.rows.iter().collect();
         // Groups end where the fine part begins, so the first is the one that may be short.
         let short = older % COARSE;
         let groups = std::iter::once(&rows[..short]).chain(rows[short..older].chunks(COARSE));
         for group in groups.chain(rows[older..].chunks(1)) {
             let Some(last) = group.last() else { continue };
             columns.t.push(last.t);
-            columns.total.push(mean3(group, |row| row.total));
-            columns.cpu.push(mean3(group, |row| row.cpu));
-            columns.memory.push(mean3(group, |row| row.memory));
+            columns.total.push(mean3(group, TOTAL));
+            columns.cpu.push(mean3(group, CPU));
+            columns.memory.push(mean3(group, MEMORY));
             for (at, column) in columns.gpu.iter_mut().enumerate() {
-                column.push(mean(group.iter().map(|row| row.gpu.get(at).copied().flatten())));
+                column.push(mean(group.iter().map(|row| row.watts(GPUS + at))));
             }
         }
         columns
     }
 }
 
-fn mean3(rows: &[&Row], of: impl Fn(&Row) -> Triple) -> Triple {
-    std::array::from_fn(|at| mean(rows.iter().map(|row| of(row)[at])))
+/// Returns the means of a power and its bounds. `part`: where they begin.
+fn mean3(rows: &[&KeptRow], part: usize) -> Triple {
+    std::array::from_fn(|at| mean(rows.iter().map(|row| row.watts(part + at))))
 }
 
 /// Returns the mean, to a tenth; `None` if a value is not known.
@@ -187,6 +219,19 @@ mod tests {
         assert_eq!((columns.t[0], columns.total.v[0]), (2811.0, Some(2805.5)), "a mean of 2800 to 2811");
         assert_eq!(columns.total.v.last(), Some(&Some(9999.0)));
         assert!(columns.t.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn row_is_kept_to_a_tenth() {
+        for tenths in [0_u32, 1, 7, 1_001, 99_999, 10_000_003] {
+            let watts = f64::from(tenths) / 10.0;
+            let kept = KeptRow::from(Row { gpu: vec![Some(watts), None], ..row(1, Some(watts)) });
+            assert_eq!(
+                [TOTAL, TOTAL + 1, GPUS, GPUS + 1, GPUS + 2].map(|part| kept.watts(part)),
+                [Some(watts), None, Some(watts), None, None]
+            );
+        }
+        assert_eq!(size_of::<KeptRow>(), 24);
     }
 
     #[test]

@@ -82,6 +82,12 @@ impl Ring {
         }
     }
 
+    /// Drops every message, and the next one that would have been added: a reader that comes back has lost it.
+    pub(crate) fn skip(&mut self) {
+        self.messages = VecDeque::new();
+        (self.bytes, self.next) = (0, self.next + 1);
+    }
+
     /// Returns the number that the next message will have.
     pub(crate) fn next_number(&self) -> u64 {
         self.next

@@ -52,8 +52,6 @@ const LARGEST_HEAD: usize = 16 << 10;
 const LARGEST_BODY: usize = 48 << 10;
 /// Largest number of headers.
 const MOST_HEADERS: usize = 64;
-/// Time between two messages of the live stream.
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Settings of a server.
 #[derive(Debug, Default)]
@@ -136,6 +134,8 @@ impl HttpServer {
         }
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         let stream = Arc::new(Stream::new(epoch));
+        // The thread that publishes the views also adds them to the stream, so that this one wakes for clients only.
+        latest.listen(&stream);
         let mut service = Service::new(latest, stream, access, eco2_samplers::clock::monotonic_ns);
         service.control = control;
         service.rate = options.per_minute.map(RateLimit::new);
@@ -156,7 +156,6 @@ impl HttpServer {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("eco2-http".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                tokio::spawn(record(Arc::clone(&service)));
                 if let Some(path) = token_file {
                     tokio::spawn(token::follow(path, Arc::clone(&service)));
                 }
@@ -198,16 +197,6 @@ impl Drop for HttpServer {
 
 fn read_token(path: &std::path::Path) -> Result<Secret, HttpFault> {
     Secret::read(path).map_err(HttpFault::Token)
-}
-
-/// Adds the newest views to the stream, once a second.
-async fn record(service: Arc<Service>) {
-    let mut seconds = tokio::time::interval(SECOND);
-    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        seconds.tick().await;
-        service.stream.record(service.latest.views());
-    }
 }
 
 async fn accept_tcp(listener: tokio::net::TcpListener, tls: Option<TlsAcceptor>, service: Arc<Service>) {

@@ -1,10 +1,13 @@
 //! Turns the snapshots of the node into the messages of the live stream, once a second, and keeps what the live page shows first.
 //!
+//! The thread that publishes the views adds them. While no client reads, it adds to the charts only and makes no message: a client that
+//! comes back after more than [`WATCHED_S`] loads the document again.
+//!
 //! All power in the stream and its history is from the view that everyone may see (steps of 1 s and 0.1 J): charts show three
 //! digits. The energy of a `sample` is exact for callers that may see it.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eco2_core::Ranged as _;
 use eco2_core::schema::EventKind;
@@ -18,7 +21,7 @@ use super::live::{self, EventText, Live};
 use super::power::PowerTracks;
 use super::ring::{Message, Next, Ring};
 use super::samples::{JobSamples, Point};
-use crate::latest::Views;
+use crate::latest::{Listener, Views};
 use crate::snapshot::{Device, Snapshot};
 
 /// Name of the message with who used the energy.
@@ -29,6 +32,8 @@ const CONSUMERS_EVERY: u64 = 5;
 const CLOCK_SET_NS: i64 = 5_000_000_000;
 /// A clock before this was never set, nanoseconds since 1970: 2020-01-01.
 const NEVER_SET_NS: i64 = 1_577_836_800_000_000_000;
+/// Time after the last client, and after the start, in which messages are made, seconds. A page that was cut off is back after one.
+const WATCHED_S: u64 = 60;
 /// Events and gaps that a document contains.
 const LAST: usize = 50;
 
@@ -55,12 +60,20 @@ struct State {
     /// The views from which the power of consumers is computed, and the second of the stream at which they were taken.
     before: Option<Views>,
     seconds: u64,
+    /// The second at which a client asked last.
+    asked_s: u64,
     /// Devices whose power was known once.
     had_power: BTreeSet<String>,
     /// Since when a part of the devices is not measured, seconds since 1970.
     gap_from: Option<f64>,
     gaps: VecDeque<(f64, f64, String)>,
     events: VecDeque<EventText>,
+}
+
+impl Listener for Stream {
+    fn published(&self, views: &Views) {
+        self.record(views.clone());
+    }
 }
 
 impl Stream {
@@ -77,6 +90,13 @@ impl Stream {
         }
     }
 
+    /// Returns the state for a client, for which messages are made from now on.
+    fn asked(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.asked_s = state.seconds;
+        state
+    }
+
     /// Returns a receiver that is notified of new messages.
     pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
@@ -84,12 +104,12 @@ impl Stream {
 
     /// Returns what a reader gets whose next message is `number`.
     pub(crate) fn at(&self, number: u64) -> Next {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).ring.at(number)
+        self.asked().ring.at(number)
     }
 
     /// Returns the number that the next message will have.
     pub(crate) fn next_number(&self) -> u64 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).ring.next_number()
+        self.asked().ring.next_number()
     }
 
     /// Returns who used the energy, as a caller may see it.
@@ -128,7 +148,7 @@ impl Stream {
 
     /// Returns the document of the node for a caller; `None` before the first snapshot.
     pub(crate) fn document(&self, rights: Rights) -> Option<Live> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.asked();
         let (views, anchor) = (state.last.as_ref()?, state.anchor_ns?);
         let snapshot = visible(views, rights);
         let before = state.before.as_ref().map(|before| visible(before, rights));
@@ -184,9 +204,12 @@ impl State {
         }
         let anchor = self.anchor_ns.unwrap_or(by_wall);
         self.seconds += 1;
-        let columns = |snapshot: &Snapshot| live::gpus(snapshot).map(|gpu| gpu.id.clone()).collect::<Vec<_>>();
+        if !self.is_watched() {
+            self.ring.skip();
+        }
         let is_same = |last: &Views| {
-            last.public.devices.len() == public.devices.len() && columns(&last.public) == columns(public)
+            last.public.devices.len() == public.devices.len()
+                && live::gpus(&last.public).map(|gpu| &gpu.id).eq(live::gpus(public).map(|gpu| &gpu.id))
         };
         if last.as_ref().is_some_and(|last| !is_same(last)) {
             // The columns of the charts changed: the page loads the document again.
@@ -201,6 +224,9 @@ impl State {
         if self.seconds % CONSUMERS_EVERY == 1 {
             self.jobs.push(&views);
             let before = self.before.replace(views.clone());
+            if !self.is_watched() {
+                return true;
+            }
             let text = |rights| {
                 let before = before.as_ref().map(|before| visible(before, rights));
                 serde_json::to_string(&live::consumers(&visible(&views, rights), before.as_ref())).unwrap_or_default()
@@ -243,7 +269,9 @@ impl State {
             .to_string()
         };
         let coarse = energy(&views.public);
-        self.ring.push(Message { name: "sample", exact: text(&views.full), coarse: text(&views.public) });
+        if self.is_watched() {
+            self.ring.push(Message { name: "sample", exact: text(&views.full), coarse: text(&views.public) });
+        }
         // The first point is the first energy that is known.
         if coarse[0].is_some() && self.history.energy(row.t, coarse) {
             self.send("minute", &json!({"t": row.t, "energy_j": coarse}));
@@ -281,9 +309,11 @@ impl State {
 
     /// Sends sources whose status changed, and events that were counted.
     fn changes(&mut self, last: &Snapshot, now: &Snapshot, anchor: i64) {
-        let before = live::sources(&last.sources);
-        for source in live::sources(&now.sources).iter().filter(|source| !before.contains(source)) {
-            self.send("source", source);
+        if last.sources != now.sources {
+            let before = live::sources(&last.sources);
+            for source in live::sources(&now.sources).iter().filter(|source| !before.contains(source)) {
+                self.send("source", source);
+            }
         }
         for (kind, count) in &now.events {
             if last.events.get(kind).copied().unwrap_or(0) < *count {
@@ -296,8 +326,16 @@ impl State {
         }
     }
 
+    /// Whether a client has asked not long ago.
+    fn is_watched(&self) -> bool {
+        self.seconds.saturating_sub(self.asked_s) <= WATCHED_S
+    }
+
     /// Adds a message for everyone.
     fn send(&mut self, name: &'static str, data: &impl Serialize) {
+        if !self.is_watched() {
+            return;
+        }
         // Plain data with text keys: cannot fail.
         let Ok(exact) = serde_json::to_string(data) else { return };
         let coarse = exact.clone();

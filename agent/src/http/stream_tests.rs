@@ -118,3 +118,23 @@ fn clock_that_is_set_moves_the_times_before_and_sleep_leaves_a_hole() {
     assert_eq!(record(16, 20), (1_699_999_941.0, 1_700_003_560.0), "nothing lies ahead");
     assert!(stream.power(0.0, f64::MAX)[0]["samples"]["data"].as_array().unwrap().len() > 10);
 }
+
+#[test]
+fn without_a_client_only_the_charts_go_on_and_one_that_comes_back_loads_the_document_again() {
+    let stream = Stream::new(1);
+    let record = |from: u64, to: u64| (from..=to).for_each(|second| stream.record(views(second)));
+    record(1, 10);
+    let known = stream.next_number();
+    record(11, 10 + WATCHED_S);
+    assert!(matches!(stream.at(known), Next::Message(_)), "back in time");
+    record(11 + WATCHED_S, 1_000);
+    {
+        let ring = &stream.state.lock().unwrap().ring;
+        assert!(matches!(ring.at(ring.next_number() - 1), Next::Lost { dropped: 1, .. }), "no message is kept");
+    }
+    assert!(matches!(stream.at(known), Next::Lost { .. }));
+    assert_eq!(json(&stream, Rights::All)["history"]["t"].as_array().unwrap().len(), 300 + 700_usize.div_ceil(12));
+    record(1_001, 1_001);
+    let Next::Message(message) = stream.at(stream.next_number() - 1) else { panic!("no message for a client") };
+    assert_eq!(message.name, CONSUMERS);
+}

@@ -10,25 +10,30 @@ pub(crate) const UTILIZATION: &str = "utilization";
 /// A gauge that was not read for this long is not known any more.
 const HOLDS_NS: u64 = 30_000_000_000;
 
-/// The last gauges by device.
+/// The last gauges: for each name of [`NAMES`] the time and the value of each device.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Gauges(BTreeMap<(String, &'static str), (u64, f64)>);
+pub(super) struct Gauges([BTreeMap<String, (u64, f64)>; 2]);
+
+const NAMES: [&str; 2] = [TEMPERATURE, UTILIZATION];
 
 impl Gauges {
     /// Takes gauges that were read. Those of devices beyond the capacity are left out.
     pub(super) fn take(&mut self, at_ns: u64, gauges: Vec<Gauge>) {
         for gauge in gauges.into_iter().filter(|gauge| gauge.value.is_finite()) {
-            let Some(name) = [TEMPERATURE, UTILIZATION].into_iter().find(|name| *name == gauge.name) else { continue };
-            let key = (gauge.device, name);
-            if self.0.len() < 2 * MAX_DOMAINS || self.0.contains_key(&key) {
-                self.0.insert(key, (at_ns, gauge.value));
+            let Some(of_name) = NAMES.iter().position(|name| *name == gauge.name) else { continue };
+            let devices = &mut self.0[of_name];
+            if let Some(last) = devices.get_mut(&gauge.device) {
+                *last = (at_ns, gauge.value);
+            } else if devices.len() < MAX_DOMAINS {
+                devices.insert(gauge.device, (at_ns, gauge.value));
             }
         }
     }
 
     /// Returns a gauge of a device at `now_ns`; `None`: it has none, or was not read for a while.
     pub(super) fn of(&self, device: &str, name: &'static str, now_ns: u64) -> Option<f64> {
-        let (at_ns, value) = self.0.get(&(device.to_owned(), name))?;
+        let of_name = NAMES.iter().position(|known| *known == name)?;
+        let (at_ns, value) = self.0[of_name].get(device)?;
         (now_ns.saturating_sub(*at_ns) < HOLDS_NS).then_some(*value)
     }
 }
@@ -53,6 +58,6 @@ mod tests {
         assert_eq!(gauges.of("GPU-0", TEMPERATURE, HOLDS_NS), Some(61.0));
         assert_eq!(gauges.of("GPU-0", TEMPERATURE, HOLDS_NS + 1), None, "it was not read for a while");
         gauges.take(2, (0..1_000).map(|n| one(&format!("GPU-{n}"), UTILIZATION, 0.5)).collect());
-        assert_eq!(gauges.0.len(), 2 * MAX_DOMAINS);
+        assert_eq!(gauges.0.each_ref().map(BTreeMap::len), [1, MAX_DOMAINS]);
     }
 }

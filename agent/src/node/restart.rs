@@ -1,5 +1,6 @@
-//! Lets an account of the node go on from what an earlier one kept ([`Journal`]).
+//! Lets an account of the node go on from what an earlier one kept ([`Journal`]), and keeps what has changed.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use eco2_core::schema::EventKind;
@@ -8,7 +9,7 @@ use eco2_core::{Bounded, Domain, Ledger, Ranged as _, Reading};
 use super::consumer::{Used, consumer};
 use super::{Node, is_counter};
 use crate::job_log::{JobRecord, RecordedGrams};
-use crate::journal::{Base, Journal, KeptDevice, KeptReading, VERSION};
+use crate::journal::{Base, Change, DeviceState, Journal, KeptDevice, KeptReading, SharesChange, VERSION, differences};
 use crate::prices::Prices;
 use crate::shares::{JobKey, ShareSum};
 use crate::snapshot::Consumer;
@@ -75,46 +76,70 @@ impl Node {
         self.past.extend(newest.into_iter().map(past_job));
     }
 
-    /// Returns what the next start of the agent goes on from.
-    pub(crate) fn journal(&self, now_ns: u64) -> Journal {
-        let mut devices = self.kept.clone();
-        devices.values_mut().for_each(|kept| kept.is_absent = true);
-        let shown = |view: &View, index: usize| view.devices.get(index).copied().unwrap_or_default();
-        for index in 0..self.bases.len() {
-            let energy = self.energy(index);
-            let grown = energy.value.filter(|uj| *uj > self.bases[index].uj);
-            // Where nothing was counted since the start, the bounds are those of before.
-            let base = grown.map_or(self.bases[index], |uj| Base { uj, low_uj: energy.low, high_uj: energy.high });
-            let domain = self.ledger.tracks()[index].domain();
-            let last = self.last[index].filter(|_| is_counter(domain));
-            let (full, public) = (shown(&self.full, index), shown(&self.public, index));
-            devices.insert(
-                domain.id.clone(),
-                KeptDevice { domain: domain.clone(), base, full, public, is_absent: false, last },
-            );
+    /// Returns what the next start of the agent goes on from, at `now_ns`: what has changed since `before`. `records`: the last record
+    /// of the log of jobs.
+    pub(crate) fn changes(&self, before: &Journal, now_ns: u64, records: u64) -> Change {
+        let absent =
+            self.kept.iter().map(|(id, kept)| (id, &kept.domain, DeviceState { is_absent: true, ..kept.state }));
+        let tracks = self.ledger.tracks().iter().map(|track| track.domain()).enumerate();
+        let present = tracks.map(|(index, domain)| (&domain.id, domain, self.device_state(index, domain)));
+        let (mut found, mut devices) = (Vec::new(), Vec::new());
+        for (id, domain, state) in absent.chain(present) {
+            match before.devices.get(id) {
+                None => found.push(KeptDevice { domain: domain.clone(), state }),
+                Some(before) if before.domain != *domain => found.push(KeptDevice { domain: domain.clone(), state }),
+                Some(before) if before.state != state => devices.push((id.clone(), state.into())),
+                Some(_) => {}
+            }
         }
-        Journal {
-            version: VERSION,
-            boot_id: self.identity.boot_id.clone(),
+        let grams = (self.full.grams, self.public.grams);
+        let rate = self.prices.as_ref().and_then(Prices::rate);
+        let counts = self
+            .counts
+            .iter()
+            .filter(|(source, now)| !before.counts.get(*source).is_some_and(|before| before.is_same(now)));
+        let events = self.events.iter().filter(|(name, count)| before.events.get(**name) != Some(count));
+        Change {
             at_ns: now_ns,
-            devices,
-            jobs: self.jobs.clone(),
             next_key: self.next_key,
-            grams: (self.full.grams, self.public.grams),
-            rate: self.prices.as_ref().and_then(Prices::rate).cloned(),
-            counts: self.counts.clone(),
-            full: self.full.shares.clone(),
-            public: self.public.shares.clone(),
-            events: self.events.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
-            records: 0,
+            records,
+            found,
+            devices,
+            jobs: differences(&before.jobs, &self.jobs),
+            full: SharesChange::between(&before.full, &self.full.shares),
+            public: SharesChange::between(&before.public, &self.public.shares),
+            grams: Some(grams).filter(|grams| *grams != before.grams),
+            rate: rate.filter(|rate| before.rate.as_ref() != Some(rate)).cloned(),
+            counts: counts.map(|(source, counts)| (source.clone(), counts.kept())).collect(),
+            events: events.map(|(name, count)| ((*name).to_owned(), *count)).collect(),
         }
+    }
+
+    /// Returns all of it.
+    #[cfg(test)]
+    pub(crate) fn journal(&self, now_ns: u64) -> Journal {
+        let mut journal = Journal::new(self.identity.boot_id.clone());
+        let change = self.changes(&journal, now_ns, 0);
+        journal.apply(change);
+        journal
+    }
+
+    /// Returns what is kept of a domain.
+    fn device_state(&self, index: usize, domain: &Domain) -> DeviceState {
+        let shown = |view: &View| view.devices.get(index).map(Shown::kept).unwrap_or_default();
+        let energy = self.energy(index);
+        let grown = energy.value.filter(|uj| *uj > self.bases[index].uj);
+        // Where nothing was counted since the start, the bounds are those of before.
+        let base = grown.map_or(self.bases[index], |uj| Base { uj, low_uj: energy.low, high_uj: energy.high });
+        let last = self.last[index].filter(|_| is_counter(domain));
+        DeviceState { base, full: shown(&self.full), public: shown(&self.public), is_absent: false, last }
     }
 
     /// Adds up the devices that did not appear since an earlier boot, by component: hardware that is replaced, or divided again, does
     /// not make the list longer without end.
     fn fold_absent(&mut self) {
         let (absent, kept): (BTreeMap<_, _>, _) =
-            std::mem::take(&mut self.kept).into_iter().partition(|(_, kept)| kept.is_absent);
+            std::mem::take(&mut self.kept).into_iter().partition(|(_, kept)| kept.state.is_absent);
         self.kept = kept;
         for kept in absent.into_values() {
             let component = kept.domain.component;
@@ -124,26 +149,23 @@ impl Node {
                     name: "Devices of the past".to_owned(),
                     ..Domain::counter(&id, component, "past", "agent")
                 },
-                base: Base::default(),
-                full: Shown::default(),
-                public: Shown::default(),
-                is_absent: true,
-                last: None,
+                state: DeviceState { is_absent: true, ..DeviceState::default() },
             });
-            past.full.absorb(&kept.full);
-            past.public.absorb(&kept.public);
+            past.state.full.absorb(&kept.state.full);
+            past.state.public.absorb(&kept.state.public);
         }
     }
 
     /// Gives a new domain what was kept of it.
     pub(super) fn go_on(&mut self, index: usize, domain: &Domain) {
-        let kept = self.kept.remove(&domain.id);
-        self.bases.push(kept.as_ref().map_or(Base::default(), |kept| kept.base));
+        let kept = self.kept.remove(&domain.id).map(|kept| kept.state).unwrap_or_default();
+        self.bases.push(kept.base);
         self.last.push(None);
+        self.energies.push(Cell::new(None));
         self.failing_since.push(None);
-        self.full.devices.push(kept.as_ref().map_or_else(Default::default, |kept| kept.full));
-        self.public.devices.push(kept.as_ref().map_or_else(Default::default, |kept| kept.public));
-        if let Some(last) = kept.and_then(|kept| kept.last).filter(|_| self.is_same_boot && is_counter(domain)) {
+        self.full.devices.push(kept.full);
+        self.public.devices.push(kept.public);
+        if let Some(last) = kept.last.filter(|_| self.is_same_boot && is_counter(domain)) {
             let KeptReading { before_ns, after_ns, raw } = last;
             self.ledger.reading(index, &Reading { before_ns, after_ns, value: Ok(raw) });
             self.last[index] = Some(last);

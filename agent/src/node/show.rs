@@ -92,7 +92,7 @@ impl Node {
 
 /// Returns what an earlier agent published of a device.
 fn shown_of(kept: &KeptDevice, resolution: Resolution) -> &Shown {
-    if resolution == Resolution::FULL { &kept.full } else { &kept.public }
+    if resolution == Resolution::FULL { &kept.state.full } else { &kept.state.public }
 }
 
 /// Returns a device as it is shown. `by` is the domain whose readings give its energy at present; `now_ns`: monotonic

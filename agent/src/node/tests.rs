@@ -313,7 +313,7 @@ fn corrected_energy_is_held_with_an_event() {
     // The journal of a later instant than that of the counter: what is read again is less than what was published.
     let mut journal = node.journal(2 * S);
     let kept = journal.devices.get_mut("package-0").unwrap();
-    (kept.base.uj, kept.base.low_uj, kept.last) = (40_000_000, 39_000_000, None);
+    (kept.state.base.uj, kept.state.base.low_uj, kept.state.last) = (40_000_000, 39_000_000, None);
     let mut next = super::tests::node("a", 3 * S);
     assert!(next.resume(journal));
     next.take(Input::Domains { source: 0, domains: vec![Domain { range: None, ..package() }] });

@@ -33,7 +33,9 @@ fn f28_an_agent_in_a_full_folder_serves_on_and_counts_the_fault() {
     let script = "serve 2>address.txt & agent=$!
         while [ ! -e run/journal.json ] || [ ! -e run/page ]; do sleep 0.05; done
         head -c 2000000 /dev/zero >run/fill 2>/dev/null
-        sleep 2.5
+        # The last page of the journal has room for some seconds.
+        n=0; while [ $n -lt 120 ] && ! grep -q 'journal is not written' address.txt; do sleep 0.25; n=$((n + 1)); done
+        sleep 1.5
         address=$(sed -n 's,.*\\(http://[0-9.:]*\\).*,\\1,p' address.txt)
         curl -s -m 10 $address/metrics | grep -e 'energy_joules_total{.*package-0\"}' -e 'source-note'
         sleep 1.5
