@@ -90,3 +90,18 @@ fn energy_of_a_contradicted_or_replaced_counter_follows_from_the_counts() {
     assert_eq!(ends.domains[1].resets, account.devices[1].resets);
     assert_eq!(account.devices[1].free_high_uj, None, "what it counted while it was lost is not known");
 }
+
+/// The counter cannot be read around an end of the run, while its power counts for it, and then has counted on.
+#[test]
+fn energy_with_a_part_that_was_dropped_again_follows_from_the_counts() {
+    for lost in [5..30, 70..79] {
+        let counter = |tick: u64| if lost.contains(&tick) { Err(Fault::Failed) } else { Ok(5_000_000 + tick * 41_000) };
+        let (ledger, end_ns) = run(counter);
+        let (ends, account) = checked(&ledger, end_ns);
+        let (counts, device) = (&ends.domains[1], &account.devices[1]);
+        assert_eq!((device.replaced.len(), counts.replaced), (0, 0), "{lost:?}");
+        assert!(counts.start.after.is_some() && counts.end.after.is_some(), "{lost:?}: {counts:?}");
+        // 41 J in 100 ms, from 1.23 s to 7.77 s, to the width of a reading.
+        assert!(device.energy_uj.unwrap().abs_diff(6_540 * 410_000) < 10_000, "{lost:?}: {device:?}");
+    }
+}

@@ -2,6 +2,7 @@
 //! and when it stops. `take_over.rs` defines both. A *part* is an energy that a deputy counted for its chief. A *knot* is a
 //! counter change; an [`Edge`] is the energy counted until an instant, with its bounds.
 
+use super::threads::Pending;
 use crate::fold::Outcome;
 use crate::take_over::DeputyPart;
 use crate::{Edge, Kind, Knot, Ledger, Quality, Reading};
@@ -147,11 +148,37 @@ impl Ledger {
         };
         let (tracks, parts) = (&mut self.tracks, &mut self.parts[domain]);
         let Some(part) = parts.last_mut() else { return };
+        let from_ns = part.from_ns;
         if has_counted_on {
             parts.pop();
         } else {
-            part.to_ns = Some(reading.before_ns.max(part.from_ns));
+            part.to_ns = Some(reading.before_ns.max(from_ns));
         }
         tracks[domain].record_return(reading.after_ns);
+        if has_counted_on {
+            self.settle_run_again(domain, from_ns);
+        }
+    }
+
+    /// Lets the edges of the run's start and end that were settled with a part from `from_ns` on, which was dropped, wait for the
+    /// domain's own changes.
+    fn settle_run_again(&mut self, domain: usize, from_ns: u64) {
+        for index in [Some(self.run), self.end].into_iter().flatten() {
+            let Pending { at_ns, error_ns, ref seen, .. } = self.edges[index as usize];
+            if at_ns <= from_ns || !seen.get(domain).is_some_and(|edge| edge.settled) {
+                continue;
+            }
+            let seen = self.energy_at(domain, at_ns, error_ns);
+            let waits = !seen.settled;
+            let missing = usize::from(waits && self.is_waited_for(domain));
+            let edge = &mut self.edges[index as usize];
+            edge.seen[domain] = seen;
+            edge.missing += missing;
+            if waits {
+                self.waiting[domain].push_back(index);
+                self.sort_back(index, at_ns);
+            }
+            self.keep_changes_of(index, domain);
+        }
     }
 }

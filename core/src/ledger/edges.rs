@@ -126,7 +126,7 @@ impl Ledger {
     }
 
     /// Moves a new edge to its place in the queues, which are in the order of time. Nearly all edges are already there.
-    fn sort_back(&mut self, index: EdgeIndex, at_ns: u64) {
+    pub(super) fn sort_back(&mut self, index: EdgeIndex, at_ns: u64) {
         for waiting in &mut self.waiting {
             if waiting.back() != Some(&index) {
                 continue;
