@@ -135,11 +135,23 @@ fn misnamed(path: &Path, folder: Option<&Path>, log: &LogCheck) -> Option<String
     let is_stored = folder.is_some_and(|folder| path.starts_with(folder));
     let is_right = match folder.filter(|_| is_stored) {
         Some(folder) => eco2::runs::log_path(folder, &log.run_id, &log.part) == path,
-        None => stem == log.part || !is_run_id(stem),
+        None => !is_run_id(stem) || [&log.part, &log.run_id].iter().any(|id| is_id_or_copy(stem, id)),
     };
     (!is_right).then(|| {
         format!("is the log of run {}, and has the name of another run: it was replaced, or renamed", log.run_id)
     })
+}
+
+/// Whether a name is an id, or that of a copy, with more after it: `…-5456-copy`, but not another id: `…-5456a`, or `…-5456-r1` of rank 1.
+fn is_id_or_copy(name: &str, id: &str) -> bool {
+    let Some(rest) = name.strip_prefix(id) else { return false };
+    let is_part =
+        |letter| rest.strip_prefix('-').and_then(|rest| rest.strip_prefix(letter)).is_some_and(starts_with_digit);
+    !rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && !is_part('r') && !is_part('a')
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a text starts as the id of a run: `20261201-022325-183026ba-5456`.
@@ -310,7 +322,7 @@ fn figure_words(found: &eco2::RecordCheck) -> String {
     let result = if differ == 0 { "all agree".to_owned() } else { format!("{differ} differ") };
     let devices = match (found.exact_devices, found.devices_in_range) {
         (exact, in_range) if found.has_counts => format!(
-            "; energy of {exact} devices exact by their counts at both ends, {in_range} confirmed by {} readings",
+            "; energy of {exact} devices exact by their counts at both ends, {in_range} of these confirmed by {} readings",
             found.readings
         ),
         (0, 0) => String::new(),

@@ -45,7 +45,7 @@ fn d34_energy_of_a_sound_log_is_computed_again_to_the_microjoule() {
     assert_eq!(text.code, Some(0), "{text:?}");
     assert!(text.out.contains("eco2log: sound") && text.out.contains("closed   yes"), "{}", text.out);
     assert!(
-        text.out.contains("energy of 2 devices exact by their counts at both ends, 2 confirmed by"),
+        text.out.contains("energy of 2 devices exact by their counts at both ends, 2 of these confirmed by"),
         "{}",
         text.out
     );
@@ -221,6 +221,20 @@ fn d34_log_of_another_run_under_this_name_is_found_also_with_its_seal() {
     assert_eq!(rig.eco2(&format!("verify {id}")).code, Some(1), "asked by the id");
     fs::copy(&log, rig.path("any-other-name.eco2log")).unwrap();
     assert_eq!(rig.eco2("verify any-other-name.eco2log").code, Some(0), "a copy may have another name");
+    // The file `log` is now that of the other run.
+    let other_id = other.file_stem().unwrap().to_str().unwrap();
+    for (name, code) in [
+        (format!("{other_id}-copy"), 0),
+        (format!("{other_id}.1"), 0),
+        (format!("{other_id}-copy-of-{id}"), 0),
+        (format!("{other_id}0"), 1),
+        (format!("{other_id}-r1"), 1),
+        (format!("{id}-copy"), 1),
+    ] {
+        let file = format!("{name}.eco2log");
+        fs::copy(&other, rig.path(&file)).unwrap();
+        assert_eq!(rig.eco2(&format!("verify {file}")).code, Some(code), "{file}");
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct EndsCheck {
     pub figures: FigureCheck,
     /// Devices whose energy and ranges follow from the counts at both ends, to the microjoule.
     pub exact_devices: u64,
-    /// Devices whose counts lie between those of the kept readings.
+    /// Those of them whose counts lie between those of the kept readings.
     pub confirmed_devices: u64,
     /// Counts that the kept readings do not confirm. It is no fault by itself where a counter failed or started again.
     pub not_confirmed: Vec<FigureDifference>,
@@ -34,8 +34,9 @@ pub fn check_ends(log: &LogContents) -> Option<EndsCheck> {
     check.times(ends, report, log);
     let domains = check.definitions(ends, log);
     if let Some(domains) = domains {
-        let devices = check.devices(ends, &domains, report);
-        check.counts(ends, &domains);
+        let mut devices = check.devices(ends, &domains, report);
+        check.counts(ends, &domains, &mut devices);
+        check.exact_devices = devices.iter().flatten().filter(|compared| compared.is_exact).count() as u64;
         check.readings(&Compared { ends, domains, devices }, report, log);
     }
     Some(check)
@@ -46,7 +47,14 @@ struct Compared<'a> {
     ends: &'a RunEnds,
     domains: Vec<&'a Domain>,
     /// The device of each domain; `None` for one that the report leaves out.
-    devices: Vec<Option<&'a Device>>,
+    devices: Vec<Option<ComparedDevice<'a>>>,
+}
+
+/// A device of the report, and whether its energy and ranges follow from the counts.
+#[derive(Clone, Copy)]
+struct ComparedDevice<'a> {
+    device: &'a Device,
+    is_exact: bool,
 }
 
 impl EndsCheck {
@@ -87,16 +95,22 @@ impl EndsCheck {
     }
 
     /// Compares the devices of the report with the counts. Returns the device of each domain.
-    fn devices<'a>(&mut self, ends: &RunEnds, domains: &[&Domain], report: &'a Report) -> Vec<Option<&'a Device>> {
+    fn devices<'a>(
+        &mut self,
+        ends: &RunEnds,
+        domains: &[&Domain],
+        report: &'a Report,
+    ) -> Vec<Option<ComparedDevice<'a>>> {
         let mut rest: Vec<(usize, &Device)> = report.devices.iter().enumerate().collect();
         let computed = ends.energies().into_iter().zip(ends.overlaps(domains));
         let mut devices = Vec::with_capacity(domains.len());
         for ((at, counts), (energy, overlaps)) in ends.domains.iter().enumerate().zip(computed) {
             let place = rest.iter().position(|(_, device)| device.id == counts.id);
             let device = place.filter(|_| overlaps.is_some()).map(|place| rest.remove(place));
+            let mut is_exact = false;
             match (device, overlaps) {
                 (Some((index, device)), Some(overlaps)) => {
-                    self.device(&format!("devices[{index}]"), device, counts, energy, domains[at]);
+                    is_exact = self.device(&format!("devices[{index}]"), device, counts, energy, domains[at]);
                     let field = format!("devices[{index}].overlaps of {}", device.id);
                     let are_equal = device.overlaps == overlaps;
                     self.figures.compare(&field, listed(&device.overlaps), listed(&overlaps), are_equal);
@@ -108,7 +122,7 @@ impl EndsCheck {
                 }
                 _ => {}
             }
-            devices.push(device.map(|(_, device)| device));
+            devices.push(device.map(|(_, device)| ComparedDevice { device, is_exact }));
         }
         for (index, device) in rest {
             let field = format!("devices[{index}] {}", device.id);
@@ -117,7 +131,7 @@ impl EndsCheck {
         devices
     }
 
-    /// Compares one device with the counts of its domain.
+    /// Compares one device with the counts of its domain. Returns whether its energy and ranges follow from them.
     fn device(
         &mut self,
         field: &str,
@@ -125,7 +139,7 @@ impl EndsCheck {
         counts: &DomainEnds,
         energy: Option<DeviceEnergy>,
         domain: &Domain,
-    ) {
+    ) -> bool {
         let before = self.figures.differences.len();
         let (limited, free) = (energy.map(|energy| energy.limited), energy.map(|energy| energy.free));
         let amounts = [
@@ -147,15 +161,16 @@ impl EndsCheck {
         };
         let field = format!("{field}.quality of {}", device.id);
         self.figures.compare(&field, device.quality.name(), quality.name(), device.quality == quality);
-        self.exact_devices += u64::from(self.figures.differences.len() == before && energy.is_some());
+        self.figures.differences.len() == before && energy.is_some()
     }
 
     /// Compares each count with the changes around it.
-    fn counts(&mut self, ends: &RunEnds, domains: &[&Domain]) {
-        for (counts, domain) in ends.domains.iter().zip(domains) {
+    fn counts(&mut self, ends: &RunEnds, domains: &[&Domain], devices: &mut [Option<ComparedDevice<'_>>]) {
+        for ((counts, domain), device) in ends.domains.iter().zip(domains).zip(devices) {
             let follow = counts.follow_from_changes(domain, [ends.begin_ns, ends.end_ns]);
             let [stored, computed] = ["other counts", "counts between the changes around them"];
             self.figures.compare(&format!("counts of {}", counts.id), stored, computed, follow);
+            device.iter_mut().for_each(|device| device.is_exact &= follow);
         }
     }
 
@@ -177,12 +192,13 @@ impl EndsCheck {
             };
             counter.push(reading, &ends.domains[at]);
         }
-        let is_whole_log = !log.thinned && log.torn_bytes == 0 && report.own.log_lost_bytes == 0;
+        let is_whole_log =
+            !log.thinned && log.torn_bytes == 0 && log.missing_blocks == 0 && report.own.log_lost_bytes == 0;
         for (at, counter) in counters.into_iter().enumerate() {
             let Some(counter) = counter.filter(|counter| counter.readings > 0) else { continue };
             let device = devices[at];
             let Some(contradiction) = counter.contradiction else {
-                self.confirmed_devices += u64::from(device.is_some_and(|device| device.energy_uj.is_some()));
+                self.confirmed_devices += u64::from(device.is_some_and(|compared| compared.is_exact));
                 continue;
             };
             let is_steady = |device: &Device| {
@@ -190,7 +206,7 @@ impl EndsCheck {
                     && device.gaps.is_empty()
                     && device.replaced.is_empty()
             };
-            if is_whole_log && device.is_some_and(is_steady) {
+            if is_whole_log && device.is_some_and(|compared| is_steady(compared.device)) {
                 let FigureDifference { field, stored, computed } = &contradiction;
                 self.differs(field, stored, computed);
             } else {

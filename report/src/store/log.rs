@@ -7,7 +7,7 @@
 //! A *gauge* is a value that is no energy, such as a temperature. A *checkpoint* is a provisional report.
 //!
 //! ```text
-//! file    = Meta, then Domains, Ticks, Gauges, Event, Policy, Pricing, Checkpoint in any order, at last Ends, Final, Summary
+//! file    = Meta, then Domains, Ticks, Gauges, Event, Policy, Pricing, Checkpoint in any order, then Ends, Pricing, Final, Summary
 //! frame   = magic "eco2" | kind u8 | version u8 | 0 u16 | length u32 | crc32 u32 | body             (little-endian)
 //!           `length` is that of the body; the checksum covers everything but the magic and itself
 //! body    = payload                         in frames of version 1: Meta of any log, and all frames of version 1 logs
@@ -25,7 +25,8 @@
 //! 8 Summary    JSON LogSummary: identity and totals of the run; the last frame of a run that ended
 //! 9 Policy     JSON PolicyRecord: how the schedule reads a source from here on
 //! 10 Pricing   JSON PricingRecord: intensities, prices and factors, with the hash of the table or answer they are from
-//! 11 Ends      JSON RunEnds: what each domain had counted at both ends of the run; before the final report. Not in logs of eco2 0.1
+//! 11 Ends      JSON RunEnds: what each domain had counted at both ends of the run; also "blocks": number of Ticks frames of the run,
+//!              all before this frame. Not in logs of eco2 0.1
 //! ```
 //!
 //! **Versions.** Logs of version 1 have the kinds 1 to 7 and frames of version 1. Every version of eco2 reads them. Meta

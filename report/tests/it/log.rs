@@ -16,6 +16,7 @@ use eco2_report::{
 };
 
 mod check;
+mod ends;
 mod hostile;
 #[cfg(feature = "seal")]
 mod seal;

@@ -53,6 +53,8 @@ pub struct LogContents {
     pub history: Vec<(u32, Reading)>,
     /// Whether readings were left out of `history`.
     pub thinned: bool,
+    /// Blocks of readings that the run wrote and the file does not have: a slow disk lost them, for example. 0 if it is not known.
+    pub missing_blocks: u64,
     /// Bytes that belong to no whole frame: the last frame after a crash, or damage.
     pub torn_bytes: u64,
     /// Whole frames that were not used: of a later version, with an invalid payload, or beyond the limits of this reader.
@@ -83,6 +85,9 @@ pub(super) struct ContentsBuilder {
     gauges: Gauges,
     /// Number of readings unpacked so far.
     unpacked: u64,
+    /// Number of blocks, and that of the run; 0 if it is not known.
+    blocks: u64,
+    written_blocks: u64,
     event_bytes: usize,
     policy_bytes: usize,
     pricing_bytes: usize,
@@ -97,6 +102,14 @@ type GaugeName = (String, String, String);
 struct DomainsFrame {
     first: u32,
     domains: Vec<Domain>,
+}
+
+#[derive(Deserialize)]
+struct EndsFrame {
+    #[serde(flatten)]
+    ends: RunEnds,
+    #[serde(default)]
+    blocks: u64,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +135,7 @@ impl ContentsBuilder {
             Some(FrameKind::Policy) => push_record(payload, &mut self.contents.policies, &mut self.policy_bytes),
             Some(FrameKind::Pricing) => push_record(payload, &mut self.contents.pricing, &mut self.pricing_bytes),
             Some(FrameKind::Summary) => parse_json(payload).map(|found| self.contents.summary = Some(found)),
-            Some(FrameKind::Ends) => parse_json(payload).map(|found| self.contents.ends = Some(found)),
+            Some(FrameKind::Ends) => parse_json(payload).map(|found| self.add_ends(found)),
             // Only the last of each is read: a long run has thousands of checkpoints.
             Some(FrameKind::Checkpoint) => {
                 self.reports.checkpoint = Some(*found);
@@ -142,6 +155,7 @@ impl ContentsBuilder {
     pub(super) fn finish(self) -> (LogContents, ReportFrames) {
         let mut contents = self.contents;
         contents.thinned = self.readings.thinned() || self.unpacked > MAX_UNPACKED_READINGS;
+        contents.missing_blocks = self.written_blocks.saturating_sub(self.blocks);
         contents.history = self.readings.into_sorted();
         contents.gauges = self.gauges.into_moments();
         (contents, self.reports)
@@ -166,7 +180,13 @@ impl ContentsBuilder {
             }
         })?;
         self.unpacked += count as u64;
+        self.blocks += 1;
         Some(())
+    }
+
+    fn add_ends(&mut self, found: EndsFrame) {
+        self.contents.ends = Some(found.ends);
+        self.written_blocks = found.blocks;
     }
 
     fn add_gauges(&mut self, found: GaugesFrame) -> Option<()> {

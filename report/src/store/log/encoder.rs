@@ -59,6 +59,8 @@ pub struct LogEncoder {
     spacing_ns: u64,
     /// Bytes of blocks and gauges so far.
     history_bytes: u64,
+    /// Blocks written so far.
+    blocks: u64,
     events: u64,
     policies: u64,
     skipped: u64,
@@ -73,6 +75,13 @@ pub struct LogEncoder {
 struct DomainsFrame<'a> {
     first: u32,
     domains: &'a [Domain],
+}
+
+#[derive(Serialize)]
+struct EndsFrame<'a> {
+    #[serde(flatten)]
+    ends: &'a RunEnds,
+    blocks: u64,
 }
 
 #[derive(Serialize)]
@@ -106,6 +115,7 @@ impl LogEncoder {
             gauges_due: Due::default(),
             spacing_ns: SPACING_NS,
             history_bytes: 0,
+            blocks: 0,
             events: 0,
             policies: 0,
             skipped: 0,
@@ -274,15 +284,17 @@ impl LogEncoder {
         self.seal_where(|_| true);
     }
 
-    /// Adds what each domain had counted at both ends of the run. [`Self::finish`] follows.
+    /// Writes all blocks, and then what each domain had counted at both ends of the run. [`Self::finish`] follows.
     ///
     /// # Errors
     /// [`Error::Encode`].
     pub fn ends(&mut self, ends: &RunEnds) -> Result<(), Error> {
-        self.put_json(FrameKind::Ends, "the counts at the ends of the run", ends)
+        self.flush();
+        let frame = EndsFrame { ends, blocks: self.blocks };
+        self.put_json(FrameKind::Ends, "the counts at the ends of the run", &frame)
     }
 
-    /// Writes all blocks, the pricing, the final report and its summary.
+    /// Writes all blocks that are left, the pricing, the final report and its summary.
     ///
     /// # Errors
     /// [`Error::Encode`].
@@ -362,6 +374,7 @@ impl LogEncoder {
         bank.seal(&mut self.scratch, &mut self.out);
         frame::finish_frame(start, &mut self.out);
         self.history_bytes += (self.out.len() - start) as u64;
+        self.blocks += 1;
     }
 
     /// Writes a frame with a JSON payload. `what` names the value in an error.
