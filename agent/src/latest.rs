@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use eco2_report::CounterStart;
+
 use crate::Snapshot;
 
 /// The two views of the node at one instant.
@@ -30,8 +32,8 @@ struct Shared {
     views: Mutex<Views>,
     changed: Condvar,
     listeners: Mutex<Vec<Weak<dyn Listener>>>,
-    /// Since when the counters count that are kept over a restart, nanoseconds since 1970; `None`: not known.
-    since_ns: Option<u64>,
+    /// Since when the counters count, without those of jobs. It does not change: another time would be a new start of the counters.
+    counter_start: CounterStart,
 }
 
 impl Latest {
@@ -41,19 +43,23 @@ impl Latest {
         Self::counting_since(views, None)
     }
 
-    /// Returns a place that shows `views`, whose counters count since `since_ns`, nanoseconds since 1970; `None`: not known.
-    pub(crate) fn counting_since(views: Views, since_ns: Option<u64>) -> Self {
+    /// Returns a place that shows `views`. `kept_ns`: since when the counters count that the agent keeps over its restart, nanoseconds
+    /// since 1970; `None`: not known.
+    pub(crate) fn counting_since(views: Views, kept_ns: Option<u64>) -> Self {
+        let Snapshot { wall_ns, at_ns, began_ns, .. } = &*views.full;
+        let sender_ns =
+            u64::try_from(*wall_ns).ok().map(|wall_ns| wall_ns.saturating_sub(at_ns.saturating_sub(*began_ns)));
         Self(Arc::new(Shared {
             views: Mutex::new(views),
             changed: Condvar::new(),
             listeners: Mutex::default(),
-            since_ns,
+            counter_start: CounterStart { kept_ns, sender_ns, ..CounterStart::default() },
         }))
     }
 
-    /// Returns since when the counters count that are kept over a restart, nanoseconds since 1970; `None`: not known.
-    pub(crate) fn counting_since_ns(&self) -> Option<u64> {
-        self.0.since_ns
+    /// Returns since when the counters count, without those of jobs; always the same.
+    pub(crate) fn counter_start(&self) -> &CounterStart {
+        &self.0.counter_start
     }
 
     /// Returns the newest views. The lock is held for the time of copying two pointers.

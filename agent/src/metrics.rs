@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::schema::{EventKind, Status};
 use eco2_core::units::{UJ_PER_KWH, joules};
-use eco2_report::{CounterStart, Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics};
+use eco2_report::{Family, Labels, MetricNames, MetricSet, MetricsFormat, openmetrics};
 
 use crate::as_report::as_report;
 use crate::snapshot::{Consumer, Device, Snapshot};
@@ -106,16 +106,15 @@ pub fn node_metric_set(snapshot: &Snapshot) -> MetricSet {
     page
 }
 
-/// Returns since when the counters of a snapshot count. `kept_ns`: those that the agent keeps over its restart.
-pub(crate) fn counter_start(snapshot: &Snapshot, kept_ns: Option<u64>) -> CounterStart {
-    let wall_ns = |at_ns: i64| u64::try_from(at_ns).ok();
-    let uptime_ns = snapshot.at_ns.saturating_sub(snapshot.began_ns);
-    let jobs = snapshot.consumers.iter();
-    CounterStart {
-        kept_ns,
-        sender_ns: wall_ns(snapshot.wall_ns).map(|wall_ns| wall_ns.saturating_sub(uptime_ns)),
-        jobs_ns: jobs.filter_map(|job| Some((label(&job.id), wall_ns(job.began_wall_ns)?))).collect(),
+/// Returns since when the counters of jobs count, nanoseconds since 1970, by the label of the job. Jobs of several users can have one id,
+/// and a job can have that of an ended one: then it is the earliest start, because no counter may have a start after its energy.
+pub(crate) fn job_starts(snapshot: &Snapshot) -> BTreeMap<String, u64> {
+    let mut starts = BTreeMap::new();
+    for job in &snapshot.consumers {
+        let Ok(began_ns) = u64::try_from(job.began_wall_ns) else { continue };
+        starts.entry(label(&job.id)).and_modify(|start: &mut u64| *start = began_ns.min(*start)).or_insert(began_ns);
     }
+    starts
 }
 
 /// Returns the same node under the names `hf_training_…` of HF Eco2AI, for existing dashboards.

@@ -7,10 +7,10 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use eco2::{PushTargets, Pushed};
-use eco2_report::PushOrigin;
+use eco2_report::{CounterStart, PushOrigin};
 
 use crate::latest::Latest;
-use crate::metrics::{counter_start, node_metric_set};
+use crate::metrics::{job_starts, node_metric_set};
 use crate::snapshot::Snapshot;
 
 /// Interval of the pushes.
@@ -76,9 +76,9 @@ impl Pushing {
     /// Pushes the newest snapshot, and waits for the servers for `patience` at most.
     fn push(&mut self, patience: Duration) {
         let views = self.latest.views();
-        let kept_ns = self.latest.counting_since_ns();
-        let mut problems = self.targets.put_for_all(&of_node(&views.public, kept_ns));
-        problems.extend(self.targets.put(&of_node(&views.full, kept_ns)));
+        let start = self.latest.counter_start();
+        let mut problems = self.targets.put_for_all(&of_node(&views.public, start));
+        problems.extend(self.targets.put(&of_node(&views.full, start)));
         problems.extend(self.targets.send(patience));
         // The numbers of waiting requests differ each time.
         let kind = |text: &str| text.replace(|digit: char| digit.is_ascii_digit(), "");
@@ -88,13 +88,13 @@ impl Pushing {
     }
 }
 
-/// Returns what is pushed of a node: the metrics that a reader with the agent's token sees. `kept_ns`: since when the counters count that
-/// the agent keeps over its restart.
-fn of_node(snapshot: &Snapshot, kept_ns: Option<u64>) -> Pushed<'static> {
+/// Returns what is pushed of a node: the metrics that a reader with the agent's token sees. `start`: since when its counters count that
+/// are not of jobs.
+fn of_node(snapshot: &Snapshot, start: &CounterStart) -> Pushed<'static> {
     let node = &snapshot.node;
     let origin = PushOrigin {
         at_ns: u64::try_from(snapshot.wall_ns).unwrap_or(0),
-        start: counter_start(snapshot, kept_ns),
+        start: CounterStart { jobs_ns: job_starts(snapshot), ..start.clone() },
         version: node.version.clone(),
         hostname: node.hostname.clone(),
         instance: node.hostname.clone(),
@@ -114,6 +114,7 @@ mod tests {
     use super::*;
     use crate::fixture::snapshot;
     use crate::latest::Views;
+    use crate::snapshot::Consumer;
     use crate::{Resolution, node_metrics};
     use eco2_report::MetricsFormat;
 
@@ -141,13 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn counters_have_the_start_of_the_journal_of_the_agent_or_of_their_job() {
-        let node = snapshot(7, Resolution::FULL);
-        let start = of_node(&node, Some(5)).origin.start;
-        let wall_ns = u64::try_from(node.wall_ns).unwrap();
+    fn counters_have_the_start_of_the_journal_of_the_agent_or_of_their_job_at_each_push() {
+        let first = snapshot(7, Resolution::FULL);
+        let (wall_ns, began_ns) = (u64::try_from(first.wall_ns).unwrap(), first.consumers[0].began_wall_ns);
+        let id = first.consumers[0].id.clone();
+        let latest = Latest::counting_since(Views { full: Arc::new(first.clone()), public: Arc::new(first) }, Some(5));
+        let mut later = snapshot(17, Resolution::FULL);
+        // The wall clock is corrected; another job has the same id.
+        later.wall_ns += 250_000;
+        later.consumers.push(Consumer { began_wall_ns: began_ns + 1, ..later.consumers[0].clone() });
+        latest.publish(Views { full: Arc::new(later.clone()), public: Arc::new(later) });
+        let start = of_node(&latest.views().full, latest.counter_start()).origin.start;
         assert_eq!((start.kept_ns, start.sender_ns), (Some(5), Some(wall_ns - 7_000_000_000)));
-        let began_ns = u64::try_from(node.consumers[0].began_wall_ns).unwrap();
-        assert_eq!((start.jobs_ns.len(), start.jobs_ns[&node.consumers[0].id]), (2, began_ns));
-        assert_eq!(of_node(&node, None).origin.start.kept_ns, None);
+        assert_eq!((start.jobs_ns.len(), start.jobs_ns[&id]), (2, u64::try_from(began_ns).unwrap()));
     }
 }

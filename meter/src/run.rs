@@ -17,6 +17,8 @@ mod machine;
 mod meter;
 mod node_sources;
 mod open;
+#[cfg(feature = "providers")]
+mod otel_headers;
 mod pricing;
 mod push;
 mod record;

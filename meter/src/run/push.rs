@@ -16,6 +16,8 @@ use eco2_report::{
 
 use crate::Error;
 use crate::options::{Level, OTEL_ENDPOINT, Options, PushKind, opt};
+#[cfg(feature = "providers")]
+use crate::run::otel_headers;
 use crate::run::runs;
 
 /// Variable with the address of a Pushgateway, which other tools use as well; it applies if the option names none.
@@ -275,7 +277,9 @@ fn poster(kind: PushKind, address: &str, lookup: impl Fn(&str) -> Option<String>
     };
     let is_otlp = matches!(kind, PushKind::Otlp | PushKind::OtlpTraces);
     let taken: &[&str] = if token.is_some() { &["authorization"] } else { &[] };
-    let headers = if is_otlp { otel_headers(kind, address, taken, &lookup)? } else { Headers::default() };
+    let signal = if kind == PushKind::OtlpTraces { otel_headers::TRACES } else { otel_headers::METRICS };
+    let found = is_otlp.then(|| otel_headers::variable_for(signal, address, &lookup)).flatten();
+    let headers = found.map(|(name, text)| Headers::parse(name, &text, taken)).transpose()?.unwrap_or_default();
     Ok(Box::new(move |message| {
         let auth = match &token {
             None => Auth::None,
@@ -287,30 +291,6 @@ fn poster(kind: PushKind, address: &str, lookup: impl Fn(&str) -> Option<String>
         }
         http.deliver(message, auth).map(|()| None)
     }))
-}
-
-/// Returns the headers that the variables of OpenTelemetry have for a place of this kind: the variable of the signal replaces that of
-/// all signals. They belong to the address of `OTEL_EXPORTER_OTLP_ENDPOINT`: if it is set, no other place gets them.
-#[cfg(feature = "providers")]
-fn otel_headers(
-    kind: PushKind,
-    address: &str,
-    taken: &[&str],
-    lookup: impl Fn(&str) -> Option<String>,
-) -> Result<eco2_net::Headers, NetError> {
-    use eco2_net::Headers;
-
-    let plain = |address: &str| address.trim_end_matches('/').to_owned();
-    if lookup(OTEL_ENDPOINT).is_some_and(|endpoint| plain(&endpoint) != plain(address)) {
-        return Ok(Headers::default());
-    }
-    let of_signal = match kind {
-        PushKind::OtlpTraces => "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-        _ => "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
-    };
-    let found = [of_signal, "OTEL_EXPORTER_OTLP_HEADERS"].into_iter().find_map(|name| Some((name, lookup(name)?)));
-    let headers = found.map(|(name, text)| Headers::parse(name, &text, taken)).transpose();
-    Ok(headers?.unwrap_or_default())
 }
 
 #[cfg(not(feature = "providers"))]
