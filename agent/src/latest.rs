@@ -1,6 +1,7 @@
 //! Shares the newest snapshots between the accounting thread and those that show them ([`Latest`]).
 
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -68,12 +69,18 @@ impl Latest {
         self.0.views.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the views, wakes every thread that waits for them, and passes them to the listeners.
+    /// Replaces the views, wakes every thread that waits for them, and passes them to the listeners. One that panics does not end the
+    /// caller, which keeps the accounts.
     pub fn publish(&self, views: Views) {
         let mut listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         *self.0.views.lock().unwrap_or_else(PoisonError::into_inner) = views.clone();
         self.0.changed.notify_all();
-        listeners.retain(|listener| listener.upgrade().inspect(|listener| listener.published(&views)).is_some());
+        listeners.retain(|listener| {
+            let Some(listener) = listener.upgrade() else { return false };
+            // The hook has reported it.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener.published(&views)));
+            true
+        });
     }
 
     /// Passes the present views to a listener, and all that follow while it exists.
@@ -117,5 +124,23 @@ mod tests {
         drop(heard);
         latest.publish(views(5));
         assert_eq!((latest.views().full.sequence, latest.0.listeners.lock().unwrap().len()), (5, 0));
+    }
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Listener for Broken {
+        fn published(&self, views: &Views) {
+            assert_eq!(views.full.sequence, 1);
+        }
+    }
+
+    #[test]
+    fn listener_that_panics_ends_neither_the_publisher_nor_the_others() {
+        let (latest, broken, heard) = (latest(1), Arc::new(Broken), Arc::new(Heard::default()));
+        latest.listen(&broken);
+        latest.listen(&heard);
+        (2..4).for_each(|second| latest.publish(views(second)));
+        assert_eq!(*heard.0.lock().unwrap(), [1, 2, 3]);
     }
 }

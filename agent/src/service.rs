@@ -126,7 +126,7 @@ impl Service {
             node = node.priced_over_time();
         }
         let mut store = Store::new(folder.path(), place.boot_id.clone());
-        let (journal, warning) = store.read().map_or_else(|error| (None, Some(error.to_string())), |kept| (kept, None));
+        let (journal, warning) = store.read();
         let kept_records = journal.as_ref().map_or(0, |journal| journal.records);
         let is_kept = journal.is_some();
         let is_other = journal.is_some_and(|journal| !node.resume(journal));
@@ -146,7 +146,9 @@ impl Service {
         let mut accounting = Accounting::new(node, &roots, Pages::new(place), store, log, received, latest.clone());
         accounting.files = site.job_files.as_deref().map(JobFiles::new);
         accounting.on_warning = site.on_warning;
-        warning.into_iter().for_each(|text| accounting.warn(format!("the journal is not used: {text}")));
+        warning
+            .into_iter()
+            .for_each(|text| accounting.warn(format!("the journal is not used, or not in full: {text}")));
         accounting.by = by;
         if skipped > 0 {
             accounting.warn(format!("{skipped} lines of the log of jobs were damaged"));

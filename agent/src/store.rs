@@ -1,14 +1,15 @@
 //! Keeps the journal in two files of the agent's folder ([`Store`]).
 //!
 //! `journal.json` has the whole state at one instant, and the number of its *generation*. `journal.changes` has what has changed since,
-//! one line per second ([`checked_line`](crate::checked_line)): a JSON array of the generation, the number of the line from 1, and a
-//! [`Change`]. So a second costs the numbers that changed, and not the names, jobs and sums that did not.
+//! one line per second ([`checked_line`](crate::checked_line)): a JSON array of the version, the generation, the number of the line from
+//! 1, and a [`Change`]. So a second costs the numbers that changed, and not the names, jobs and sums that did not.
 //!
 //! - The whole is written at the start and at the end, when the changes have more than [`MOST_BYTES`] or more bytes than the whole, and
 //!   after a line that could not be written: no line follows one that was cut off.
 //! - It is written under another name and renamed, so that a crash leaves one or the other. The changes are emptied only then: lines of
 //!   the generation before are ignored.
-//! - The state is the whole with the lines of its generation, up to the first one that was cut off or is missing. Each write is one line
+//! - The state is the whole with the lines of its generation, up to the first one that was cut off, is missing or is of another version;
+//!   how many were not used is a warning. Each write is one line
 //!   in the system's memory, so that a kill at any time loses at most the last second.
 
 use std::fs::{self, File, OpenOptions};
@@ -27,6 +28,8 @@ const NAME: &str = "journal.json";
 const CHANGES: &str = "journal.changes";
 /// Longest file that is read: 10 000 jobs take some 5 MB.
 const MAX_BYTES: u64 = 64 << 20;
+/// Version of the lines of changes: another one where a [`Change`], or what it consists of, has another shape.
+const LINES: u32 = 1;
 /// Bytes of changes after which the whole is written: those of a minute, of eight GPUs.
 const MOST_BYTES: u64 = 256 << 10;
 
@@ -70,27 +73,28 @@ impl Store {
         }
     }
 
-    /// Returns the journal that was kept; `None` where there is none. Writing begins with a new generation.
-    ///
-    /// # Errors
-    /// Where it cannot be read or parsed, or is of another version. It is then set aside, so that the next one does not overwrite it.
-    pub(crate) fn read(&mut self) -> io::Result<Option<Journal>> {
-        let Some(bytes) = read(&self.path)? else { return Ok(None) };
-        // The version first: the rest is of its shape only.
-        let version = serde_json::from_slice::<Version>(&bytes).map(|found| found.version);
-        let journal = match version {
-            Ok(version) if version != VERSION => Err(format!("it is of version {version}, not {VERSION}")),
-            _ => serde_json::from_slice::<Journal>(&bytes).map_err(|error| error.to_string()),
+    /// Returns the journal that was kept, `None` where there is none, and what of it could not be used. Writing begins with a new
+    /// generation. A whole that cannot be read or parsed, or is of another version, is set aside, so that the next one does not
+    /// overwrite it.
+    pub(crate) fn read(&mut self) -> (Option<Journal>, Option<String>) {
+        let mut journal = match read_whole(&self.path) {
+            Ok(Some(journal)) => journal,
+            Ok(None) => return (None, None),
+            Err(error) => {
+                // The error is reported either way.
+                let _ = fs::rename(&self.path, self.path.with_extension("damaged"));
+                return (None, Some(error.to_string()));
+            }
         };
-        let mut journal = journal.map_err(|error| {
-            // The error is reported either way.
-            let _ = fs::rename(&self.path, self.path.with_extension("damaged"));
-            io::Error::new(io::ErrorKind::InvalidData, error)
-        })?;
         self.state.generation = journal.generation;
-        let changes = read(&self.changes)?.unwrap_or_default();
-        replay(&mut journal, &changes);
-        Ok(Some(journal))
+        let warning = match read(&self.changes).map(|changes| replay(&mut journal, &changes.unwrap_or_default())) {
+            Ok(0) => None,
+            Ok(unused) => {
+                Some(format!("{unused} lines of {CHANGES} are damaged or of another version: they were not used"))
+            }
+            Err(error) => Some(format!("{CHANGES} was not used: {error}")),
+        };
+        (Some(journal), warning)
     }
 
     /// Returns the state from which the next change is.
@@ -114,7 +118,7 @@ impl Store {
             self.state.apply(change);
             return self.write_whole();
         };
-        let line = (self.state.generation, self.line + 1, &change);
+        let line = (LINES, self.state.generation, self.line + 1, &change);
         let added = add_line(&mut self.buffer, |text| serde_json::to_writer(text, &line));
         self.state.apply(change);
         added?;
@@ -160,21 +164,36 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Applies the lines of the journal's generation, up to the first one that is damaged or missing.
-fn replay(journal: &mut Journal, changes: &[u8]) {
+/// Returns the journal of a file; `None`: there is none.
+fn read_whole(path: &Path) -> io::Result<Option<Journal>> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    // The version first: the rest is of its shape only.
+    let version = serde_json::from_slice::<Version>(&bytes).map(|found| found.version);
+    let journal = match version {
+        Ok(version) if version != VERSION => Err(format!("it is of version {version}, not {VERSION}")),
+        _ => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+    };
+    journal.map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Applies the lines of the journal's generation, up to the first one that is damaged, missing or of another version. Returns how many
+/// lines there are from that one on.
+fn replay(journal: &mut Journal, changes: &[u8]) -> usize {
+    let lines: Vec<&[u8]> = changes.split_inclusive(|byte| *byte == b'\n').collect();
     let mut last = 0;
-    for line in changes.split_inclusive(|byte| *byte == b'\n') {
-        let Some(text) = text_of(line) else { return };
-        let Ok((generation, number, change)) = serde_json::from_slice::<(u64, u64, Change)>(text) else { return };
+    for (at, line) in lines.iter().enumerate() {
+        let found = text_of(line).and_then(|text| serde_json::from_slice::<(u32, u64, u64, Change)>(text).ok());
+        let Some((LINES, generation, number, change)) = found else { return lines.len() - at };
         if generation != journal.generation {
             continue;
         }
         if number != last + 1 {
-            return;
+            return lines.len() - at;
         }
         last = number;
         journal.apply(change);
     }
+    0
 }
 
 #[cfg(test)]

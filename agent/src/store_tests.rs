@@ -5,7 +5,7 @@ use crate::node::random_node::RandomNode;
 
 /// Returns the journal that the next agent goes on from.
 fn kept(folder: &Path) -> Option<Journal> {
-    Store::new(folder, "a".into()).read().unwrap()
+    Store::new(folder, "a".into()).read().0
 }
 
 /// Writes what has changed of a node, and returns the state that the files should have.
@@ -19,9 +19,42 @@ fn write(store: &mut Store, random: &RandomNode) -> Journal {
 fn journal_of_another_version_is_set_aside_and_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(NAME), "{\"version\": 1, \"other\": true}").unwrap();
-    let error = Store::new(folder.path(), "a".into()).read().unwrap_err();
-    assert!(error.to_string().contains("version 1"), "{error}");
+    let (journal, warning) = Store::new(folder.path(), "a".into()).read();
+    assert!(journal.is_none() && warning.unwrap().contains("version 1"));
     assert!(folder.path().join("journal.damaged").exists() && !folder.path().join(NAME).exists());
+}
+
+#[test]
+fn changes_that_cannot_be_used_are_named_and_the_whole_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = RandomNode::new(3);
+    let mut store = Store::new(folder.path(), "a".into());
+    let states: Vec<Journal> = (0..4)
+        .map(|_| {
+            random.step();
+            write(&mut store, &random)
+        })
+        .collect();
+    let read = || Store::new(folder.path(), "a".into()).read();
+    assert_eq!(read(), (Some(states[3].clone()), None));
+    let path = folder.path().join(CHANGES);
+    let mut lines = fs::read(&path).unwrap();
+    let end = lines.iter().position(|byte| *byte == b'\n').unwrap();
+    let mut later: Vec<u8> = Vec::new();
+    let of_later =
+        |text: &mut Vec<u8>| serde_json::to_writer(text, &(LINES + 1, states[0].generation, 2, Change::default()));
+    add_line(&mut later, of_later).unwrap();
+    lines.splice(end + 1.., later.repeat(2));
+    fs::write(&path, lines).unwrap();
+    let (journal, warning) = read();
+    assert_eq!(journal.as_ref(), Some(&states[1]));
+    assert!(warning.unwrap().starts_with("2 lines"));
+    // Neither a file that can be read.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let (journal, warning) = read();
+    assert_eq!(journal.as_ref(), Some(&states[0]));
+    assert!(warning.unwrap().contains(CHANGES));
 }
 
 proptest! {
@@ -42,7 +75,7 @@ proptest! {
             if step % 20 == 13 {
                 random.restart(journal);
                 store = Store::new(folder.path(), random.boot_id());
-                store.read().unwrap();
+                store.read();
             }
         }
     }

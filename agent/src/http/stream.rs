@@ -115,8 +115,11 @@ impl Stream {
     /// Returns who used the energy, as a caller may see it.
     pub(crate) fn consumers(&self, rights: Rights) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = state.before.as_ref().map(|before| visible(before, rights));
-        let now = state.last.as_ref().map(|last| live::consumers(&visible(last, rights), before.as_ref()));
+        let (before, last) = (state.before.clone(), state.last.clone());
+        // The thread that keeps the accounts waits for the lock.
+        drop(state);
+        let before = before.as_ref().map(|before| visible(before, rights));
+        let now = last.as_ref().map(|last| live::consumers(&visible(last, rights), before.as_ref()));
         serde_json::to_string(&now.unwrap_or_default()).unwrap_or_default()
     }
 
@@ -149,25 +152,30 @@ impl Stream {
     /// Returns the document of the node for a caller; `None` before the first snapshot.
     pub(crate) fn document(&self, rights: Rights) -> Option<Live> {
         let state = self.asked();
-        let (views, anchor) = (state.last.as_ref()?, state.anchor_ns?);
-        let snapshot = visible(views, rights);
-        let before = state.before.as_ref().map(|before| visible(before, rights));
+        let (views, anchor) = (state.last.clone()?, state.anchor_ns?);
+        let (before, total_w) = (state.before.clone(), state.total_w);
+        let after = state.ring.next_number().wrapping_sub(1);
+        let history = state.history.columns(live::gpus(&views.public).count());
+        let cumulative = state.history.cumulative();
+        let gaps = state.gaps.iter().cloned().chain(state.open_gap(anchor)).collect();
+        let events = state.events.iter().rev().cloned().collect();
+        // The thread that keeps the accounts waits for the lock.
+        drop(state);
+        let snapshot = visible(&views, rights);
+        let before = before.as_ref().map(|before| visible(before, rights));
         Some(Live {
             schema: live::SCHEMA,
             node: live::node(&snapshot, anchor),
-            stream: live::StreamPlace {
-                url: format!("/events?after={:x}-{}", self.epoch, state.ring.next_number().wrapping_sub(1)),
-                every_s: 1,
-            },
-            now: live::now(&snapshot, state.total_w, anchor),
+            stream: live::StreamPlace { url: format!("/events?after={:x}-{after}", self.epoch), every_s: 1 },
+            now: live::now(&snapshot, total_w, anchor),
             devices: live::devices(&snapshot),
-            history: state.history.columns(live::gpus(&snapshot).count()),
-            cumulative: state.history.cumulative(),
+            history,
+            cumulative,
             consumers: live::consumers(&snapshot, before.as_ref()),
             sources: live::sources(&snapshot.sources),
             budget: snapshot.budget.clone(),
-            gaps: state.gaps.iter().cloned().chain(state.open_gap(anchor)).collect(),
-            events: state.events.iter().rev().cloned().collect(),
+            gaps,
+            events,
             is_restricted: rights != Rights::All,
         })
     }
