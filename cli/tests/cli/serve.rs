@@ -123,7 +123,7 @@ fn f32_an_agent_that_is_killed_again_and_again_continues() {
     let whole = fs::read_to_string(rig.path("agent/journal.json")).unwrap();
     let whole: serde_json::Value = serde_json::from_str(&whole).unwrap();
     let changes = fs::read_to_string(rig.path("agent/journal.changes")).unwrap();
-    let generation = format!(" [{},1,", whole["generation"]);
+    let generation = format!(",{},1,{{", whole["generation"]);
     assert!(changes.contains(&generation), "{changes:.100} is not of {generation}");
 }
 
