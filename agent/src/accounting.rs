@@ -8,7 +8,7 @@ mod group_tests;
 mod groups;
 mod mapped;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use eco2_core::schema::EventKind;
@@ -43,6 +43,7 @@ const MAX_OWN_ENDED: usize = 50;
 const PROGRESS_NS: u64 = 10 * SECOND_NS;
 /// Ended jobs that are listed, and for how long.
 const MAX_ENDED: usize = 500;
+const MAX_WAITING: usize = 2_000;
 const LISTED_NS: u64 = 3_600 * SECOND_NS;
 /// How long containers, pods and users are listed after their end: there may be thousands a day.
 const GROUP_LISTED_NS: u64 = 60 * SECOND_NS;
@@ -245,7 +246,12 @@ impl Accounting {
                 self.usage.forget(key);
                 let own: &mut usize = listed.entry(uid).or_default();
                 *own += 1;
+                // One that is not in the history yet is listed until it is, but not without end on a disk that is full.
+                let waits = self.history.as_ref().is_some_and(|history| history.pending.contains(&key));
                 let is_beyond = index >= MAX_ENDED || (uid != 0 && *own > MAX_OWN_ENDED);
+                if waits && index < MAX_WAITING {
+                    continue;
+                }
                 if is_beyond || now.ns.saturating_sub(ended_ns) > listed_ns {
                     self.node.forget_job(key);
                 }
@@ -274,21 +280,29 @@ impl Accounting {
         }
     }
 
+    /// Returns the jobs that have ended and are listed.
+    pub(crate) fn ended_jobs(&self) -> BTreeSet<JobKey> {
+        let is_ended = |state: &JobState| state.ended.is_some() && state.job.kind == ConsumerKind::Job;
+        self.node.jobs().filter(|(_, state)| is_ended(state)).map(|(key, _)| key).collect()
+    }
+
     /// Adds the jobs to the history whose last second is accounted for.
     fn record_ended(&mut self) {
         let Some(mut history) = self.history.take() else { return };
-        for key in std::mem::take(&mut history.pending) {
+        for key in history.pending.clone() {
             match self.node.end_record(key, wall_ns()) {
                 Some(record) => {
-                    let added = history.add(record);
-                    added.unwrap_or_else(|error| self.warn(format!("an ended job is not kept: {error}")));
+                    if let Err(error) = history.add(record) {
+                        // The next account tries again.
+                        self.warn(format!("an ended job is not kept: {error}"));
+                        break;
+                    }
                 }
-                // The interval in which it ended goes on; one that is not listed any more is in the log of jobs.
-                None if self.node.jobs().any(|(own, _)| own == key) => {
-                    history.pending.insert(key);
-                }
+                // The interval in which it ended goes on.
+                None if self.node.jobs().any(|(own, _)| own == key) => continue,
                 None => {}
             }
+            history.pending.remove(&key);
         }
         let fault = history.sync();
         fault.into_iter().for_each(|error| self.warn(format!("ended jobs are not on the disk: {error}")));

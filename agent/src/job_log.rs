@@ -41,7 +41,7 @@ pub(crate) struct JobRecord {
     /// What that energy emitted; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grams: Option<RecordedGrams>,
-    /// Its energy without the jobs within it, and what that emitted; `None`: the record is not of its end, or has no other within it.
+    /// Its energy without the jobs within it, and what that emitted; `None`: no other was within it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) own: Option<(ShareSum, Option<RecordedGrams>)>,
 }

@@ -419,4 +419,6 @@ pub(crate) mod random_node;
 #[cfg(test)]
 mod random_tests;
 #[cfg(test)]
+mod record_tests;
+#[cfg(test)]
 mod tests;

@@ -154,7 +154,8 @@ impl Service {
             accounting.warn(format!("{skipped} lines of the log of jobs were damaged"));
         }
         let state_folder = state.as_ref().unwrap_or(&folder).path();
-        let (history, added) = JobHistory::open(state_folder, &records, &boot_id);
+        let listed = accounting.ended_jobs();
+        let (history, added) = JobHistory::open(state_folder, &records, &boot_id, listed);
         accounting.history = Some(history);
         added.unwrap_or_else(|error| accounting.warn(format!("an ended job is not kept: {error}")));
         accounting.follow_jobs_again();

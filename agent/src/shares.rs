@@ -54,6 +54,16 @@ impl ShareSum {
         }
     }
 
+    /// Returns the sum with the width that the devices' bounds have now, unless it has that of its end. `whole`: their total.
+    pub(crate) fn frozen(self, whole: &Bounded<u64>) -> Self {
+        Self { frozen: self.frozen.or_else(|| Some(Width::of(whole))), ..self }
+    }
+
+    /// Returns the sum of a job that goes on: the width of the devices' bounds is that of now.
+    pub(crate) fn thawed(self) -> Self {
+        Self { frozen: None, ..self }
+    }
+
     /// Returns the energy in a range that also has the width of the devices' own bounds. `whole`: the total of the devices now; of a job
     /// that has ended, their width at its end holds.
     pub(crate) fn within(&self, whole: &Bounded<u64>) -> Bounded<u64> {
@@ -148,7 +158,8 @@ impl Shares {
     /// Keeps the width of the devices' bounds for a job that has ended: what they are off by later is not its energy.
     pub(crate) fn freeze(&mut self, key: JobKey, whole: &Bounded<u64>) {
         for sums in [&mut self.jobs, &mut self.totals] {
-            sums.entry(key).or_default().frozen.get_or_insert_with(|| Width::of(whole));
+            let sum = sums.entry(key).or_default();
+            *sum = sum.frozen(whole);
         }
     }
 

@@ -106,7 +106,7 @@ fn end(args: &EndJobArgs) -> anyhow::Result<u8> {
     if let Some(steps) = args.steps {
         job["steps"] = steps.into();
     }
-    job["qualities"] = json!(qualities(&agent.ask("GET", "/api/v1/devices", None).unwrap_or_default()));
+    job["qualities"] = json!(agent.ask("GET", "/api/v1/devices", None).ok().map(|devices| qualities(&devices)));
     if args.json {
         out::data(&out::document(&job))?;
         return Ok(0);
@@ -138,9 +138,12 @@ fn has_ended(job: &Value) -> bool {
 fn result_line(job: &Value) -> String {
     let (energy, grams) = (energy(job), grams(job));
     let mut line = format!("eco2: {}, {}", energy_text(energy), mass_text(grams));
-    let qualities = job["qualities"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let qualities = qualities.collect::<Vec<_>>().join("+");
-    let mut rest = vec![if qualities.is_empty() { "not measured".to_owned() } else { qualities }];
+    let qualities = job["qualities"].as_array().map(|all| all.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let mut rest = vec![match qualities {
+        None => "quality not known".to_owned(),
+        Some(none) if none.is_empty() => "not measured".to_owned(),
+        Some(qualities) => qualities.join("+"),
+    }];
     rest.push(duration_text(job["duration_ns"].as_u64().unwrap_or(0)));
     if !has_ended(job) {
         rest.push("without its last second".to_owned());
@@ -155,7 +158,8 @@ fn result_line(job: &Value) -> String {
             line += &format!(", {part}");
         }
     }
-    line.replace("  [", " [")
+    let line = line.replace("  [", " [");
+    line.chars().take(LONGEST_LINE).collect()
 }
 
 #[cfg(test)]
@@ -171,7 +175,11 @@ mod tests {
         let line = "eco2: 3.33 Wh [2.77 - 4.17], 1.14 g CO2e [0.90 - 1.50], measured+estimated, 2 h 14 min 00 s, 4000 steps, 3 J/step";
         assert_eq!(result_line(&job), line);
         let open = json!({"total_uj": 12_000_000, "total_low_uj": 0, "total_high_uj": null, "duration_ns": 0, "ended_wall_ns": 5});
-        assert_eq!(result_line(&open), "eco2: at least 0.0 J (estimate 12.0 J), not known, not measured, 0 s");
+        let line = |quality: &str| format!("eco2: at least 0.0 J (estimate 12.0 J), not known, {quality}, 0 s");
+        assert_eq!(result_line(&open), line("quality not known"));
+        let mut unread = open;
+        unread["qualities"] = json!([]);
+        assert_eq!(result_line(&unread), line("not measured"));
     }
 
     #[test]
@@ -184,7 +192,7 @@ mod tests {
             let mut job = job.clone();
             job["ended_wall_ns"] = ended;
             let line = result_line(&job);
-            assert!(line.is_ascii() && line.lines().count() == 1, "{line}");
+            assert!(line.is_ascii() && line.lines().count() == 1 && line.len() <= LONGEST_LINE, "{line}");
         }
         let mut usual = job;
         usual["total_grams"] = 1e9.into();

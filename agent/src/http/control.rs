@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::access::Rights;
+use super::peer::PeerEnd;
 use super::reply::{Content, Reply};
 use crate::gpu_name::GpuName;
 
@@ -104,7 +105,7 @@ pub trait JobControl: Debug + Send + Sync {
 }
 
 /// Answers a request to begin a job.
-pub(super) fn begin(control: &dyn JobControl, rights: Rights, body: &[u8]) -> Reply {
+pub(super) fn begin(control: &dyn JobControl, rights: Rights, body: &[u8], peer: Option<PeerEnd>) -> Reply {
     let caller = match caller(rights) {
         Ok(caller) => caller,
         Err(reply) => return reply,
@@ -126,7 +127,7 @@ pub(super) fn begin(control: &dyn JobControl, rights: Rights, body: &[u8]) -> Re
     if matches!((caller, job.uid), (Caller::User(own), Some(other)) if own != other) {
         return Reply::error(StatusCode::FORBIDDEN, "uid: only root and the group eco2 may begin jobs of other users");
     }
-    later(StatusCode::CREATED, |done| control.begin(job, caller, done))
+    later(StatusCode::CREATED, peer, |done| control.begin(job, caller, done))
 }
 
 /// Answers a request to end a job. The body may be empty.
@@ -137,7 +138,7 @@ pub(super) fn end(control: &dyn JobControl, rights: Rights, id: &str, body: &[u8
     };
     let end = if body.is_empty() { Ok(JobEnd::default()) } else { parsed(body) };
     match end {
-        Ok(end) => later(StatusCode::OK, |done| control.end(id, end, caller, done)),
+        Ok(end) => later(StatusCode::OK, None, |done| control.end(id, end, caller, done)),
         Err(reply) => reply,
     }
 }
@@ -174,9 +175,13 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Reply> {
 }
 
 /// Returns the answer that `ask` gives to its argument, once it is there.
-fn later(success: StatusCode, ask: impl FnOnce(JobDone)) -> Reply {
+/// Asks, and answers when that is done; not to a `peer` that is gone by then.
+fn later(success: StatusCode, peer: Option<PeerEnd>, ask: impl FnOnce(JobDone)) -> Reply {
     let (send, answer) = oneshot::channel();
-    ask(Box::new(move |outcome| send.send(reply(outcome, success)).is_ok()));
+    ask(Box::new(move |outcome| {
+        let is_gone = peer.is_some_and(|peer| peer.is_gone());
+        !is_gone && send.send(reply(outcome, success)).is_ok()
+    }));
     Reply { body: Content::Later(answer), ..Reply::text("", String::new()) }
 }
 
@@ -240,8 +245,8 @@ mod tests {
         let control = Kept::default();
         let own = Rights::Own(1000);
         let body = br#"{"id": "48213", "name": "train", "pid": 4242}"#;
-        assert_eq!(status(begin(&control, own, body)), 201);
-        assert_eq!(status(begin(&control, own, body)), 409);
+        assert_eq!(status(begin(&control, own, body, None)), 201);
+        assert_eq!(status(begin(&control, own, body, None)), 409);
         assert_eq!(status(end(&control, own, "48213", b"")), 200);
         assert_eq!(status(end(&control, Rights::All, "48213", br#"{"steps": 9}"#)), 200);
         assert_eq!(status(end(&control, own, "48214", b"")), 404);
@@ -251,12 +256,12 @@ mod tests {
     fn only_known_callers_begin_jobs_and_only_own_ones() {
         let control = Kept::default();
         for rights in [Rights::Coarse, Rights::Nothing] {
-            assert_eq!(status(begin(&control, rights, br#"{"id": "a"}"#)), 403);
+            assert_eq!(status(begin(&control, rights, br#"{"id": "a"}"#, None)), 403);
             assert_eq!(status(end(&control, rights, "a", b"")), 403);
         }
-        assert_eq!(status(begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1001}"#)), 403);
-        assert_eq!(status(begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1000}"#)), 201);
-        assert_eq!(status(begin(&control, Rights::All, br#"{"id": "b", "uid": 1001}"#)), 201);
+        assert_eq!(status(begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1001}"#, None)), 403);
+        assert_eq!(status(begin(&control, Rights::Own(1000), br#"{"id": "a", "uid": 1000}"#, None)), 201);
+        assert_eq!(status(begin(&control, Rights::All, br#"{"id": "b", "uid": 1001}"#, None)), 201);
     }
 
     // F42: hostile bodies get a reason and change nothing.
@@ -286,12 +291,12 @@ mod tests {
             &long,
             &name,
         ] {
-            let reply = settled(begin(&control, Rights::All, body.as_bytes()));
+            let reply = settled(begin(&control, Rights::All, body.as_bytes(), None));
             assert_eq!(reply.status.as_u16(), 400, "{body:.60}");
             let Content::Whole(text) = reply.body else { panic!("a stream") };
             assert!(text.len() < 400 && text.starts_with(b"{\"error\":\""), "{text:?}");
         }
-        assert_eq!(status(begin(&control, Rights::All, b"\xff\xfe")), 400);
+        assert_eq!(status(begin(&control, Rights::All, b"\xff\xfe", None)), 400);
         assert!(control.0.lock().unwrap().is_empty());
     }
 }

@@ -14,7 +14,7 @@ const LONGEST_PATH: usize = 2048;
 
 /// Answers a request.
 pub(crate) fn answer(service: &Service, head: &Parts, channel: Channel, body: &[u8]) -> Reply {
-    let Parts { method, uri: target, headers, .. } = head;
+    let Parts { method, uri: target, headers, extensions, .. } = head;
     let path = target.path();
     if path.len() + target.query().map_or(0, str::len) > LONGEST_PATH {
         return Reply::error(StatusCode::URI_TOO_LONG, "the address is too long");
@@ -49,7 +49,7 @@ pub(crate) fn answer(service: &Service, head: &Parts, channel: Channel, body: &[
         return reply.with(header::RETRY_AFTER, seconds.to_string());
     }
     let query = target.query().unwrap_or("");
-    (route.handle)(service, &Ask { method, query, headers, channel, id, rights, body })
+    (route.handle)(service, &Ask { method, query, headers, channel, id, rights, body, peer: extensions.get() })
 }
 
 #[cfg(test)]

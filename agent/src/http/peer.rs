@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::unix::UCred;
 
 use crate::group::in_file;
@@ -28,6 +30,24 @@ const MOST_PER_USER: usize = 16;
 pub(crate) struct Trust {
     own: u32,
     gid: Option<u32>,
+}
+
+/// The other end of a connection by the Unix socket.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerEnd(Arc<OwnedFd>);
+
+impl PeerEnd {
+    /// Returns that of a connection; `None` where this process has no descriptor left.
+    pub(crate) fn of(stream: &impl AsFd) -> Option<Self> {
+        stream.as_fd().try_clone_to_owned().ok().map(|fd| Self(Arc::new(fd)))
+    }
+
+    /// Whether both halves are closed, as of a process that has ended. One that closed its half waits for its answer.
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut ends = [PollFd::new(&self.0, PollFlags::empty())];
+        let looked = poll(&mut ends, Some(&Timespec::default()));
+        looked.is_ok() && ends[0].revents().contains(PollFlags::HUP)
+    }
 }
 
 /// What `/proc/PID/status` states of a process.

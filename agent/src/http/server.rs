@@ -26,7 +26,7 @@ use super::dispatch;
 use super::error::HttpFault;
 use super::job_history::JobHistoryReader;
 use super::listen::{self, Inherited, Protection};
-use super::peer::{Connections, Trust};
+use super::peer::{Connections, PeerEnd, Trust};
 use super::places::{Activity, Places};
 use super::rate::RateLimit;
 use super::reply::{Content, Reply};
@@ -240,7 +240,8 @@ async fn accept_unix(listener: tokio::net::UnixListener, service: Arc<Service>) 
         let channel = Channel::Unix { uid, trusted };
         let service = Arc::clone(&service);
         tokio::spawn(async move {
-            serve(stream, channel, service, &Arc::default()).await;
+            let peer = PeerEnd::of(&stream);
+            serve_peer(stream, peer, channel, service, &Arc::default()).await;
             drop(place);
         });
     }
@@ -251,13 +252,28 @@ async fn out_of_files() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection. Whether its other end is gone is not known: by TCP, that looks like a half that is closed.
 pub(crate) async fn serve<Io>(io: Io, channel: Channel, service: Arc<Service>, activity: &Arc<Activity>)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let answer =
-        service_fn(|request: Request<Incoming>| answer(request, channel, Arc::clone(&service), Arc::clone(activity)));
+    serve_peer(io, None, channel, service, activity).await;
+}
+
+/// Answers the requests of one connection.
+async fn serve_peer<Io>(
+    io: Io,
+    peer: Option<PeerEnd>,
+    channel: Channel,
+    service: Arc<Service>,
+    activity: &Arc<Activity>,
+) where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = service_fn(|mut request: Request<Incoming>| {
+        peer.iter().for_each(|peer| drop(request.extensions_mut().insert(peer.clone())));
+        answer(request, channel, Arc::clone(&service), Arc::clone(activity))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)

@@ -15,6 +15,7 @@ use super::archive::{Archive, Runs};
 use super::control::{self, JobControl};
 use super::job_history::JobHistoryReader;
 use super::page;
+use super::peer::PeerEnd;
 use super::query::Query;
 use super::rate::RateLimit;
 use super::reply::{Content, Reply};
@@ -42,6 +43,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) id: &'a str,
     pub(crate) rights: Rights,
     pub(crate) body: &'a [u8],
+    /// The other end of the connection; `None`: whether it is gone is not known.
+    pub(crate) peer: Option<&'a PeerEnd>,
 }
 
 /// What answers the requests of one server.
@@ -301,7 +304,7 @@ pub(super) fn power(service: &Service, ask: &Ask<'_>) -> Reply {
 /// `POST /api/v1/jobs`: begins a job.
 pub(super) fn begin_job(service: &Service, ask: &Ask<'_>) -> Reply {
     match &service.control {
-        Some(jobs) => control::begin(jobs.as_ref(), ask.rights, ask.body),
+        Some(jobs) => control::begin(jobs.as_ref(), ask.rights, ask.body, ask.peer.cloned()),
         None => no_jobs(),
     }
 }

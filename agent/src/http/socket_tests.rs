@@ -89,31 +89,43 @@ fn client_that_closes_early_harms_nothing() {
     assert!(exchange(TcpStream::connect(server.address().unwrap()).unwrap(), METRICS).starts_with("HTTP/1.1 200"));
 }
 
-#[test]
-fn client_that_closes_its_half_after_the_request_gets_its_answer() {
-    #[derive(Debug)]
-    struct Later(std::sync::mpsc::Sender<crate::JobDone>);
-    impl JobControl for Later {
-        fn begin(&self, _: crate::JobRequest, _: crate::Caller, done: crate::JobDone) {
-            self.0.send(done).unwrap();
-        }
-        fn end(&self, _: &str, _: crate::JobEnd, _: crate::Caller, _: crate::JobDone) {}
+/// Passes on what is to be called when a job has begun.
+#[derive(Debug)]
+struct Later(std::sync::mpsc::Sender<crate::JobDone>);
+
+impl JobControl for Later {
+    fn begin(&self, _: crate::JobRequest, _: crate::Caller, done: crate::JobDone) {
+        self.0.send(done).unwrap();
     }
+    fn end(&self, _: &str, _: crate::JobEnd, _: crate::Caller, _: crate::JobDone) {}
+}
+
+#[test]
+fn client_that_closes_its_half_after_the_request_gets_its_answer_and_one_that_is_gone_is_known_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("eco2.sock");
     let options = HttpOptions { socket: Some(socket.clone()), ..HttpOptions::default() };
     let (send, asked) = std::sync::mpsc::channel();
     let _server = HttpServer::start_with(&options, latest(9), Some(Arc::new(Later(send)))).unwrap();
-    let mut client = UnixStream::connect(&socket).unwrap();
-    client.write_all(b"POST /api/v1/jobs HTTP/1.1\r\nhost: any\r\ncontent-length: 10\r\n\r\n{\"id\":\"a\"}").unwrap();
+    let begin = || {
+        let mut client = UnixStream::connect(&socket).unwrap();
+        let request = b"POST /api/v1/jobs HTTP/1.1\r\nhost: any\r\ncontent-length: 10\r\n\r\n{\"id\":\"a\"}";
+        client.write_all(request).unwrap();
+        (client, asked.recv().unwrap())
+    };
+    // The thread that serves all clients goes on, and sees what the other one has closed.
+    let others = || (0..3).for_each(|_| assert!(!exchange(UnixStream::connect(&socket).unwrap(), METRICS).is_empty()));
+    let (mut client, done) = begin();
     client.shutdown(std::net::Shutdown::Write).unwrap();
-    let done = asked.recv().unwrap();
-    // The thread that serves all clients has gone on since, and has seen that this one closed its half.
-    (0..3).for_each(|_| assert!(!exchange(UnixStream::connect(&socket).unwrap(), METRICS).is_empty()));
+    others();
     assert!(done(Ok(7)), "the caller is there");
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201") && answer.contains("\"key\":7"), "{answer}");
+    let (client, done) = begin();
+    drop(client);
+    others();
+    assert!(!done(Ok(8)), "the caller is gone");
 }
 
 #[test]

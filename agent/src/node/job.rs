@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use eco2_core::Bounded;
+
 use super::Node;
 use crate::job_log::{JobRecord, RecordedGrams};
 use crate::jobs::{Job, JobProcesses, JobState, JobTerms};
@@ -69,31 +71,30 @@ impl Node {
     /// Returns the record of a job at this time, nanoseconds since 1970. Its number is given by the log.
     pub(crate) fn job_record(&self, key: JobKey, wall_ns: i64) -> Option<JobRecord> {
         let state = self.jobs.get(&key)?.clone();
-        let (total, grams) = self.recorded(&state, self.public.shares.totals.get(&key));
-        Some(JobRecord {
-            number: 0,
-            boot_id: self.identity.boot_id.clone(),
-            key,
-            state,
-            wall_ns,
-            total,
-            grams,
-            own: None,
-        })
+        let whole = self.total(&self.public);
+        let (total, grams) = self.recorded(&state, self.public.shares.totals.get(&key), &whole);
+        let own = self.recorded(&state, self.public.shares.jobs.get(&key), &whole);
+        let own = (own != (total, grams)).then_some(own);
+        let boot_id = self.identity.boot_id.clone();
+        Some(JobRecord { number: 0, boot_id, key, state, wall_ns, total, grams, own })
     }
 
     /// Returns the record of a job whose last second is accounted for; `None`: it is not yet.
     pub(crate) fn end_record(&self, key: JobKey, wall_ns: i64) -> Option<JobRecord> {
-        let record = self.job_record(key, wall_ns).filter(|record| !record.state.is_present())?;
-        let own = self.recorded(&record.state, self.public.shares.jobs.get(&key));
-        Some(JobRecord { own: (own != (record.total, record.grams)).then_some(own), ..record })
+        self.job_record(key, wall_ns).filter(|record| !record.state.is_present())
     }
 
-    /// Returns an energy of a job with what it emitted.
-    fn recorded(&self, state: &JobState, sum: Option<&ShareSum>) -> (ShareSum, Option<RecordedGrams>) {
-        let sum = sum.copied().unwrap_or_default();
+    /// Returns an energy of a job with what it emitted. It has the width of the devices, of which a reader of the record knows nothing.
+    /// `whole`: the total of the devices.
+    fn recorded(
+        &self,
+        state: &JobState,
+        sum: Option<&ShareSum>,
+        whole: &Bounded<u64>,
+    ) -> (ShareSum, Option<RecordedGrams>) {
+        let sum = sum.copied().unwrap_or_default().frozen(whole);
         let rate = self.prices.as_ref().and_then(Prices::rate);
-        let grams = sum.grams.bounded(&sum.within(&self.total(&self.public)), rate);
+        let grams = sum.grams.bounded(&sum.within(whole), rate);
         let is_estimated = sum.grams.is_estimated(rate.filter(|_| state.ended.is_none()));
         (sum, RecordedGrams::of(&grams, is_estimated))
     }

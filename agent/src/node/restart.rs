@@ -64,7 +64,8 @@ impl Node {
                 self.jobs.insert(record.key, record.state.clone());
                 // Where the journal was lost, this is what is known of the job.
                 for view in [&mut self.full, &mut self.public] {
-                    view.shares.totals.entry(record.key).or_insert(record.total);
+                    let total = if record.state.pue.is_none() { record.total.thawed() } else { record.total };
+                    view.shares.totals.entry(record.key).or_insert(total);
                 }
             }
         }

@@ -115,7 +115,7 @@ pub(crate) struct ListJobsArgs {
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// Print sums as CSV instead: per month and label account
-    #[arg(long, value_enum, value_name = "GROUP", hide_possible_values = true, conflicts_with_all = ["format", "json"])]
+    #[arg(long, value_enum, value_name = "GROUP", hide_possible_values = true, conflicts_with_all = ["format", "json"], requires = "since")]
     pub(crate) group_by: Option<JobGroup>,
     #[command(flatten)]
     pub(crate) agent: AgentArgs,
