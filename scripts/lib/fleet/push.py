@@ -25,8 +25,6 @@ PUSH_S = 10
 """The agent's interval."""
 PUBLIC_UJ = 100_000
 """The steps of the energies that every user may see, and that a textfile has."""
-FLUSH_S = 5
-"""After this time VictoriaMetrics has what it answered for on its disk (`-inmemoryDataFlushInterval=1s`)."""
 
 
 class Proxy(Repeater):
@@ -182,7 +180,10 @@ class Scene:
         """Kills the stores and, while requests wait, the agents. The stores are away until `requests` more wait for each place.
 
         Returns the run that ended meanwhile, and the requests of the killed agents."""
-        until("VictoriaMetrics has what it took on its disk", lambda: time.monotonic() - max(route.proxy.at for route in self.routes) > FLUSH_S, 60)
+        def is_stored():
+            # Not right after a request, and not shortly before the next.
+            return 1 < time.monotonic() - max(route.proxy.at for route in self.routes) < PUSH_S - 2 and self.victoria.is_on_disk()
+        until("VictoriaMetrics has what it took on its disk", is_stored, 9 * PUSH_S)
         for store in (self.victoria, self.prometheus):
             store.program.end(signal.SIGKILL)
         began = time.monotonic()

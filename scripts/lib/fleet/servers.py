@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 import time
 import urllib.error
@@ -73,6 +74,13 @@ class Victoria(Store):
         self.program.command.append("-dedup.minScrapeInterval=1ms")
         self.program.start()
         until("VictoriaMetrics answers again", lambda: get(self.address + "/health"), 60)
+
+    def is_on_disk(self):
+        """Whether everything that it took is on its disk; hurries it with that. What is in memory is lost with its process."""
+        get(f"{self.address}/internal/force_flush")
+        lines = [line for line in get(f"{self.address}/metrics").splitlines() if re.match(r'vm_pending_rows\{|vm_rows\{type="\w+/inmemory"', line)]
+        assert len(lines) == 4, f"{self.name}: other metrics than expected: {lines}"
+        return all(line.endswith(" 0") for line in lines)
 
     def samples(self, selector, metric=METRIC, label="device"):
         """Returns every stored sample; marks of an absent target are no samples."""
