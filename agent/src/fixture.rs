@@ -9,7 +9,11 @@ use eco2_grid::Pue;
 
 use crate::budget::JobLimits;
 use crate::emissions::{Emissions, Grams};
+use crate::job_log::JobRecord;
+use crate::jobs::{Job, JobProcesses, JobState};
 use crate::prices::{Prices, rates};
+use crate::shares::{JobKey, ShareSum};
+use crate::snapshot::{ConsumerKind, Instant};
 use crate::{Consumer, Device, EndReason, Latest, NodeIdentity, Resolution, Snapshot, SourceCounts, Views};
 
 /// Energy of a device after a second, microjoules.
@@ -54,6 +58,21 @@ fn counts(name: &str, at_ns: u64) -> SourceCounts {
         resets: 0,
         gap_ns: SECOND_NS / 2,
     }
+}
+
+/// Returns the record of a job of user 5 that goes on, and has used nothing.
+pub(crate) fn record(key: JobKey) -> JobRecord {
+    let job = Job {
+        id: format!("job-{key}"),
+        name: "n".to_owned(),
+        uid: 5,
+        processes: JobProcesses::Tree(7),
+        kind: ConsumerKind::Job,
+        by_operator: true,
+        labels: BTreeMap::new(),
+    };
+    let (state, total) = (JobState::new(job, Instant::default(), Some(3)), ShareSum::default());
+    JobRecord { number: 0, boot_id: "b".to_owned(), key, state, wall_ns: 1, total, grams: None, own: None }
 }
 
 /// Returns a job of a user.

@@ -105,9 +105,9 @@ impl FuzzedServer {
     }
 
     /// Sends the bytes of a connection, and returns what the server sends until it closes. If it sends nothing for `patience`, the
-    /// client ends its direction, upon which the server closes.
+    /// client ends its direction, upon which the server closes, unless it sends the live stream.
     #[must_use]
-    pub fn exchanged(&self, caller: FuzzedCaller, bytes: &[u8], patience: Duration) -> Vec<u8> {
+    pub fn exchanged(&self, caller: FuzzedCaller, bytes: &[u8], mut patience: Duration) -> Vec<u8> {
         let channel = match caller {
             FuzzedCaller::Tcp => Channel::Tcp { tls: false },
             FuzzedCaller::Owner => Channel::Unix { uid: OWN_UID, trusted: false },
@@ -123,11 +123,11 @@ impl FuzzedServer {
                 let _ = to_server.write_all(&bytes).await;
                 to_server
             });
-            let mut answer = received(&mut from_server, patience).await;
+            let mut answer = received(&mut from_server, &mut patience).await;
             sending.abort();
             if let Ok(mut to_server) = sending.await {
                 let _ = to_server.shutdown().await;
-                answer.extend(received(&mut from_server, patience).await);
+                answer.extend(received(&mut from_server, &mut patience).await);
             }
             serving.abort();
             // A panic of the server is one of the target: a task that was aborted is none.
@@ -139,13 +139,13 @@ impl FuzzedServer {
     }
 }
 
-/// Reads until the server closes the connection, or sends nothing for `patience`.
-async fn received(from_server: &mut ReadHalf<DuplexStream>, mut patience: Duration) -> Vec<u8> {
+/// Reads until the server closes the connection, or sends nothing for `patience`, which is short from the live stream on.
+async fn received(from_server: &mut ReadHalf<DuplexStream>, patience: &mut Duration) -> Vec<u8> {
     let (mut answer, mut part) = (Vec::new(), [0_u8; 4096]);
     loop {
-        let Ok(Ok(length @ 1..)) = timeout(patience, from_server.read(&mut part)).await else { return answer };
+        let Ok(Ok(length @ 1..)) = timeout(*patience, from_server.read(&mut part)).await else { return answer };
         if part[..length].windows(17).any(|found| found == b"text/event-stream") {
-            patience = STREAM_PATIENCE;
+            *patience = STREAM_PATIENCE;
         }
         answer.extend_from_slice(&part[..length]);
     }

@@ -83,30 +83,21 @@ fn newest(records: &[JobRecord]) -> BTreeMap<(&str, JobKey), &JobRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{Job, JobProcesses, JobState};
-    use crate::shares::ShareSum;
-    use crate::snapshot::{ConsumerKind, EndReason, Instant};
+    use crate::fixture;
+    use crate::snapshot::{EndReason, Instant};
 
     const S: i64 = 1_000_000_000;
 
-    /// Returns the record of a job of a user that ended after some seconds; `None`: it goes on.
+    /// Returns the record of a job that used some energy and ended after some seconds; `None`: it goes on.
     fn record(boot: &str, key: JobKey, energy_uj: u64, ended_s: Option<i64>) -> JobRecord {
-        let job = Job {
-            id: format!("job-{key}"),
-            name: "n".to_owned(),
-            uid: 5,
-            processes: JobProcesses::Tree(7),
-            kind: ConsumerKind::Job,
-            by_operator: true,
-            labels: [("account".to_owned(), "nlp".to_owned())].into(),
-        };
-        let mut state = JobState::new(job, Instant::default(), Some(3));
+        let mut record = JobRecord { boot_id: boot.to_owned(), wall_ns: 99 * S, ..fixture::record(key) };
         if let Some(seconds) = ended_s {
-            state.end(Instant { ns: (seconds * S) as u64, wall_ns: seconds * S }, None, EndReason::Request);
+            let at = Instant { ns: (seconds * S) as u64, wall_ns: seconds * S };
+            record.state.end(at, None, EndReason::Request);
         }
-        let mut total = ShareSum::default();
+        let total = &mut record.total;
         (total.energy_uj, total.low_uj, total.high_uj) = (energy_uj, energy_uj, Some(energy_uj));
-        JobRecord { number: 0, boot_id: boot.to_owned(), key, state, wall_ns: 99 * S, total, grams: None, own: None }
+        record
     }
 
     #[test]

@@ -237,35 +237,10 @@ fn parse(bytes: &[u8]) -> (Vec<JobRecord>, usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::jobs::{Job, JobProcesses};
-    use crate::snapshot::{ConsumerKind, Instant};
-
-    fn record(key: JobKey) -> JobRecord {
-        let job = Job {
-            id: format!("job-{key}"),
-            name: "n".to_owned(),
-            uid: 5,
-            processes: JobProcesses::Tree(7),
-            kind: ConsumerKind::Job,
-            by_operator: true,
-            labels: BTreeMap::new(),
-        };
-        let state = JobState::new(job, Instant::default(), Some(3));
-        JobRecord {
-            number: 0,
-            boot_id: "b".to_owned(),
-            key,
-            state,
-            wall_ns: 1,
-            total: ShareSum::default(),
-            grams: None,
-            own: None,
-        }
-    }
+    use crate::fixture::record;
 
     fn keys(folder: &Path) -> Vec<JobKey> {
         JobLog::open(folder).1.iter().map(|record| record.key).collect()

@@ -30,6 +30,7 @@ mod counter_start;
 mod emissions;
 mod feed;
 #[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz target http needs the snapshot only"))]
 mod fixture;
 mod folder;
 mod from_report;

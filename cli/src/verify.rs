@@ -20,7 +20,7 @@ use crate::{out, settings};
 const SHOWN: usize = 20;
 
 /// Note on a log that ended without the counts at both ends of the run.
-const NO_COUNTS: &str = "this log has no counts at both ends of the run (those of eco2 0.1 have none): energies are checked by the range of \
+const NO_COUNTS: &str = "this log has no counts at both ends of the run (older logs have none): energies are checked by the range of \
     the kept readings only";
 
 /// Runs the command.

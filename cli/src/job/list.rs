@@ -167,12 +167,11 @@ fn moment(ns: i64, format: &str) -> String {
 
 fn row(job: &Value) -> [String; 8] {
     let text = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
-    let began = job["began_wall_ns"].as_i64().and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
     [
         text("id"),
         text("name"),
         job["uid"].to_string(),
-        began.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string()),
+        job["began_wall_ns"].as_i64().map_or_else(|| "-".to_owned(), |ns| moment(ns, "%Y-%m-%d %H:%M")),
         duration_text(job["duration_ns"].as_u64().unwrap_or(0)),
         if job["ended_wall_ns"].is_null() { "running".to_owned() } else { text("end_reason") },
         budget_text(&job["budget"]),

@@ -26,7 +26,7 @@
 //! 9 Policy     JSON PolicyRecord: how the schedule reads a source from here on
 //! 10 Pricing   JSON PricingRecord: intensities, prices and factors, with the hash of the table or answer they are from
 //! 11 Ends      JSON RunEnds: what each domain had counted at both ends of the run; also "blocks": number of Ticks frames of the run,
-//!              all before this frame. Not in logs of eco2 0.1
+//!              all before this frame. Not in older logs
 //! ```
 //!
 //! **Versions.** Logs of version 1 have the kinds 1 to 7 and frames of version 1. Every version of eco2 reads them. Meta
@@ -35,7 +35,7 @@
 //!
 //! **Chain.** The slot of a frame has the SHA-256 of the frame and of the slot before it (chain.rs has the bytes), so that
 //! `eco2 verify` finds a frame that was changed, removed, moved or inserted. The slot of the Summary is the head of the chain.
-//! The thread that writes the file computes it. Logs of version 1 have no slots, and those of eco2 0.1 have zeros: they are read,
+//! The thread that writes the file computes it. Logs of version 1 have no slots, and older ones have zeros: they are read,
 //! and are *not chained*. Readers of runs ignore the slots. eco2 never appends to a log that exists: a run that starts again
 //! writes another.
 //!

@@ -29,6 +29,11 @@ struct Made {
     exit_code: i32,
 }
 
+/// Returns a run that goes on, with nothing read.
+fn new_run() -> Made {
+    Made { minute: 1, minutes: 1, name: "new", team: "nlp", machine: "m2", joules: None, closed: false, exit_code: 0 }
+}
+
 fn made() -> impl Strategy<Value = Made> {
     let quality = prop_oneof![Just(Quality::Measured), Just(Quality::Derived), Just(Quality::Estimated)];
     (
@@ -330,16 +335,7 @@ fn noted_runs_of_a_large_folder_are_taken_in_without_a_search() {
     let folder = with_runs();
     let mut index = Index::open(folder.path()).unwrap().0;
     index.sync_all(folder.path()).unwrap();
-    let made = Made {
-        minute: 1,
-        minutes: 1,
-        name: "new",
-        team: "nlp",
-        machine: "m2",
-        joules: None,
-        closed: false,
-        exit_code: 0,
-    };
+    let made = new_run();
     put(folder.path(), 77, &made);
     put(folder.path(), 78, &made);
     let noted = ["20260101-000100-0077".to_owned(), "gone".to_owned()].into();
@@ -358,16 +354,7 @@ fn record_that_another_process_takes_in_between_reading_and_writing_is_not_lost(
     let folder = folder.path();
     fs::create_dir(folder.join("job")).unwrap();
     let rank = |number: usize| {
-        let made = Made {
-            minute: 1,
-            minutes: 1,
-            name: "new",
-            team: "nlp",
-            machine: "m2",
-            joules: Some((Quality::Measured, 5)),
-            closed: true,
-            exit_code: 0,
-        };
+        let made = Made { joules: Some((Quality::Measured, 5)), closed: true, ..new_run() };
         put(aside.path(), number, &made);
         let log = format!("20260101-000100-{number:04}.eco2log");
         fs::copy(aside.path().join(&log), folder.join("job").join(&log)).unwrap();
