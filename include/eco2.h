@@ -18,9 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ECO2_VERSION "0.1.0"
+#define ECO2_VERSION "0.2.0"
 #define ECO2_VERSION_MAJOR 0
-#define ECO2_VERSION_MINOR 1
+#define ECO2_VERSION_MINOR 2
 #define ECO2_VERSION_PATCH 0
 
 /*
@@ -1012,7 +1012,7 @@ extern "C" {
 const char *eco2_status_name(int32_t status);
 
 /*
- The library's version, such as "0.1.0".
+ The library's version, such as "0.2.0".
 
  The text is constant. Any thread. Since 0.1.
  */

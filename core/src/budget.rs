@@ -49,8 +49,8 @@ pub struct Spent {
     pub unit: Unit,
     /// Used so far; `None`: not known, which is never taken for zero.
     pub spent: Option<f64>,
-    /// Lower bound of `spent`; `None`: there is none, as of money at negative prices, or the report is of version
-    /// 0.1.0.
+    /// Lower bound of `spent`; `None`: there is none, as of money at negative prices, or an early build of
+    /// 0.1.0 wrote the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Upper bound of `spent`; `None`: there is none.

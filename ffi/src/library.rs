@@ -22,7 +22,7 @@ pub extern "C" fn eco2_status_name(status: i32) -> *const c_char {
     guard_or(c"unknown status".as_ptr(), || name_of(status).unwrap_or(c"unknown status").as_ptr())
 }
 
-/// The library's version, such as "0.1.0".
+/// The library's version, such as "0.2.0".
 ///
 /// The text is constant. Any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -99,8 +99,9 @@ const ADDED: &[&str] = &[
 /// Differences shown at most.
 const SHOWN: usize = 12;
 
-/// Compares a JSON document with its file; `masked` adds to the fields that always are.
+/// Compares a JSON document with its file, the version aside; `masked` adds to the fields that always are.
 pub(crate) fn json(name: &str, text: &str, masked: &[&str]) {
+    let text = &text.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
     let mut actual: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
     for path in MASKED.iter().chain(masked) {
         mask(&mut actual, &steps(path));

@@ -36,6 +36,7 @@ mod periods;
 #[cfg(test)]
 mod pushed;
 #[cfg(test)]
+mod released;
 mod render;
 #[cfg(test)]
 mod same_numbers;
