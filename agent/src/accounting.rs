@@ -313,9 +313,13 @@ impl Accounting {
     fn keep(&mut self) {
         let change = self.node.changes(self.store.state(), monotonic_ns(), self.log.last());
         let kept = self.store.write(change);
-        kept.unwrap_or_else(|error| self.warn(format!("the journal is not written: {error}")));
+        let path = self.store.path().display();
+        let text = kept.map_err(|error| format!("the journal is not written: {path}: {error}"));
+        text.unwrap_or_else(|text| self.warn(text));
         let fault = self.log.sync();
-        fault.into_iter().for_each(|error| self.warn(format!("the log of jobs is not on the disk: {error}")));
+        let path = self.log.path().display();
+        let text = fault.map(|error| format!("the log of jobs is not on the disk: {path}: {error}"));
+        text.into_iter().for_each(|text| self.warn(text));
     }
 
     /// Adds the state of a job to the log.
@@ -323,7 +327,9 @@ impl Accounting {
         let Some(record) = self.node.job_record(key, wall_ns()) else { return };
         if record.state.job.kind == ConsumerKind::Job {
             let added = self.log.add(record);
-            added.unwrap_or_else(|error| self.warn(format!("the log of jobs is not written: {error}")));
+            let path = self.log.path().display();
+            let text = added.map_err(|error| format!("the log of jobs is not written: {path}: {error}"));
+            text.unwrap_or_else(|text| self.warn(text));
         }
     }
 

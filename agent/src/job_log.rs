@@ -145,6 +145,11 @@ impl JobLog {
         Ok(())
     }
 
+    /// Returns the file, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether a new file should begin.
     pub(crate) fn is_full(&self) -> bool {
         self.size >= MOST_BYTES

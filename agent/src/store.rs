@@ -97,6 +97,11 @@ impl Store {
         (Some(journal), warning)
     }
 
+    /// Returns the file of the whole, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns the state from which the next change is.
     pub(crate) fn state(&self) -> &Journal {
         &self.state

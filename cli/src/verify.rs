@@ -100,7 +100,9 @@ fn check(
             Err(error) => record.unreadable = Some(error.to_string()),
         }
     }
-    if record.unreadable.is_none() {
+    // A log that ends within its first frame has no figures.
+    let is_empty = record.log.as_ref().is_some_and(|log| log.frames == 0);
+    if record.unreadable.is_none() && !is_empty {
         match eco2::check_record(&record.path, is_log) {
             Ok(figures) => record.figures = Some(figures),
             Err(error) => record.unreadable = Some(error.to_string()),
@@ -301,6 +303,7 @@ fn note(one: &FigureDifference) -> String {
 fn chain_words(log: &LogCheck) -> String {
     match &log.head {
         Some(head) => format!("{} frames, {} bytes, head {head}", log.frames, log.bytes),
+        None if log.frames <= 1 => format!("{} frames, {} bytes: it ends before the first link", log.frames, log.bytes),
         None => format!(
             "not chained ({} frames, {} bytes): an earlier eco2 wrote it, and changed frames cannot be found",
             log.frames, log.bytes
@@ -312,6 +315,7 @@ fn closed_words(log: &LogCheck) -> String {
     match (log.is_closed, log.cut_bytes, &log.report_sha256) {
         (true, ..) => "yes".to_owned(),
         (false, 0, Some(_)) => "no: the closing record is missing".to_owned(),
+        (false, 0, None) if log.bytes == 0 => "not closed: the run was killed before the first record".to_owned(),
         (false, 0, None) => "not closed: the run was killed, goes on, or the end was cut off".to_owned(),
         (false, cut, _) => format!("not closed: the last frame is cut off, {cut} bytes of it are there"),
     }

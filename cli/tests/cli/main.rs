@@ -12,6 +12,7 @@ mod doctor;
 mod errors;
 #[cfg(feature = "parquet")]
 mod export;
+mod failing_calls;
 mod files;
 #[cfg(feature = "serve")]
 mod full_folder;

@@ -12,13 +12,13 @@ use crate::rig::{Rig, ran};
 const SECRET: &str = "s3cr3t-token-1234";
 
 /// A request: its head and its body.
-struct Request {
-    head: String,
+pub(crate) struct Request {
+    pub(crate) head: String,
     body: Vec<u8>,
 }
 
 /// A server that answers with these statuses in turn, then always with the last one.
-fn server(statuses: &'static [u16]) -> (String, Receiver<Request>) {
+pub(crate) fn server(statuses: &'static [u16]) -> (String, Receiver<Request>) {
     answering(statuses, b"")
 }
 

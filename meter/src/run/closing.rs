@@ -143,6 +143,10 @@ impl Meter {
         }
         let Engine { journal, ledger, .. } = &mut *engine;
         if let Some(status) = journal.close_log(&report, || ledger.run_ends(end_ns)) {
+            if let Some(warning) = status.warning {
+                engine.record_event(end_ns, EventKind::LogFailed, "", warning);
+                report = self.shared.report(&engine, &ending, end_ns);
+            }
             report.own.log_lost_bytes = status.lost_bytes;
         }
         report

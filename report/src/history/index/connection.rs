@@ -155,18 +155,18 @@ impl Index {
         // Mode 0600 as all files of runs: SQLite would create it as the umask allows.
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(no_follow());
-        let is_new =
-            options.open(&file).and_then(|open| open.metadata()).map_err(|error| refused(&file, &error))?.len() == 0;
+        options.open(&file).map_err(|error| refused(&file, &error))?;
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let db = Connection::open_with_flags(canonical(&file), flags)?;
         db.busy_timeout(LOCK_WAIT)?;
         db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;")?;
         let mut index = Self { db };
-        if is_new {
+        // The file may be empty only now: SQLite takes back what a process left that was killed while it made the tables.
+        if index.version()? == [0, 0] {
             index.create_tables()?;
         }
-        let found = [index.pragma("application_id")?, index.pragma("user_version")?];
+        let found = index.version()?;
         if found != [APPLICATION, VERSION] {
             return Err(IndexFault::Damaged(format!("version {found:?}, this is {:?}", [APPLICATION, VERSION])));
         }
@@ -185,8 +185,10 @@ impl Index {
         Ok(change.commit()?)
     }
 
-    fn pragma(&self, name: &str) -> Result<i32, IndexFault> {
-        Ok(self.db.pragma_query_value(None, name, |row| row.get(0))?)
+    /// Returns the application and the version of the tables; zeros before there are any.
+    fn version(&self) -> Result<[i32; 2], IndexFault> {
+        let pragma = |name: &str| self.db.pragma_query_value(None, name, |row| row.get(0));
+        Ok([pragma("application_id")?, pragma("user_version")?])
     }
 }
 

@@ -1,8 +1,8 @@
 //! Checks the frames of a run log for `eco2 verify` ([`check_log`]): whether each continues the chain, whether bytes belong to
 //! no frame, and whether the log was closed.
 //!
-//! A log that a crash ended is sound: its last frame may be cut off, and the closing record (Summary) is missing. Any other
-//! byte outside a whole frame is a finding. Nothing here compares figures.
+//! A log that a crash ended is sound: its last frame may be cut off, also if it is the first one, and the closing record (Summary)
+//! is missing. Any other byte outside a whole frame is a finding. Nothing here compares figures.
 
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
@@ -77,7 +77,7 @@ pub struct LogCheck {
 /// Checks the frames of a log. Needs the memory of the largest frame.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::TooLarge`], [`Error::Newer`], and [`Error::NotOurs`] for a file without any whole frame.
+/// [`Error::Io`], [`Error::TooLarge`], [`Error::Newer`], and [`Error::NotOurs`] for a file without any frame, unless it ends within the first.
 pub fn check_log(path: &Path) -> Result<LogCheck, Error> {
     check_frames(files::open_regular(path, "run log", MAX_LOG_BYTES)?, path)
 }
@@ -98,11 +98,11 @@ fn check_frames(input: impl Read + Seek, path: &Path) -> Result<LogCheck, Error>
     while let Some(found) = scanner.next_of_any_kind(&mut payload).map_err(io)? {
         walk.add(&found, &payload, path)?;
     }
-    if walk.check.frames == 0 {
-        return Err(no_frame_error(path, scanner.end()));
-    }
     let rest = FoundFrame { offset: walk.end, length: HEAD_BYTES, ..FoundFrame::default() };
     let start_of_rest = scanner.payload(&rest).map_err(io)?;
+    if walk.check.frames == 0 && !is_cut_frame(&start_of_rest, scanner.end()) {
+        return Err(no_frame_error(path, scanner.end()));
+    }
     Ok(walk.finish(scanner.end(), &start_of_rest))
 }
 

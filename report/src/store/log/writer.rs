@@ -2,7 +2,7 @@
 //! and syncs every few seconds. The sampling thread, which sends the frames, never waits for the disk.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +52,8 @@ pub struct LogStatus {
     /// Whether the thread did not end in time, because a call into the file system did not return. The counts are those from
     /// before that call.
     pub hung: bool,
+    /// After the end, the warning that [`LogWriter::warning`] would have returned next.
+    pub warning: Option<String>,
 }
 
 /// Counts that the thread and the sender share.
@@ -85,6 +87,8 @@ pub struct LogWriter {
     /// Receives a message when the thread ends.
     done: Receiver<()>,
     shared: Arc<Shared>,
+    /// The file, for messages; `None`: a [`Disk`] of the caller.
+    path: Option<PathBuf>,
     /// Whether [`Self::warning`] has returned its warning.
     warned: bool,
 }
@@ -96,7 +100,9 @@ impl LogWriter {
     /// [`Error::Io`], also if the file exists.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let disk = FileDisk::create(path)?;
-        Self::start(disk, Pace::default()).map_err(|e| Error::io("start the log thread for", path, e))
+        let started = Self::start(disk, Pace::default());
+        let writer = started.map_err(|e| Error::io("start the log thread for", path, e))?;
+        Ok(Self { path: Some(path.to_owned()), ..writer })
     }
 
     /// As [`LogWriter::create`], and on another thread notes the run for the history index and checks once whether the folder
@@ -106,9 +112,7 @@ impl LogWriter {
     /// # Errors
     /// As [`LogWriter::create`].
     pub fn create_in(runs: &Path, path: &Path) -> Result<Self, Error> {
-        let disk = FileDisk::create(path)?;
-        let started = Self::start(disk, Pace::default());
-        let writer = started.map_err(|e| Error::io("start the log thread for", path, e))?;
+        let writer = Self::create(path)?;
         let (shared, runs, log) = (Arc::clone(&writer.shared), runs.to_owned(), path.to_owned());
         let check = move || {
             note_log(&runs, &log);
@@ -136,7 +140,7 @@ impl LogWriter {
             // Fails if the writer was dropped without `close`.
             end_sender.send(()).ok();
         })?;
-        Ok(Self { frames, spares, done, shared, warned: false })
+        Ok(Self { frames, spares, done, shared, path: None, warned: false })
     }
 
     /// Sends finished frames to the thread, without waiting.
@@ -174,8 +178,9 @@ impl LogWriter {
         }
         self.warned = true;
         let why = self.status().first_failure?;
+        let path = self.path.as_ref().map_or_else(String::new, |path| format!(" {}", path.display()));
         Some(format!(
-            "the run log cannot be written ({why}); the measurement continues; free some space, or the rest is not logged"
+            "the run log{path} cannot be written ({why}); the measurement continues; free some space, or the rest is not logged"
         ))
     }
 
@@ -186,11 +191,13 @@ impl LogWriter {
 
     /// Appends the waiting frames, syncs, and ends the thread. Waits at most `patience` for a file system that hangs.
     #[must_use]
-    pub fn close(self, patience: Duration) -> LogStatus {
-        let Self { frames, done, shared, .. } = self;
-        drop(frames);
-        let hung = matches!(done.recv_timeout(patience), Err(RecvTimeoutError::Timeout));
-        let mut status = shared.status();
+    pub fn close(mut self, patience: Duration) -> LogStatus {
+        // Dropped, so that the thread ends.
+        self.frames = sync_channel(0).0;
+        let hung = matches!(self.done.recv_timeout(patience), Err(RecvTimeoutError::Timeout));
+        let warning = self.warning();
+        let shared = &self.shared;
+        let mut status = LogStatus { warning, ..shared.status() };
         if hung {
             status.hung = true;
             let queued = shared.queued.load(Ordering::Relaxed) as u64;
@@ -215,6 +222,7 @@ impl Shared {
             failures: self.failures.load(Ordering::Relaxed),
             first_failure: self.first_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             hung: false,
+            warning: None,
         }
     }
 }
