@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 GLIBC=2.28
+AUDITABLE=cargo-auditable@0.7.7
 TOOLS=(ziglang==0.17.1 cargo-zigbuild==0.24.1 auditwheel==6.8.2 twine==7.0.0)
 MACHINE=$(uname -m)
 TRIPLE=$MACHINE-unknown-linux-gnu
@@ -20,33 +21,55 @@ release_tools() {
     PATH=$folder/bin:$PATH
 }
 
+# audited_cargo CARGO: puts the words that build with a list of dependencies in each program and library (section .dep-v0), by
+# cargo-auditable, into CARGO_WORDS; those that build without it where it cannot be had. CARGO: `cargo` or `cargo-zigbuild`.
+audited_cargo() {
+    local real
+    CARGO_WORDS=("$1")
+    if ! command -v cargo-auditable >/dev/null && [[ -z ${NO_SETUP:-} ]]; then
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo install --quiet --locked "$AUDITABLE" >&2 || true
+    fi
+    command -v cargo-auditable >/dev/null || {
+        echo "dist: cargo-auditable could not be installed: programs will have no list of dependencies" >&2
+        return 0
+    }
+    # cargo-auditable starts the command in CARGO, and cargo-zigbuild too.
+    real=$(rustup which cargo 2>/dev/null || command -v cargo)
+    printf '#!/bin/sh\nCARGO=%q exec %s "$@"\n' "$real" "$1" >"$STAGE/audited-cargo"
+    chmod +x "$STAGE/audited-cargo"
+    CARGO_WORDS=(env "CARGO=$STAGE/audited-cargo" cargo-auditable auditable)
+}
+
 # build_release: builds library and command. Sets BUILT, NATIVE (libraries that the static one needs), FLOOR (oldest glibc).
 build_release() {
-    local target=${CARGO_TARGET_DIR:-target} cargo=(cargo) profile=release
+    local target=${CARGO_TARGET_DIR:-target} build=build profile=release
     if [[ $LINKER == zig ]] && ! release_tools; then
         echo "dist: zig could not be installed: the files will need the glibc of this machine" >&2
         LINKER=host
     fi
     BUILT=$target/release FLOOR=$(host_glibc)
     if [[ $LINKER == zig ]]; then
-        cargo=(cargo-zigbuild) profile=dist BUILT=$target/$TRIPLE/dist FLOOR=$GLIBC
+        build=zigbuild profile=dist BUILT=$target/$TRIPLE/dist FLOOR=$GLIBC
+        audited_cargo cargo-zigbuild
         set -- --target "$TRIPLE.$GLIBC"
         # Binaries name their sources relative to the checkout and to cargo's folder, wherever both are.
         export RUSTFLAGS="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
     else
         set --
+        # The gates' own builds, which are not made again for a list.
+        CARGO_WORDS=(cargo)
     fi
-    NATIVE=$(PROFILE=$profile built_library "${cargo[@]}" rustc "$@")
-    if [[ $LINKER == zig ]]; then cargo=(cargo-zigbuild zigbuild); else cargo=(cargo build); fi
+    NATIVE=$(PROFILE=$profile built_library "${CARGO_WORDS[@]}" rustc "$@")
     if [[ $profile == release ]]; then
-        "${cargo[@]}" --release --locked -p eco2-cli
+        "${CARGO_WORDS[@]}" $build --release --locked -p eco2-cli
     else
-        "${cargo[@]}" "$@" --profile dist-command --locked -p eco2-cli
+        "${CARGO_WORDS[@]}" $build "$@" --profile dist-command --locked -p eco2-cli
         cp "$target/$TRIPLE/dist-command/eco2" "$BUILT/eco2"
     fi
     NOTICES=$STAGE/THIRD-PARTY-NOTICES SBOM=$STAGE/eco2.cdx.json
     scripts/third-party notices "$NOTICES"
     scripts/third-party sbom "$SBOM"
+    if ((${#CARGO_WORDS[@]} > 1)); then scripts/third-party inside "$BUILT/eco2" "$BUILT/libeco2.so"; fi
 }
 
 host_glibc() { getconf GNU_LIBC_VERSION | cut -d' ' -f2; }

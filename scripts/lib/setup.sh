@@ -141,7 +141,7 @@ gate_installs() {
     local files=(scripts/test scripts/metrics scripts/redfish scripts/deploy scripts/lib/*.sh benches/peers/requirements-*.txt)
     printf 'cargo-deny (cargo), python3-venv python3-torch prometheus (Debian), %s (PyPI), kustomize prometheus victoria-metrics (newer Debians, kept in the cache)' \
         "${TRAINER[*]} ${NOTEBOOK[*]} $(grep -ohE '[a-z-]+==[0-9.!]+' scripts/deploy | tr '\n' ' ')"
-    [[ ${MODE:-} != --full ]] || printf '; %s (cargo), %s(Debian), %s(PyPI)' mdbook \
+    [[ ${MODE:-} != --full ]] || printf '; %s (cargo), %s(Debian), %s(PyPI)' 'mdbook cargo-auditable' \
         "$(grep -ohE 'install_missing( [a-z0-9-]+=[a-z0-9-]+)+' "${files[@]}" | grep -oE '=[a-z0-9-]+' | tr -d = | sort -u | tr '\n' ' ')" \
         "$(grep -ohE '[a-zA-Z][a-zA-Z0-9_.-]*(\[[a-z-]+\])?==[0-9][0-9a-z.]*' "${files[@]}" | sort -u | tr '\n' ' ')"
 }

@@ -102,11 +102,11 @@ impl Modules {
     }
 }
 
-fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+pub(crate) fn named(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))
 }
 
-fn child_file(folder: &Path, name: &str, attributes: &[Attribute]) -> PathBuf {
+pub(crate) fn child_file(folder: &Path, name: &str, attributes: &[Attribute]) -> PathBuf {
     let given = attributes.iter().filter(|one| one.path().is_ident("path")).find_map(|one| match &one.meta {
         syn::Meta::NameValue(pair) => Some(pair.value.to_token_stream().to_string().trim_matches('"').to_owned()),
         _ => None,
@@ -116,12 +116,12 @@ fn child_file(folder: &Path, name: &str, attributes: &[Attribute]) -> PathBuf {
 }
 
 /// Whether an attribute leaves its item out of builds that are no tests.
-fn is_test(attribute: &Attribute) -> bool {
+pub(crate) fn is_test(attribute: &Attribute) -> bool {
     let words = attribute.meta.to_token_stream().to_string();
     attribute.path().is_ident("cfg") && words.contains("test") && !words.contains("not")
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
+pub(crate) fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,
