@@ -32,6 +32,8 @@ use crate::store::Store;
 
 /// Time between two accounts.
 const SECOND_NS: u64 = 1_000_000_000;
+/// Age of the last round of readings from which on the pages do not show that sensors are read: one a second, and half of it late.
+const STUCK_NS: u64 = SECOND_NS + SECOND_NS / 2;
 /// Jobs that go on at one time, and those of one user who is no operator.
 const MAX_JOBS: usize = 1_000;
 const MAX_OWN: usize = 100;
@@ -72,6 +74,8 @@ pub(crate) struct Accounting {
     received: Received,
     latest: Latest,
     next_ns: u64,
+    /// When the last round of readings ended; `None`: there was none.
+    read_ns: Option<u64>,
     /// Which containers, pods and users are found without a request, and when they are looked for next.
     pub(crate) by: Vec<ConsumerKind>,
     groups_ns: u64,
@@ -118,6 +122,7 @@ impl Accounting {
             groups_ns: 0,
             kept_domains: 0,
             next_ns,
+            read_ns: None,
             recorded_ns,
             listed,
             warned,
@@ -171,12 +176,15 @@ impl Accounting {
         loop {
             let patience = Duration::from_nanos(self.next_ns.saturating_sub(monotonic_ns()));
             match self.received.next(patience) {
-                Ok(Message::Round(round)) => round.into_iter().for_each(|input| self.take(input)),
+                Ok(Message::Round(round)) => self.take(round, monotonic_ns()),
                 Ok(Message::Request(Request::Stop)) | Err(Empty::Ended) => break,
                 Ok(Message::Request(request)) => self.answer(request),
                 Err(Empty::Timeout) => {}
             }
-            if monotonic_ns() >= self.next_ns {
+            let now_ns = monotonic_ns();
+            if now_ns >= self.next_ns {
+                let round = self.received.rest();
+                self.take(round, now_ns);
                 self.account();
             }
         }
@@ -185,19 +193,26 @@ impl Accounting {
         self.account();
     }
 
-    fn take(&mut self, input: Input) {
-        if let Input::Users { source, uses } = &input {
-            let pids = uses.iter().flat_map(|used| used.processes.iter().map(|(pid, _)| *pid)).collect();
-            self.listed.insert(*source, pids);
-        }
-        let tick = if let Input::Tick { now_ns } = &input { Some(*now_ns) } else { None };
-        self.node.take(input);
-        if let Some(now_ns) = tick {
-            if self.node.domain_count() > self.kept_domains {
-                // The next agent goes on from their first readings, also where this one is killed within its first second.
-                self.kept_domains = self.node.domain_count();
-                self.keep();
+    /// Takes what was read, and publishes the pages at `now_ns`, monotonic nanoseconds.
+    fn take(&mut self, round: Vec<Input>, now_ns: u64) {
+        for input in round {
+            match &input {
+                Input::Users { source, uses } => {
+                    let pids = uses.iter().flat_map(|used| &used.processes).map(|(pid, _)| *pid);
+                    self.listed.insert(*source, pids.collect());
+                }
+                Input::Tick { now_ns } => self.read_ns = Some(*now_ns),
+                _ => {}
             }
+            self.node.take(input);
+        }
+        if self.node.domain_count() > self.kept_domains {
+            // The next agent goes on from their first readings, also where this one is killed within its first second.
+            self.kept_domains = self.node.domain_count();
+            self.keep();
+        }
+        // Readers take the pages for those of an agent that has ended, where they go on no longer.
+        if self.read_ns.is_some_and(|read_ns| now_ns.saturating_sub(read_ns) <= STUCK_NS) {
             let published = self.pages.publish(&mut self.node, now_ns);
             published.unwrap_or_else(|error| self.warn(format!("a page is not published: {error}")));
         }

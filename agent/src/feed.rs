@@ -1,9 +1,12 @@
 //! Leads what the sampling thread reads to the accounting thread ([`Feed`]), through a queue of fixed length.
+//!
+//! The accounting thread wakes once a second by itself, and takes what was read since ([`Received::rest`]). The sampling thread wakes it
+//! only where that cannot wait: while a program wants current values, and for a new list of domains.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eco2_core::{Domain, Gauge, Reading};
@@ -20,14 +23,15 @@ const MOST_IN_ROUND: usize = 1 << 10;
 /// Inputs of one round in all, but for lists of domains, of which there is one per source.
 const MOST_KEPT: usize = 1 << 12;
 
-/// The end at the sampling thread. It passes on a whole round of readings at its end, so that the accounting thread wakes once per
-/// round. It never waits: where the queue is full, it drops readings and counts them. What later inputs depend on, such as the list
-/// of domains, is kept and passed on once there is room.
+/// The end at the sampling thread. It never waits for the other one: where the queue is full, it drops readings and counts them. What
+/// later inputs depend on, such as the list of domains, is kept and passed on once there is room.
 #[derive(Debug)]
 pub(crate) struct Feed {
     queue: SyncSender<Message>,
-    /// The inputs of this round, and before them those of earlier ones that may not be lost and found no room.
-    round: Vec<Input>,
+    /// Whether a program wants current values.
+    is_viewed: bool,
+    /// Whether there is a list of domains that was not passed on.
+    has_domains: bool,
     /// For each source, what each of its domains showed last.
     seen: Vec<Vec<Option<Seen>>>,
     shared: Arc<Shared>,
@@ -47,6 +51,8 @@ struct Seen {
 #[derive(Debug)]
 pub(crate) struct Received {
     queue: Receiver<Message>,
+    /// Number of rounds that came through the queue.
+    taken: u64,
     shared: Arc<Shared>,
 }
 
@@ -57,12 +63,28 @@ struct Shared {
     viewed_until_ns: AtomicU64,
     /// The processes whose use of devices the drivers are asked for.
     watched: Mutex<Vec<u32>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// What was read and is not in the queue. The lock is held for the time of adding one input, or of passing all of them on.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The inputs since the last that were passed on or taken, and before them those that may not be lost and found no room.
+    round: Vec<Input>,
+    /// Number of rounds that were put into the queue.
+    passed: u64,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What the accounting thread takes.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// Of the sampling thread: what came in one round.
+    /// Of the sampling thread: what came in one or more rounds of readings.
     Round(Vec<Input>),
     /// Of a client.
     Request(Request),
@@ -103,8 +125,8 @@ impl Feed {
         let (send, receive) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         (
-            Self { queue: send, round: Vec::new(), seen: Vec::new(), shared: Arc::clone(&shared) },
-            Received { queue: receive, shared },
+            Self { queue: send, is_viewed: false, has_domains: false, seen: Vec::new(), shared: Arc::clone(&shared) },
+            Received { queue: receive, taken: 0, shared },
         )
     }
 
@@ -134,8 +156,9 @@ impl Feed {
     /// Adds an input to the round. Readings are dropped first; a list of domains is never dropped.
     fn add(&mut self, input: Input) {
         let most = if input.may_be_dropped() { MOST_IN_ROUND } else { MOST_KEPT };
-        if self.round.len() < most {
-            self.round.push(input);
+        let mut waiting = self.shared.waiting();
+        if waiting.round.len() < most {
+            waiting.round.push(input);
         } else {
             let lost = if input.may_be_dropped() { input.readings() } else { 1 };
             // Relaxed: a count that nothing is ordered by.
@@ -147,31 +170,40 @@ impl Feed {
     fn add_domains(&mut self, source: usize, list: &[Domain]) {
         let is_older = |input: &&mut Input| matches!(input, Input::Domains { source: of, .. } if *of == source);
         let domains = list.to_vec();
-        match self.round.iter_mut().find(is_older) {
+        self.has_domains = true;
+        let mut waiting = self.shared.waiting();
+        match waiting.round.iter_mut().find(is_older) {
             Some(older) => *older = Input::Domains { source, domains },
-            None => self.round.push(Input::Domains { source, domains }),
+            None => waiting.round.push(Input::Domains { source, domains }),
         }
     }
 
-    /// Passes the round on, and begins the next one with what found no room and may not be lost.
+    /// Passes on what waits, and goes on with what found no room and may not be lost.
     fn pass(&mut self) {
-        let round = std::mem::take(&mut self.round);
-        if let Err(TrySendError::Full(Message::Round(round))) = self.queue.try_send(Message::Round(round)) {
-            let (dropped, kept): (Vec<Input>, Vec<Input>) = round.into_iter().partition(Input::may_be_dropped);
-            let readings = dropped.iter().map(Input::readings).sum();
-            // Relaxed: a count that nothing is ordered by.
-            self.shared.dropped.fetch_add(readings, Ordering::Relaxed);
-            self.round = kept;
+        // Held until it is in the queue: the accounting thread takes nothing newer meanwhile.
+        let mut waiting = self.shared.waiting();
+        if waiting.round.is_empty() {
+            return;
+        }
+        let round = std::mem::take(&mut waiting.round);
+        match self.queue.try_send(Message::Round(round)) {
+            Ok(()) => (waiting.passed, self.has_domains) = (waiting.passed + 1, false),
+            Err(TrySendError::Full(Message::Round(round))) => {
+                let (dropped, kept): (Vec<Input>, Vec<Input>) = round.into_iter().partition(Input::may_be_dropped);
+                let readings = dropped.iter().map(Input::readings).sum();
+                // Relaxed: a count that nothing is ordered by.
+                self.shared.dropped.fetch_add(readings, Ordering::Relaxed);
+                waiting.round = kept;
+            }
+            Err(_) => {}
         }
     }
 }
 
 impl Drop for Feed {
-    /// Passes on what came after the last round.
+    /// Passes on what came last.
     fn drop(&mut self) {
-        if !self.round.is_empty() {
-            self.pass();
-        }
+        self.pass();
     }
 }
 
@@ -180,11 +212,19 @@ impl Received {
     ///
     /// # Errors
     /// [`Empty`] where none came.
-    pub(crate) fn next(&self, patience: Duration) -> Result<Message, Empty> {
-        self.queue.recv_timeout(patience).map_err(|error| match error {
+    pub(crate) fn next(&mut self, patience: Duration) -> Result<Message, Empty> {
+        let message = self.queue.recv_timeout(patience).map_err(|error| match error {
             RecvTimeoutError::Timeout => Empty::Timeout,
             RecvTimeoutError::Disconnected => Empty::Ended,
-        })
+        })?;
+        self.taken += u64::from(matches!(message, Message::Round(_)));
+        Ok(message)
+    }
+
+    /// Returns what was read and was not put into the queue. Nothing, where a round in the queue comes before it.
+    pub(crate) fn rest(&self) -> Vec<Input> {
+        let mut waiting = self.shared.waiting();
+        if waiting.passed == self.taken { std::mem::take(&mut waiting.round) } else { Vec::new() }
     }
 
     /// Returns the number of inputs that were dropped so far.
@@ -230,12 +270,15 @@ impl Sink for Feed {
     }
 
     fn look(&mut self, now_ns: u64, demand: &mut Demand) {
-        demand.viewed = now_ns < self.shared.viewed_until_ns.load(Ordering::Relaxed);
+        self.is_viewed = now_ns < self.shared.viewed_until_ns.load(Ordering::Relaxed);
+        demand.viewed = self.is_viewed;
     }
 
     fn tick(&mut self, now_ns: u64) {
         self.add(Input::Tick { now_ns });
-        self.pass();
+        if self.is_viewed || self.has_domains || self.shared.waiting().round.len() >= MOST_IN_ROUND / 2 {
+            self.pass();
+        }
     }
 
     fn settled(&self) -> bool {
@@ -278,19 +321,50 @@ mod tests {
         assert_eq!(learned(&mut feed, 40, 6), change_ns, "the last change");
     }
 
-    #[test]
-    fn round_is_one_message_and_what_later_rounds_need_is_kept_while_there_is_no_room() {
-        let (mut feed, received) = Feed::new();
-        let reading = |at_ns| Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(1) };
-        let next = |received: &Received| match received.next(Duration::ZERO) {
+    fn next(received: &mut Received) -> Option<Vec<Input>> {
+        match received.next(Duration::ZERO) {
             Ok(Message::Round(round)) => Some(round),
             _ => None,
+        }
+    }
+
+    /// The accounting thread woke for each round of readings, and once more per second.
+    #[test]
+    fn rounds_wait_until_they_are_taken_unless_a_program_wants_current_values() {
+        let (mut feed, mut received) = Feed::new();
+        let requests = feed.requests();
+        let tick = |feed: &mut Feed, at_ms: u64| {
+            feed.look(at_ms * MS, &mut Demand::default());
+            feed.tick(at_ms * MS);
         };
+        (1..=10).for_each(|round| tick(&mut feed, round * 100));
+        assert!(next(&mut received).is_none(), "no wake");
+        let times = |round: &[Input]| {
+            let at_ms = |input: &Input| if let Input::Tick { now_ns } = input { now_ns / MS } else { 0 };
+            round.iter().map(at_ms).collect::<Vec<_>>()
+        };
+        assert_eq!(times(&received.rest()), (1..=10).map(|round| round * 100).collect::<Vec<_>>());
+        assert!(received.rest().is_empty(), "each once");
+        tick(&mut feed, 1_100);
+        requests.view_until(5_000 * MS);
+        tick(&mut feed, 1_200);
+        requests.shared.viewed_until_ns.store(0, Ordering::Relaxed);
+        tick(&mut feed, 1_300);
+        assert!(received.rest().is_empty(), "the round in the queue is older");
+        assert_eq!(times(&next(&mut received).unwrap()), [1_100, 1_200]);
+        assert_eq!(times(&received.rest()), [1_300]);
+    }
+
+    #[test]
+    fn round_is_one_message_and_what_later_rounds_need_is_kept_while_there_is_no_room() {
+        let (mut feed, mut received) = Feed::new();
+        feed.is_viewed = true;
+        let reading = |at_ns| Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(1) };
         feed.domains(0, &[]);
         feed.readings(0, &[(0, reading(1))], &mut Vec::new());
-        assert!(next(&received).is_none(), "the round goes on");
+        assert!(next(&mut received).is_none(), "the round goes on");
         feed.tick(2);
-        let round = next(&received).unwrap();
+        let round = next(&mut received).unwrap();
         assert!(
             matches!(round[..], [Input::Domains { .. }, Input::Readings { .. }, Input::Tick { now_ns: 2 }]),
             "{round:?}"
@@ -300,15 +374,15 @@ mod tests {
         feed.readings(1, &[(0, reading(5)), (1, reading(5))], &mut Vec::new());
         feed.tick(6);
         assert_eq!(received.dropped(), 2, "no room");
-        while next(&received).is_some() {}
+        while next(&mut received).is_some() {}
         feed.tick(7);
-        let round = next(&received).unwrap();
+        let round = next(&mut received).unwrap();
         assert!(matches!(round[..], [Input::Domains { source: 1, .. }, Input::Tick { now_ns: 7 }]), "{round:?}");
     }
 
     #[test]
     fn list_of_domains_is_kept_however_much_waits_and_the_rest_is_counted() {
-        let (mut feed, received) = Feed::new();
+        let (mut feed, mut received) = Feed::new();
         feed.domains(0, &[]);
         for _ in 0..MOST_KEPT {
             feed.suspended(1, 2);

@@ -65,7 +65,8 @@ impl Health {
         }
         match snapshot.sampled_ns {
             None => found.push((Level::Unavailable, "no sensor has been read yet".to_owned())),
-            Some(at) if age(at) > DEAD_NS => {
+            // The snapshot itself may be a second old.
+            Some(at) if snapshot.at_ns.saturating_sub(at) > DEAD_NS => {
                 found.push((
                     Level::Unavailable,
                     format!("no sensor was read for {:.1} s: sampling is stuck", seconds(age(at))),
