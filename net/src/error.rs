@@ -19,6 +19,12 @@ pub enum NetError {
         /// The wait that the service asks for, seconds; `None` if it asks for none.
         retry_after_s: Option<u64>,
     },
+    /// HTTP 503 with the wait that the service asks for. Without one it is [`NetError::Status`].
+    #[error("the service is not available (HTTP 503); retry after {retry_after_s} s")]
+    NotAvailable {
+        /// The wait, seconds.
+        retry_after_s: u64,
+    },
     /// Another HTTP status that is not a success.
     #[error("the service answered HTTP {0}")]
     Status(u16),
@@ -90,11 +96,12 @@ impl NetError {
     }
 
     /// Returns the shortest wait before another attempt, for [`Retry`](crate::Retry); `None` if another attempt is
-    /// useless. HTTP 429 counts as passing, with the wait that the service asks for.
+    /// useless. HTTP 429 counts as passing, and so does 503, with the wait that the service asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooOften { retry_after_s } => Some(Duration::from_secs(retry_after_s.unwrap_or(0))),
+            Self::NotAvailable { retry_after_s } => Some(Duration::from_secs(*retry_after_s)),
             error => error.is_passing().then_some(Duration::ZERO),
         }
     }
@@ -106,6 +113,7 @@ impl NetError {
         match self {
             Self::Refused(_) => Outage::Lasting,
             Self::TooOften { retry_after_s } => Outage::Until(Duration::from_secs(retry_after_s.unwrap_or(0))),
+            Self::NotAvailable { retry_after_s } => Outage::Until(Duration::from_secs(*retry_after_s)),
             _ => Outage::Passing,
         }
     }

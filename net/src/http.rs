@@ -138,7 +138,7 @@ impl Http {
     }
 
     /// Returns the body of the answer to a GET of `base` + `path` with this query. HTTP 429 is not retried here, so
-    /// that the caller can decide.
+    /// that the caller can decide; nor is 503 if the service asks for a wait.
     ///
     /// # Errors
     /// [`NetError`] of the last attempt.
@@ -310,13 +310,18 @@ pub(crate) fn check_status(response: &Response<Body>) -> Result<(), NetError> {
         status if status.is_success() => Ok(()),
         status if status.is_redirection() => Err(NetError::Redirect),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(NetError::Refused(status.as_u16())),
-        StatusCode::TOO_MANY_REQUESTS => {
-            let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-            let seconds = header.and_then(|text| text.trim().parse::<u64>().ok());
-            Err(NetError::TooOften { retry_after_s: seconds.map(|seconds| seconds.min(LONGEST_WAIT_S)) })
-        }
+        StatusCode::TOO_MANY_REQUESTS => Err(NetError::TooOften { retry_after_s: retry_after_s(response) }),
+        StatusCode::SERVICE_UNAVAILABLE => Err(retry_after_s(response)
+            .map_or(NetError::Status(503), |retry_after_s| NetError::NotAvailable { retry_after_s })),
         status => Err(NetError::Status(status.as_u16())),
     }
+}
+
+/// Returns the wait that the service asks for, seconds; `None` if it asks for none, or names a date.
+fn retry_after_s(response: &Response<Body>) -> Option<u64> {
+    let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+    let seconds = header.and_then(|text| text.trim().parse::<u64>().ok());
+    seconds.map(|seconds| seconds.min(LONGEST_WAIT_S))
 }
 
 /// Returns the error of the client without its text, which may contain the address.

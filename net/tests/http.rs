@@ -36,12 +36,15 @@ fn failing(base: &str, limits: Limits) -> NetError {
 fn every_failure_is_an_error_of_its_own() {
     let redirect = Answer::Http(302, "location: https://example.org/\r\n", String::new());
     let often = Answer::Http(429, "retry-after: 120\r\n", String::new());
+    let busy = Answer::Http(503, "retry-after: 7\r\n", String::new());
     let endless = Answer::Http(429, "retry-after: 99999999\r\n", String::new());
     let cases = [
         (Answer::status(401), NetError::Refused(401)),
         (Answer::status(403), NetError::Refused(403)),
         (often, NetError::TooOften { retry_after_s: Some(120) }),
         (endless, NetError::TooOften { retry_after_s: Some(3600) }),
+        (busy, NetError::NotAvailable { retry_after_s: 7 }),
+        (Answer::status(503), NetError::Status(503)),
         (Answer::status(500), NetError::Status(500)),
         (Answer::status(404), NetError::Status(404)),
         (redirect, NetError::Redirect),

@@ -124,6 +124,7 @@ fn refused_content_is_dropped_and_any_other_error_keeps_the_message() {
         NetError::Status(408),
         NetError::Status(500),
         NetError::Status(503),
+        NetError::NotAvailable { retry_after_s: 30 },
         NetError::Refused(401),
         NetError::Refused(403),
         NetError::Redirect,
@@ -136,15 +137,18 @@ fn refused_content_is_dropped_and_any_other_error_keeps_the_message() {
         assert_eq!((sent.sent, sent.refused, sent.waiting, sent.fault), (0, 0, 1, Some(error)));
     }
     // The wait that the server asks for is kept, over several calls.
-    let (clock, mut times) = (ScriptedClock::default(), Vec::new());
-    for tick in 1..=5 {
-        outbox.send(&clock, TICK * tick, |_| {
-            times.push(clock.now());
-            if times.len() == 1 { Err(busy.clone()) } else { Ok(()) }
-        });
-        clock.sleep((TICK * tick).saturating_sub(clock.now()));
+    for busy in [busy, NetError::NotAvailable { retry_after_s: 30 }] {
+        outbox.put(message(3));
+        let (clock, mut times) = (ScriptedClock::default(), Vec::new());
+        for tick in 1..=5 {
+            outbox.send(&clock, TICK * tick, |_| {
+                times.push(clock.now());
+                if times.len() == 1 { Err(busy.clone()) } else { Ok(()) }
+            });
+            clock.sleep((TICK * tick).saturating_sub(clock.now()));
+        }
+        assert_eq!((times[0], times[1]), (seconds(0), seconds(30)), "{busy}");
     }
-    assert_eq!(times, [seconds(0), seconds(30)]);
 }
 
 #[test]
