@@ -100,10 +100,16 @@ pub struct TopDevice {
 }
 
 impl TopDevice {
-    /// Whether it is an estimate or a counter that is no part of the sum and has no power, because another one is read in its place.
-    fn is_standby(&self) -> bool {
-        let is_reserve = self.quality == Quality::Estimated || self.energy.value == Some(0);
-        !self.is_summed && is_reserve && self.power_w.is_none_or(|watts| watts <= 0.0)
+    /// Returns what is shown after its name: of an estimate that is no part of the sum, because a counter is read in its place, and of a
+    /// counter that is none and has not moved. That may be a part of a device which this hardware does not count.
+    fn remark(&self) -> &'static str {
+        let is_moving = self.power_w.is_some_and(|watts| watts > 0.0);
+        match (self.quality, self.energy.value) {
+            _ if self.is_summed || is_moving => "",
+            (Quality::Estimated, _) => " (standby)",
+            (_, Some(0)) => " (counts 0 J)",
+            _ => "",
+        }
     }
 }
 
@@ -310,11 +316,7 @@ fn device_lines(devices: &[TopDevice], order: TopOrder, style: &TextStyle) -> Ve
     }
     table.words("QUALITY".to_owned(), 2, devices.iter().map(|one| one.quality.name().to_owned()));
     let tone = |one: &&TopDevice| if one.is_summed { Tone::Normal } else { Tone::Faint };
-    let name = |one: &&TopDevice| match (one.is_summed, one.is_standby()) {
-        (true, _) => one.name.clone(),
-        (false, true) => format!("  {} (standby)", one.name),
-        (false, false) => format!("  {}", one.name),
-    };
+    let name = |one: &&TopDevice| format!("{}{}{}", if one.is_summed { "" } else { "  " }, one.name, one.remark());
     table.lines(devices.iter().map(|one| (name(one), tone(one))), style)
 }
 

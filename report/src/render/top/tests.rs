@@ -197,13 +197,14 @@ fn limits_of_jobs_have_their_state_range_and_what_is_not_known() {
 }
 
 #[test]
-fn estimate_and_counter_in_reserve_are_on_standby_and_sources_state_what_they_read() {
+fn estimate_in_reserve_is_on_standby_a_counter_at_zero_is_not_and_sources_state_what_they_read() {
     let mut node = node();
     let reserve = TopDevice { quality: Quality::Estimated, power_w: None, ..device("Xeon", "package", 1, false) };
     let zero = TopDevice { energy: Bounded::exact(0), power_w: Some(0.0), ..device("psu", "psu", 1, false) };
     node.devices.extend([reserve, zero]);
     let text = shown(&node, TopView::default(), 100, None, true);
-    assert!(text.contains("  Xeon (standby)") && text.contains("  psu (standby)"), "{text}");
-    assert_eq!(text.matches("standby").count(), 2, "the cores of a package are measured\n{text}");
+    assert!(text.contains("  Xeon (standby)") && text.contains("  psu (counts 0 J)"), "{text}");
+    let count = |remark: &str| text.matches(remark).count();
+    assert_eq!((count("(standby)"), count("(counts 0 J)")), (1, 1), "the cores of a package are measured\n{text}");
     assert!(text.contains("Sources     rapl-perf reads 2 packages and their memory; nvml reads 8 GPUs\n"), "{text}");
 }
