@@ -66,13 +66,25 @@ impl JobHistory {
     }
 }
 
-/// Returns the jobs in the history of a folder that ended at or after a time, nanoseconds since 1970, the oldest first.
-pub(crate) fn ended_since(folder: &Path, since_ns: i64) -> Vec<Consumer> {
+/// Jobs that ended.
+#[derive(Debug, PartialEq)]
+pub(crate) struct EndedJobs {
+    /// The oldest first.
+    pub(crate) jobs: Vec<Consumer>,
+    /// Since when the history has every job that ended, nanoseconds since 1970: older records were in a file that was replaced. `None`: it
+    /// has all of them.
+    pub(crate) complete_since_ns: Option<i64>,
+}
+
+/// Returns the jobs in the history of a folder that ended at or after a time, nanoseconds since 1970.
+pub(crate) fn ended_since(folder: &Path, since_ns: i64) -> EndedJobs {
     let records = JobLog::read_as(folder, NAME);
+    // A job ended before its record was written, and records are numbered from 1.
+    let complete_since_ns = records.first().filter(|oldest| oldest.number > 1).map(|oldest| oldest.wall_ns);
     let jobs = newest(&records).into_values().map(past_job);
     let mut jobs: Vec<Consumer> = jobs.filter(|job| job.ended_wall_ns >= Some(since_ns)).collect();
     jobs.sort_by_key(|job| job.ended_wall_ns);
-    jobs
+    EndedJobs { jobs, complete_since_ns }
 }
 
 /// Returns the newest record of each job, by its boot and key.
@@ -118,14 +130,37 @@ mod tests {
         // The node knows more of job 6 than its record.
         assert_eq!(next.pending, [6].into());
         let shown = |since_s: i64| {
-            let jobs = ended_since(folder.path(), since_s * S).into_iter();
+            let jobs = ended_since(folder.path(), since_s * S).jobs.into_iter();
             jobs.map(|job| (job.key, job.energy_uj, job.ended_wall_ns.unwrap() / S)).collect::<Vec<_>>()
         };
         assert_eq!(shown(0), [(1, 11, 10), (2, 20, 20), (5, 50, 50), (3, 30, 99)]);
         assert_eq!(shown(50), [(5, 50, 50), (3, 30, 99)]);
-        let reasons: Vec<_> = ended_since(folder.path(), 90 * S).iter().map(|job| job.end_reason).collect();
+        let reasons: Vec<_> = ended_since(folder.path(), 90 * S).jobs.iter().map(|job| job.end_reason).collect();
         assert_eq!(reasons, [Some(EndReason::Reboot)]);
-        assert_eq!(ended_since(&folder.path().join("none"), 0), []);
+        let none = EndedJobs { jobs: Vec::new(), complete_since_ns: None };
+        assert_eq!(ended_since(&folder.path().join("none"), 0), none);
+    }
+
+    #[test]
+    fn history_whose_oldest_file_was_replaced_names_the_time_since_which_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut history, _) = JobHistory::open(folder.path(), &[], "b", BTreeSet::new());
+        let complete_since_s = || ended_since(folder.path(), 0).complete_since_ns.map(|ns| ns / S);
+        for key in 1..=3 {
+            let wall_ns = key as i64 * 100 * S;
+            history.add(JobRecord { wall_ns, ..record("b", key, 1, Some(key as i64 * 100)) }).unwrap();
+            assert_eq!(complete_since_s(), (key == 3).then_some(200), "both files have jobs 1 and 2, then 2 and 3");
+            if key < 3 {
+                history.log.begin_again().unwrap();
+            }
+        }
+        use crate::http::job_history::JobHistoryReader;
+        use crate::http::{Content, Rights};
+        let reader = JobHistoryReader::new(folder.path().to_owned());
+        let Content::Later(answer) = reader.answer(Rights::All, 0, Vec::new()).body else { panic!("no answer") };
+        let headers = answer.blocking_recv().unwrap().headers;
+        let complete = headers.iter().find(|(name, _)| name == "eco2-complete-since").map(|(_, value)| &value[..]);
+        assert_eq!(complete, Some("1970-01-01T00:03:20Z"));
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! A line has a checksum ([`checked_line`](crate::checked_line)) and a [`JobRecord`] as JSON: the state of one job, which replaces the
 //! one before. A line that was cut off has a wrong checksum and is skipped. At [`MOST_BYTES`] the file becomes `jobs.log.1`, in the place of the one before, and a new one begins with every job that is listed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,8 @@ const NAME: &str = "jobs.log";
 const MOST_BYTES: u64 = 8 << 20;
 /// Longest file that is read: one that grew because it could not be renamed.
 const MOST_READ: u64 = 4 * MOST_BYTES;
+/// How often both files are opened, where one takes the place of the other meanwhile: it does so once in thousands of jobs.
+const MOST_TRIES: usize = 3;
 
 /// One job at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,9 +111,8 @@ impl JobLog {
     /// Returns the records of a file and of the one before it, oldest first, and the number of lines that are none.
     fn records(path: &Path) -> (Vec<JobRecord>, usize) {
         let (mut records, mut skipped) = (Vec::new(), 0);
-        for path in [old(path), path.to_owned()] {
-            let bytes = read(&path).unwrap_or_default();
-            let (found, damaged) = parse(&bytes);
+        for file in open_both(path, || ()).into_iter().flatten() {
+            let (found, damaged) = parse(&read(&file).unwrap_or_default());
             records.extend(found);
             skipped += damaged;
         }
@@ -215,9 +216,29 @@ fn old(path: &Path) -> PathBuf {
     path.with_extension("log.1")
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Opens the file before a file, and the file. A writer may rename the file in between: then neither would have its records, and both are
+/// opened again. `between` is called there, for tests.
+fn open_both(path: &Path, mut between: impl FnMut()) -> [Option<File>; 2] {
+    let before = old(path);
+    let mut both = [None, None];
+    for _ in 0..MOST_TRIES {
+        let first = File::open(&before).ok();
+        between();
+        let second = File::open(path).ok();
+        // While it is open, no other file has its number.
+        let number = |about: io::Result<Metadata>| about.ok().map(|about| (about.dev(), about.ino()));
+        let opened = first.as_ref().and_then(|file| number(file.metadata()));
+        both = [first, second];
+        if opened == number(fs::metadata(&before)) {
+            break;
+        }
+    }
+    both
+}
+
+fn read(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_READ).read_to_end(&mut bytes)?;
+    file.take(MOST_READ).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -295,6 +316,27 @@ mod tests {
         log.add(record(2)).unwrap();
         assert_eq!(keys(folder.path()), [1, 2]);
         assert_eq!(log.last(), 2);
+    }
+
+    #[test]
+    fn file_that_is_replaced_between_the_opens_of_both_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut log, ..) = JobLog::open(folder.path());
+        // The first time there is no file before, the second time there is one.
+        for key in [1, 2] {
+            log.add(record(key)).unwrap();
+            let mut turns = 0;
+            let both = open_both(&folder.path().join(NAME), || {
+                turns += 1;
+                if turns == 1 {
+                    log.begin_again().unwrap();
+                    log.add(record(key + 10)).unwrap();
+                }
+            });
+            let found = both.into_iter().flatten().flat_map(|file| parse(&read(&file).unwrap()).0);
+            let keys: Vec<JobKey> = found.map(|record| record.key).collect();
+            assert_eq!((&keys[keys.len() - 2..], turns), (&[key, key + 10][..], 2));
+        }
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub(crate) struct AgentClient {
     shown: String,
     /// Headers that each request has.
     headers: String,
+    /// Of the last answer: since when it has every job that ended, where older ones are gone.
+    complete_since: Option<String>,
     stream: BufReader<Box<dyn Stream>>,
 }
 
@@ -154,7 +156,12 @@ impl AgentClient {
     }
 
     fn over(stream: Box<dyn Stream>, shown: String, headers: String) -> Self {
-        Self { shown, headers, stream: BufReader::new(stream) }
+        Self { shown, headers, complete_since: None, stream: BufReader::new(stream) }
+    }
+
+    /// Returns the time since which the last answer has every job that ended (RFC 3339); `None`: it has all.
+    pub(crate) fn complete_since(&self) -> Option<&str> {
+        self.complete_since.as_deref()
     }
 
     /// Sends a request and returns the document of the answer.
@@ -180,11 +187,14 @@ impl AgentClient {
         let status = self.line()?;
         let status: u16 = status.split(' ').nth(1).and_then(|code| code.parse().ok()).context("not HTTP")?;
         let mut length: u64 = 0;
+        self.complete_since = None;
         for _ in 0..MOST_LINES {
             let line = self.line()?;
             let Some((name, value)) = line.split_once(':') else { break };
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().context("the length of the answer")?;
+            } else if name.eq_ignore_ascii_case("eco2-complete-since") {
+                self.complete_since = Some(value.trim().to_owned());
             }
         }
         if length > MOST_BYTES {

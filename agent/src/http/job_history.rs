@@ -6,13 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hyper::header::HeaderName;
 use hyper::{StatusCode, header};
 use tokio::sync::oneshot;
 
 use super::access::Rights;
 use super::reply::{Content, Reply};
-use crate::job_history::ended_since;
+use crate::job_history::{EndedJobs, ended_since};
 use crate::snapshot::Consumer;
+
+/// Header with the time since which the history has every job that ended, where older records are gone (RFC 3339).
+const COMPLETE_SINCE: HeaderName = HeaderName::from_static("eco2-complete-since");
 
 /// The folder of the history, and whether it is being read.
 #[derive(Debug)]
@@ -54,9 +58,12 @@ impl JobHistoryReader {
             let _busy = Busy(is_busy);
             let known: BTreeSet<(u64, i64)> = listed.iter().map(|job| (job.key, job.began_wall_ns)).collect();
             let is_new = |job: &Consumer| !known.contains(&(job.key, job.began_wall_ns));
-            let ended = ended_since(&folder, since_ns).into_iter().filter(|job| may_see(job) && is_new(job));
+            let EndedJobs { jobs, complete_since_ns } = ended_since(&folder, since_ns);
+            let ended = jobs.into_iter().filter(|job| may_see(job) && is_new(job));
+            let reply = Reply::json(&ended.chain(listed.iter().cloned()).collect::<Vec<_>>());
+            let complete = complete_since_ns.and_then(|ns| jiff::Timestamp::from_nanosecond(ns.into()).ok());
             // A client that is gone needs no answer.
-            answer.send(Reply::json(&ended.chain(listed.iter().cloned()).collect::<Vec<_>>())).ok();
+            answer.send(complete.into_iter().fold(reply, |reply, at| reply.with(COMPLETE_SINCE, at.to_string()))).ok();
         };
         match std::thread::Builder::new().name("eco2-jobs".to_owned()).spawn(read) {
             Ok(_) => Reply { body: Content::Later(answered), ..Reply::text("", String::new()) },

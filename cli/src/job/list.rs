@@ -36,7 +36,11 @@ pub(super) fn list(args: &ListJobsArgs) -> anyhow::Result<u8> {
         Some(since) => format!("/api/v1/jobs?since={}", since.strftime("%Y-%m-%dT%H:%M:%SZ")),
         None => "/api/v1/jobs".to_owned(),
     };
-    let answer = connect(&args.agent)?.ask("GET", &path, None)?;
+    let mut agent = connect(&args.agent)?;
+    let answer = agent.ask("GET", &path, None)?;
+    if let Some(text) = since.and_then(|since| missing_before(since, agent.complete_since()?)) {
+        out::talk(&text);
+    }
     let all = answer.as_array().ok_or_else(|| UsageError("the agent has another version: restart it".into()))?;
     let is_wanted = |job: &&Value| {
         let is_of_account = |account: &String| label(job, ACCOUNT) == Some(account.as_str());
@@ -60,6 +64,13 @@ pub(super) fn list(args: &ListJobsArgs) -> anyhow::Result<u8> {
         JobFormat::Text => out::page(&table(&jobs))?,
     }
     Ok(0)
+}
+
+/// Returns a warning where the history of jobs does not reach back to a time.
+fn missing_before(since: Timestamp, complete_since: &str) -> Option<String> {
+    let complete: Timestamp = complete_since.parse().ok()?;
+    let at = complete.strftime("%Y-%m-%dT%H:%M:%SZ");
+    (since < complete).then(|| format!("eco2: jobs that ended before {at} may be missing: older records are gone\n"))
 }
 
 /// Returns the number of a user, who may be named by it. `id` knows the users of a directory service, too.
@@ -195,6 +206,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn history_that_does_not_reach_back_to_the_time_is_a_warning() {
+        let since: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let text = missing_before(since, "2026-11-03T04:05:06.123456789Z").unwrap();
+        assert_eq!(text, "eco2: jobs that ended before 2026-11-03T04:05:06Z may be missing: older records are gone\n");
+        for complete in ["2026-10-03T04:05:06Z", "2026-11-01T00:00:00Z", "no time"] {
+            assert_eq!(missing_before(since, complete), None, "{complete}");
+        }
+    }
 
     fn ended(id: &str, account: Option<&str>, at: &str, joules: u64, grams: Option<f64>) -> Value {
         let ns = at.parse::<Timestamp>().unwrap().as_nanosecond() as i64;
