@@ -226,8 +226,7 @@ impl Accounting {
         self.next_ns = now.ns.saturating_add(SECOND_NS);
         let usage = &mut self.usage;
         let listed: Vec<u32> = self.listed.values().flatten().copied().collect();
-        let node = &mut self.node;
-        let views = node.account(now, || {
+        let views = self.node.account(now, || {
             let cpu = usage.look();
             let are_foreign = usage.are_foreign(&listed);
             let known = listed.iter().filter(|_| !are_foreign);
@@ -381,7 +380,8 @@ impl Accounting {
                 for (provider, fault) in &coverage.faults {
                     self.notify(format!("the carbon intensity of {provider}: {fault}"));
                 }
-                self.node.take_intensities(coverage, asked_ns);
+                let other = self.node.take_intensities(coverage, asked_ns);
+                other.into_iter().for_each(|other| _ = self.notify(format!("carbon intensity: {other}")));
             }
             Request::Stop => {}
         }

@@ -80,7 +80,7 @@ pub use jobs::{Job, JobError, JobProcesses, JobTerms};
 pub use latest::{Latest, Views};
 pub use metrics::{legacy_metrics, node_metric_set, node_metrics};
 pub use node::{Input, IntervalUse, Node};
-pub use prices::Rates;
+pub use prices::{OtherKind, Rates};
 pub use push::{PUSH_EVERY, Pusher};
 pub use requests::Peer;
 pub use service::{Jobs, Service, ServiceError, Settings, SiteSettings};

@@ -38,7 +38,7 @@ pub(crate) use restart::past_job;
 use crate::jobs::JobState;
 use crate::journal::{Base, KeptDevice, KeptReading};
 use crate::latest::Views;
-use crate::prices::{Prices, Rates};
+use crate::prices::{OtherKind, Prices, Rates};
 use crate::shares::{JobKey, Present};
 use crate::snapshot::{Consumer, Instant, NodeIdentity, Resolution};
 use crate::source_counts::SourceCounts;
@@ -196,11 +196,14 @@ impl Node {
         Self { prices: self.prices.map(Prices::over_time), ..self }
     }
 
-    /// Takes what the sources of intensities answered at `asked_ns`, nanoseconds since 1970, for the time around it.
-    pub fn take_intensities(&mut self, coverage: Coverage, asked_ns: i64) {
-        if self.prices.as_mut().is_some_and(|prices| prices.take(coverage, asked_ns)) {
+    /// Takes what the sources of intensities answered at `asked_ns`, nanoseconds since 1970, for the time around it. Returns which of it
+    /// is not used from now on.
+    pub fn take_intensities(&mut self, coverage: Coverage, asked_ns: i64) -> Option<OtherKind> {
+        let faults = self.prices.as_mut()?.take(coverage, asked_ns);
+        if faults.is_new() {
             self.count(EventKind::IntensityFault);
         }
+        faults.other_kind
     }
 
     /// Takes one input of the sampling thread.

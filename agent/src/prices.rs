@@ -46,6 +46,32 @@ pub(crate) struct Prices {
     is_begun: bool,
 }
 
+/// Values that are not used, because they count something else than those before: kinds are never added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("values of the kind {} are not used: those before are {}, and the last one stays", .refused.as_str(), .used.as_str())]
+pub struct OtherKind {
+    /// The kind of all values that were used.
+    pub used: IntensityKind,
+    /// The kind of the new ones.
+    pub refused: IntensityKind,
+}
+
+/// What is new about the faults of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct AnswerFaults {
+    /// Whether a source fails that did not before.
+    pub(crate) fails: bool,
+    /// Values that are refused from now on.
+    pub(crate) other_kind: Option<OtherKind>,
+}
+
+impl AnswerFaults {
+    /// Whether there is one.
+    pub(crate) fn is_new(&self) -> bool {
+        self.fails || self.other_kind.is_some()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Answers {
     /// Sorted by time.
@@ -55,6 +81,8 @@ struct Answers {
     /// When the sources were asked first, nanoseconds since 1970.
     asked_ns: Option<i64>,
     is_failing: bool,
+    /// Values of the last answer that are not used.
+    other_kind: Option<OtherKind>,
 }
 
 impl Prices {
@@ -86,22 +114,28 @@ impl Prices {
         self.rate.as_ref()
     }
 
-    /// Takes what the sources answered at `asked_ns`, nanoseconds since 1970. Returns whether one fails that did not before; values
-    /// of another kind than those that were used are none.
-    pub(crate) fn take(&mut self, coverage: Coverage, asked_ns: i64) -> bool {
-        let Some(answers) = &mut self.answers else { return false };
+    /// Takes what the sources answered at `asked_ns`, nanoseconds since 1970, without values of another kind than those that were used.
+    pub(crate) fn take(&mut self, coverage: Coverage, asked_ns: i64) -> AnswerFaults {
+        let Some(answers) = &mut self.answers else { return AnswerFaults::default() };
         let first_ns = *answers.asked_ns.get_or_insert(asked_ns);
         let kind = coverage.parts.iter().find_map(|part| part.about.kind);
         let is_too_early = answers.parts.is_empty() && asked_ns.saturating_sub(first_ns) < FIRST_ANSWER_NS;
-        let is_other = answers.kind.zip(kind).is_some_and(|(used, kind)| used != kind);
-        let fails = is_other || !coverage.faults.is_empty();
+        let is_used = !is_too_early || has_answer(&coverage);
+        let known = answers.kind.or(kind.filter(|_| is_used));
+        let other = |part: &IntensityPart| {
+            let (used, refused) = known.zip(part.about.kind)?;
+            (used != refused).then_some(OtherKind { used, refused })
+        };
+        let fails = !coverage.faults.is_empty();
         let was_failing = std::mem::replace(&mut answers.is_failing, fails);
-        // The last value stays, and is an estimate once its time is over.
-        if !(is_other || is_too_early && !has_answer(&coverage)) {
-            answers.kind = answers.kind.or(kind);
-            answers.parts = coverage.parts;
+        let other_kind = coverage.parts.iter().find_map(other);
+        let other_before = std::mem::replace(&mut answers.other_kind, other_kind);
+        // Where none can be used, the last value stays, and is an estimate once its time is over.
+        let parts: Vec<IntensityPart> = coverage.parts.into_iter().filter(|part| other(part).is_none()).collect();
+        if is_used && (!parts.is_empty() || other_kind.is_none()) {
+            (answers.kind, answers.parts) = (known, parts);
         }
-        fails && !was_failing
+        AnswerFaults { fails: fails && !was_failing, other_kind: other_kind.filter(|_| other_kind != other_before) }
     }
 
     /// Returns the changes of the intensity from one time to another, nanoseconds since 1970.
@@ -259,8 +293,8 @@ mod tests {
     #[test]
     fn yearly_average_of_another_kind_never_takes_the_place_of_an_answer() {
         let mut prices = Prices::fixed(rates(400.0)).over_time();
-        assert!(prices.take(answer(KINDS[1], true, &[(0, 400.0)]), 0), "an event");
-        assert!(!prices.take(answer(KINDS[1], true, &[(0, 400.0)]), 1), "once");
+        assert!(prices.take(answer(KINDS[1], true, &[(0, 400.0)]), 0).is_new(), "an event");
+        assert!(!prices.take(answer(KINDS[1], true, &[(0, 400.0)]), 1).is_new(), "once");
         assert_eq!(prices.changes(0, HOUR), [], "an answer may come");
         prices.take(answer(KINDS[0], false, &[(0, 100.0)]), 2);
         assert_eq!(shown(prices.changes(0, HOUR / 2)), [(0.0, None, 100.0, false)]);
@@ -278,7 +312,7 @@ mod tests {
         let kept = serde_json::to_string(&prices.rate()).unwrap();
         let mut next = Prices::fixed(rates(400.0)).over_time();
         next.go_on(serde_json::from_str(&kept).unwrap());
-        assert!(next.take(answer(KINDS[1], false, &[(0, 900.0)]), 0), "an event");
+        assert!(next.take(answer(KINDS[1], false, &[(0, 900.0)]), 0).is_new(), "an event");
         assert_eq!(next.changes(0, HOUR / 2), [], "kinds are not added up");
         next.take(answer(KINDS[0], false, &[(0, 200.0)]), 1);
         assert_eq!(shown(next.changes(0, HOUR / 2)), [(0.0, Some(100.0), 200.0, false)]);
@@ -287,7 +321,31 @@ mod tests {
         assert!(old != kept);
         let mut next = Prices::fixed(rates(400.0)).over_time();
         next.go_on(serde_json::from_str(&old).unwrap());
-        assert!(!next.take(answer(KINDS[1], false, &[(0, 900.0)]), 0));
+        assert!(!next.take(answer(KINDS[1], false, &[(0, 900.0)]), 0).is_new());
+    }
+
+    #[test]
+    fn each_change_to_another_kind_is_an_event_also_of_a_source_that_fails_and_of_a_part_of_an_answer() {
+        let mut prices = Prices::fixed(rates(400.0)).over_time();
+        assert_eq!(prices.take(answer(KINDS[0], false, &[(0, 100.0)]), 0), AnswerFaults::default());
+        prices.changes(0, HOUR / 2);
+        let mut failing = answer(KINDS[0], false, &[(0, 100.0)]);
+        failing.faults.push(("service".to_owned(), ProviderFault::NoFigure));
+        let mut other = answer(KINDS[1], false, &[(0, 900.0)]);
+        other.faults.clone_from(&failing.faults);
+        let refused = OtherKind { used: KINDS[0], refused: KINDS[1] };
+        let faults = |prices: &mut Prices, answer: &Coverage| prices.take(answer.clone(), 0);
+        assert_eq!(faults(&mut prices, &failing), AnswerFaults { fails: true, other_kind: None });
+        assert_eq!(faults(&mut prices, &other), AnswerFaults { fails: false, other_kind: Some(refused) });
+        assert_eq!(faults(&mut prices, &other), AnswerFaults::default(), "once");
+        faults(&mut prices, &failing);
+        assert_eq!(faults(&mut prices, &other).other_kind, Some(refused), "once per change");
+        assert!(refused.to_string().contains("marginal") && refused.to_string().contains("average"), "{refused}");
+        // Of an answer with both kinds, the values of the used one.
+        let mut mixed = answer(KINDS[0], false, &[(0, 200.0)]);
+        mixed.parts.extend(answer(KINDS[1], false, &[(1, 900.0)]).parts);
+        assert_eq!(faults(&mut prices, &mixed), AnswerFaults::default(), "the same is refused as before");
+        assert_eq!(shown(prices.changes(HOUR / 2, 2 * HOUR)), [(0.0, Some(100.0), 200.0, false)]);
     }
 
     #[test]
