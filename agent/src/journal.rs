@@ -74,6 +74,12 @@ impl Journal {
             records: 0,
         }
     }
+
+    /// Whether it is of this boot and was written by a clock that was ahead of `began_ns`, the start of the agent: a time namespace, or
+    /// a process that was restored elsewhere, has another monotonic clock. How long no agent ran is then not known.
+    pub(crate) fn is_of_other_clock(&self, boot_id: &str, began_ns: u64) -> bool {
+        self.boot_id == boot_id && self.at_ns > began_ns
+    }
 }
 
 /// One domain.

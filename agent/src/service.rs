@@ -20,7 +20,7 @@ use crate::job_files::JobFiles;
 use crate::job_history::JobHistory;
 use crate::job_log::JobLog;
 use crate::jobs::{Job, JobError, JobTerms};
-use crate::latest::{Latest, Views};
+use crate::latest::Latest;
 use crate::node::{Input, IntervalUse, Node};
 use crate::pages::{Pages, Place};
 use crate::prices::Rates;
@@ -126,7 +126,9 @@ impl Service {
             node = node.priced_over_time();
         }
         let mut store = Store::new(folder.path(), place.boot_id.clone());
+        let written = store.written();
         let (journal, warning) = store.read();
+        let unmeasured = journal.as_ref().is_some_and(|journal| journal.is_of_other_clock(&boot_id, began_ns));
         let kept_records = journal.as_ref().map_or(0, |journal| journal.records);
         let is_kept = journal.is_some();
         let is_other = journal.is_some_and(|journal| !node.resume(journal));
@@ -138,7 +140,7 @@ impl Service {
         for (source, found) in found.sources.iter().enumerate() {
             node.take(Input::Domains { source, domains: found.domains().to_vec() });
         }
-        let views: Views = node.account(now(), IntervalUse::default);
+        let views = node.account(now(), IntervalUse::default);
         let latest = Latest::counting_since(views, since_ns);
         let (feed, received) = Feed::new();
         let requests = feed.requests();
@@ -149,6 +151,12 @@ impl Service {
         warning
             .into_iter()
             .for_each(|text| accounting.warn(format!("the journal is not used, or not in full: {text}")));
+        if unmeasured {
+            let [from, to] = [written, Some(jiff::Timestamp::now())]
+                .map(|at| at.map_or_else(|| "an unknown time".to_owned(), |at| format!("{at:.0}")));
+            let reason = "the monotonic clock is another one than before";
+            accounting.warn(format!("the energy from {from} to {to} is not measured: {reason}"));
+        }
         accounting.by = by;
         if skipped > 0 {
             accounting.warn(format!("{skipped} lines of the log of jobs were damaged"));

@@ -102,6 +102,13 @@ impl Store {
         &self.path
     }
 
+    /// Returns when the journal was written last, by the wall clock; `None`: not known.
+    pub(crate) fn written(&self) -> Option<jiff::Timestamp> {
+        let written = |path: &PathBuf| fs::metadata(path).and_then(|about| about.modified()).ok();
+        let last = [&self.path, &self.changes].into_iter().filter_map(written).max()?;
+        jiff::Timestamp::try_from(last).ok()
+    }
+
     /// Returns the state from which the next change is.
     pub(crate) fn state(&self) -> &Journal {
         &self.state

@@ -104,6 +104,28 @@ fn a_program_without_rights_reads_the_agent_and_a_restart_continues() {
     assert!(snapshot.not_attributed_uj >= 4_000_000, "{snapshot:?}");
 }
 
+/// In a time namespace, or where a process is restored, the same boot has another monotonic clock.
+#[test]
+fn journal_of_another_monotonic_clock_is_an_event_and_what_was_published_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = machine(dir.path());
+    let service = serve(dir.path(), &roots);
+    until(&service, |snapshot| snapshot.total_uj == Some(0));
+    count(dir.path(), 3_500_000);
+    until(&service, |snapshot| energy(snapshot) == 2_500_000);
+    service.stop();
+    let path = dir.path().join("run/journal.json");
+    let mut journal: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(journal["events"]["source-note"], serde_json::Value::Null);
+    journal["at_ns"] = u64::from(u32::MAX).pow(2).into();
+    fs::write(&path, journal.to_string()).unwrap();
+    count(dir.path(), 7_500_000);
+    let service = serve(dir.path(), &roots);
+    let snapshot = until(&service, |snapshot| snapshot.readings > 0);
+    assert_eq!(snapshot.events.get("source-note"), Some(&1), "{:?}", snapshot.events);
+    assert_eq!(energy(&snapshot), 2_500_000, "what was used meanwhile is not known");
+}
+
 /// Returns how many readings of the one counter are taken in about two seconds.
 fn readings_in_two_seconds(service: &Service) -> u64 {
     let first = until(service, |_| true);
