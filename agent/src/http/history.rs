@@ -1,6 +1,7 @@
 //! Keeps what the charts of the live page show: power of the last two hours, and energy since the start.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -29,13 +30,13 @@ pub(crate) struct Row {
     pub(crate) gpu: Vec<Option<f64>>,
 }
 
-/// A row in short: two hours of rows with eight GPUs would else take 2.3 MB.
-#[derive(Debug)]
+/// A row in short: two hours of rows with eight GPUs would else take 2.3 MB. Cloning shares its values.
+#[derive(Debug, Clone)]
 struct KeptRow {
     /// Seconds since 1970.
     t: f64,
     /// Tenths of a watt, [`UNKNOWN`] where not known: total, CPU and memory, each with its bounds, and each GPU.
-    tenths: Box<[u32]>,
+    tenths: Arc<[u32]>,
 }
 
 const UNKNOWN: u32 = u32::MAX;
@@ -164,12 +165,23 @@ impl History {
         self.cumulative.clone()
     }
 
+    /// Returns the power as it is now, which shares its values with this one.
+    pub(crate) fn power(&self) -> PowerRows {
+        PowerRows(self.rows.iter().cloned().collect())
+    }
+}
+
+/// Power of the last two hours, of which columns are made without a lock on the history.
+#[derive(Debug)]
+pub(crate) struct PowerRows(Vec<KeptRow>);
+
+impl PowerRows {
     /// Returns the power: the last minutes second by second, means of [`COARSE`] seconds before. A mean with a second that is not
     /// known is not known: no line is drawn across a gap.
     pub(crate) fn columns(&self, gpus: usize) -> PowerColumns {
+        let Self(rows) = self;
         let mut columns = PowerColumns { gpu: vec![Vec::new(); gpus], ..PowerColumns::default() };
-        let older = self.rows.len().saturating_sub(FINE);
-        let rows: Vec<&KeptRow> = self.rows.iter().collect();
+        let older = rows.len().saturating_sub(FINE);
         // Groups end where the fine part begins, so the first is the one that may be short.
         let short = older % COARSE;
         let groups = std::iter::once(&rows[..short]).chain(rows[short..older].chunks(COARSE));
@@ -188,7 +200,7 @@ impl History {
 }
 
 /// Returns the means of a power and its bounds. `part`: where they begin.
-fn mean3(rows: &[&KeptRow], part: usize) -> Triple {
+fn mean3(rows: &[KeptRow], part: usize) -> Triple {
     std::array::from_fn(|at| mean(rows.iter().map(|row| row.watts(part + at))))
 }
 
@@ -212,7 +224,7 @@ mod tests {
     fn two_hours_are_thinned_and_a_gap_stays_a_gap() {
         let mut history = History::default();
         (0..10_000).for_each(|t| history.push(row(t, (t != 5000).then_some(f64::from(t)))));
-        let columns = history.columns(1);
+        let columns = history.power().columns(1);
         assert_eq!(columns.t.len(), (ROWS - FINE) / COARSE + FINE);
         assert_eq!(columns.total.v.iter().filter(|watts| watts.is_none()).count(), 1);
         assert_eq!(columns.gpu[0], columns.total.v);
@@ -256,6 +268,6 @@ mod tests {
         let mut history = History::default();
         history.push(row(1, Some(2.0)));
         history.push(Row { gpu: vec![Some(1.0), Some(3.0)], ..row(2, Some(4.0)) });
-        assert_eq!(history.columns(2).gpu, [[Some(2.0), Some(1.0)], [None, Some(3.0)]]);
+        assert_eq!(history.power().columns(2).gpu, [[Some(2.0), Some(1.0)], [None, Some(3.0)]]);
     }
 }

@@ -155,7 +155,7 @@ impl Stream {
         let (views, anchor) = (state.last.clone()?, state.anchor_ns?);
         let (before, total_w) = (state.before.clone(), state.total_w);
         let after = state.ring.next_number().wrapping_sub(1);
-        let history = state.history.columns(live::gpus(&views.public).count());
+        let power = state.history.power();
         let cumulative = state.history.cumulative();
         let gaps = state.gaps.iter().cloned().chain(state.open_gap(anchor)).collect();
         let events = state.events.iter().rev().cloned().collect();
@@ -169,7 +169,7 @@ impl Stream {
             stream: live::StreamPlace { url: format!("/events?after={:x}-{after}", self.epoch), every_s: 1 },
             now: live::now(&snapshot, total_w, anchor),
             devices: live::devices(&snapshot),
-            history,
+            history: power.columns(live::gpus(&views.public).count()),
             cumulative,
             consumers: live::consumers(&snapshot, before.as_ref()),
             sources: live::sources(&snapshot.sources),
