@@ -186,7 +186,7 @@ impl Ledger {
 /// Returns the energy of the steps of a bin: the sum over the devices that do not overlap.
 fn step_energy(bin: &StepBin, account: &Account) -> Bounded<u64> {
     let of = |(at, device): (usize, &Device)| {
-        let energy = bin.by_domain.get(account.sources[at]).copied().unwrap_or_default();
+        let energy = bin.by_domain.get(account.sources[at]).cloned().unwrap_or_default();
         let Some((bounds, kind)) = energy.bounds.zip(device.range_kind) else { return Bounded::unknown() };
         Bounded { value: Some(energy.uj), low: bounds.low_uj, high: bounds.high_uj, kind }.around_value()
     };

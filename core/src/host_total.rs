@@ -56,7 +56,7 @@ impl Ledger {
         };
         let (from_ns, to_ns) = (covered.from_ns, covered.to_ns);
         let mut sums = NameTotal::default();
-        sums.add(&SettledSpans { count: 1, from_ns, to_ns, starts: &covered.starts, ends: &covered.ends });
+        sums.add(&SettledSpans { count: 1, from_ns, to_ns, starts: &covered.starts, ends: &covered.ends }, &[]);
         let parts = span(&sums, &account.devices, &account.sources).bounded();
         let summed = || account.devices.iter().filter(|device| device.is_summed());
         let within = |ns: u64| ns.saturating_sub(account.begin_ns);

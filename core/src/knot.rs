@@ -80,6 +80,36 @@ impl Bounds {
     }
 }
 
+/// Sum of bounds, microjoules.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct BoundsSum {
+    low: u64,
+    high: u64,
+    /// Whether one of them has no upper bound.
+    open: bool,
+}
+
+impl BoundsSum {
+    pub(crate) fn add(&mut self, bounds: Bounds) {
+        self.low = self.low.saturating_add(bounds.low_uj);
+        self.high = self.high.saturating_add(bounds.high_uj.unwrap_or(0));
+        self.open |= bounds.high_uj.is_none();
+    }
+
+    /// Returns the sum with one more.
+    pub(crate) fn plus(mut self, bounds: Bounds) -> Bounds {
+        self.add(bounds);
+        Bounds { low_uj: self.low, high_uj: (!self.open).then_some(self.high) }
+    }
+
+    /// Adds another sum.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.low = self.low.saturating_add(other.low);
+        self.high = self.high.saturating_add(other.high);
+        self.open |= other.open;
+    }
+}
+
 /// One pair of bounds of an edge (free or limited), by what a span does there: each bound has one number for spans that
 /// start at the edge and one for those that end there. All are microjoules since the first reading.
 ///

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use crate::curve::History;
 use crate::fold::Outcome;
 use crate::knot::Changes;
+use crate::part_share::DroppedPart;
 use crate::spans::NameTotal;
 use crate::take_over::{DeputyPart, chiefs};
 use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
@@ -89,6 +90,8 @@ pub struct Ledger {
     changes: [Vec<Option<Changes>>; 2],
     /// For each domain the parts of its energy that its deputies (sensors that replace it) counted.
     pub(crate) parts: Vec<Vec<DeputyPart>>,
+    /// For each domain its last part that was dropped, until the settled spans have the domain's own count.
+    dropped: Vec<Option<DroppedPart>>,
     /// For each domain the index of the domain whose deputy it is.
     pub(crate) chiefs: Vec<Option<usize>>,
     /// For each domain the time that its readings cover; set for host totals only.
@@ -132,6 +135,7 @@ impl Ledger {
             end: None,
             changes: Default::default(),
             parts: Vec::new(),
+            dropped: Vec::new(),
             chiefs: Vec::new(),
             host_windows: Vec::new(),
         };
@@ -146,6 +150,7 @@ impl Ledger {
         self.tracks.push(Track::new(domain));
         self.histories.push(History::new(self.opened_ns));
         self.parts.push(Vec::new());
+        self.dropped.push(None);
         self.changes.iter_mut().for_each(|changes| changes.push(None));
         self.chiefs = chiefs(&self.tracks);
         let mut waiting: Vec<EdgeIndex> = Vec::new();

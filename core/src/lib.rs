@@ -45,6 +45,7 @@ mod model_range;
 mod names;
 mod notice;
 mod overlap;
+mod part_share;
 mod period;
 mod power;
 pub mod quantity;

@@ -7,7 +7,8 @@
 //!
 //! [`EdgeWidths`] counts the edges that were read around less closely than is usual for the name.
 
-use crate::knot::Bounds;
+use crate::knot::{Bounds, BoundsSum};
+use crate::part_share::{OpenPart, OwnCount, PartShare};
 use crate::{Edge, Histogram};
 
 /// Sum over the spans of one name whose energy is final.
@@ -21,8 +22,8 @@ pub(crate) struct NameTotal {
     pub(crate) by_domain: Vec<DomainSum>,
     /// How closely the edges of its settled spans were read around.
     pub(crate) widths: EdgeWidths,
-    /// End of the chain that the next span may continue, nanoseconds; `None`: there is none.
-    chain_end_ns: Option<u64>,
+    /// Start and end of the chain that the next span may continue, nanoseconds; `None`: there is none.
+    chain_ns: Option<[u64; 2]>,
 }
 
 /// The unit in which [`EdgeWidths`] keeps brackets, nanoseconds: there is at least 1 ms between two polls.
@@ -60,7 +61,7 @@ impl EdgeWidths {
 }
 
 /// Energy of the spans from one domain.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct DomainSum {
     /// Sum of energies, microjoules. Signed, because the energy of one span may be slightly negative where bounds clamp an
     /// estimate; cutting each off at 0 would make the sum too large.
@@ -73,28 +74,8 @@ pub(crate) struct DomainSum {
     start: Edge,
     /// Last edge of the present chain.
     end: Edge,
-}
-
-/// Sum of bounds, microjoules.
-#[derive(Debug, Clone, Copy, Default)]
-struct BoundsSum {
-    low: u64,
-    high: u64,
-    /// Whether one of them has no upper bound.
-    open: bool,
-}
-
-impl BoundsSum {
-    fn add(&mut self, bounds: Bounds) {
-        self.low = self.low.saturating_add(bounds.low_uj);
-        self.high = self.high.saturating_add(bounds.high_uj.unwrap_or(0));
-        self.open |= bounds.high_uj.is_none();
-    }
-
-    fn plus(mut self, bounds: Bounds) -> Bounds {
-        self.add(bounds);
-        Bounds { low_uj: self.low, high_uj: (!self.open).then_some(self.high) }
-    }
+    /// What of it is from the part that a deputy counts now; `None`: nothing.
+    share: Option<Box<PartShare>>,
 }
 
 /// Adjacent spans that have ended, with the edges of their outer ends for each domain; a single span in most cases.
@@ -109,8 +90,8 @@ pub(crate) struct SettledSpans<'a> {
 }
 
 impl NameTotal {
-    /// Adds one span, or adjacent ones: the edges between these cancel in the sum.
-    pub(crate) fn add(&mut self, span: &SettledSpans<'_>) {
+    /// Adds one span, or adjacent ones: the edges between these cancel in the sum. `parts` are those that deputies count now.
+    pub(crate) fn add(&mut self, span: &SettledSpans<'_>, parts: &[OpenPart]) {
         self.count += span.count;
         self.duration_ns = self.duration_ns.saturating_add(span.to_ns - span.from_ns);
         self.by_domain.resize(span.ends.len().max(self.by_domain.len()), DomainSum::default());
@@ -118,22 +99,61 @@ impl NameTotal {
             // A span without duration has no energy, and no error either.
             return;
         }
-        let continues_chain = self.chain_end_ns == Some(span.from_ns);
+        for part in parts.iter().filter(|part| span.to_ns > part.from_ns) {
+            let Some(sum) = self.by_domain.get_mut(part.chief) else { continue };
+            let (bounds, free) = (sum.bounds, sum.free);
+            let share = sum.share.get_or_insert_with(|| Box::new(PartShare::new(part.from_ns, bounds, free)));
+            let edges = span.starts.get(part.chief).zip(span.ends.get(part.chief));
+            edges.into_iter().for_each(|(start, end)| share.add_span([span.from_ns, span.to_ns], start, end));
+        }
+        let chain_ns = self.chain_ns;
+        let continues_chain = chain_ns.is_some_and(|[_, end_ns]| end_ns == span.from_ns);
         for (sum, (start, end)) in self.by_domain.iter_mut().zip(span.starts.iter().zip(span.ends)) {
             sum.uj += i128::from(end.uj) - i128::from(start.uj);
             if !continues_chain {
-                sum.end_chain();
+                sum.end_chain(chain_ns);
                 sum.start = *start;
             }
             sum.end = *end;
         }
-        self.chain_end_ns = Some(span.to_ns);
+        let start_ns = chain_ns.filter(|_| continues_chain).map_or(span.from_ns, |[start_ns, _]| start_ns);
+        self.chain_ns = Some([start_ns, span.to_ns]);
+    }
+
+    /// Replaces what the spans got from the part of a chief, which was dropped, by the chief's own count. `energy_at` returns that at
+    /// an instant.
+    pub(crate) fn drop_part(&mut self, chief: usize, own: &OwnCount, energy_at: impl Fn(u64) -> Edge) {
+        let Some(sum) = self.by_domain.get_mut(chief) else { return };
+        let Some(share) = sum.share.take() else { return };
+        sum.uj += share.more_uj(own);
+        [sum.bounds, sum.free] = share.bounds(own);
+        let Some([start_ns, end_ns]) = self.chain_ns else { return };
+        for (edge, at_ns) in [(&mut sum.start, start_ns), (&mut sum.end, end_ns)] {
+            if share.has(at_ns) {
+                *edge = energy_at(at_ns);
+            }
+        }
+    }
+
+    /// Returns what one of the sums got from the part that a deputy counts now, with the present chain as a complete one.
+    pub(crate) fn share_of(&self, sum: &DomainSum) -> Option<Box<PartShare>> {
+        let mut share = sum.share.clone()?;
+        self.chain_ns.into_iter().for_each(|chain_ns| share.add_chain(chain_ns, &sum.start, &sum.end));
+        Some(share)
+    }
+
+    /// Keeps what the spans got from the part of a chief, which has ended.
+    pub(crate) fn keep_part(&mut self, chief: usize) {
+        self.by_domain.get_mut(chief).into_iter().for_each(|sum| sum.share = None);
     }
 }
 
 impl DomainSum {
-    /// Adds the bounds of the present chain to those of the complete ones.
-    fn end_chain(&mut self) {
+    /// Adds the bounds of the present chain, from and until these instants, to those of the complete ones.
+    fn end_chain(&mut self, chain_ns: Option<[u64; 2]>) {
+        if let (Some(share), Some(chain_ns)) = (&mut self.share, chain_ns) {
+            share.add_chain(chain_ns, &self.start, &self.end);
+        }
         self.bounds.add(Edge::limited_between(&self.start, &self.end));
         self.free.add(Edge::free_between(&self.start, &self.end));
         (self.start, self.end) = (Edge::default(), Edge::default());

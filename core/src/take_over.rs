@@ -4,7 +4,8 @@
 //! on standby (`<id>/estimate`); the deputy names it as its parent, and it is the deputy's *chief*. Where the chief is
 //! frozen or fails while the deputy has values, the deputy's energy since the chief's last update is added to what the
 //! chief had counted. The two parts are disjoint in time. When the chief works again, the deputy's part ends. If the
-//! chief's first new value shows that it has counted on in the meantime, its own count is used and the part is dropped.
+//! chief's first new value shows that it has counted on in the meantime, its own count is used and the part is dropped,
+//! also in the energy of spans that have ended (`part_share.rs`).
 //!
 //! `ledger/deputies.rs` decides when this happens. An [`Edge`] is the energy counted until an instant, with its bounds.
 

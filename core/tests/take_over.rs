@@ -110,6 +110,68 @@ fn k05_a_counter_that_was_only_late_is_believed() {
 }
 
 #[test]
+fn k05_spans_that_a_deputy_counted_get_the_energy_of_a_counter_that_was_only_late() {
+    // As above: 330 W from 2 s to 5 s and 300 W else, while its power shows 300 W all the time.
+    let right = |from_ns: u64, to_ns: u64| {
+        let late_ns = to_ns.clamp(2 * S, 5 * S) - from_ns.clamp(2 * S, 5 * S);
+        (to_ns - from_ns) * 3 / 10 + late_ns * 3 / 100
+    };
+    let mut ledger = Ledger::new(0, 64);
+    let domain = Domain { max_uw: Some(700_000_000), ..Domain::counter("GPU-1", Component::Gpu, "board", "nvml") };
+    let parent = Some("GPU-1".to_owned());
+    let power = Domain { parent, ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml") };
+    let (board, power) = (ledger.add_domain(domain), ledger.add_domain(power));
+    let step = ledger.intern("step");
+    ledger.bin_steps(step);
+    // Within, into, out of, around and before the part, in ticks; the last name has three spans.
+    let spans = [("within", 31, 42), ("into", 11, 35), ("out", 41, 66), ("around", 7, 71), ("before", 3, 9)];
+    let spans = [&spans[..], &[("three", 21, 28), ("three", 33, 36), ("three", 44, 60)]].concat();
+    let at = |tick: u64| tick * TICK - TICK / 3;
+    for tick in 0..=82 {
+        for (thread, (name, from, to)) in spans.iter().enumerate() {
+            let name = ledger.intern(name);
+            if *from == tick {
+                ledger.begin(1 + thread, name, at(tick), 0);
+            } else if *to == tick {
+                ledger.end(1 + thread, name, at(tick), 0);
+            }
+        }
+        if tick > 0 && tick % 4 == 0 {
+            ledger.step(0, step, at(tick), 0);
+        }
+        let (before_ns, is_lost) = (tick * TICK, (21..50).contains(&tick));
+        let value = if is_lost { Err(Fault::Failed) } else { Ok(5_000_000 + right(0, before_ns)) };
+        ledger.reading(board, &Reading { before_ns, after_ns: before_ns, value });
+        ledger.reading(power, &Reading { before_ns, after_ns: before_ns, value: Ok(300_000_000) });
+    }
+    let account = ledger.account(8 * S);
+    assert_eq!(gpu(&account).replaced.len(), 0);
+    for span in &account.spans {
+        let own = spans.iter().filter(|(name, ..)| *name == span.name);
+        let sum: u64 = own.map(|(_, from, to)| right(at(*from), at(*to))).sum();
+        let sum = if span.name == "step" { right(0, at(80)) } else { sum };
+        let uj = span.energy_uj.unwrap();
+        assert!(uj.abs_diff(sum) <= 10, "{}: {uj} of {sum}", span.name);
+        assert!(span.low_uj <= sum && span.high_uj.is_some_and(|high_uj| sum <= high_uj), "{span:?} {sum}");
+        assert!(span.free_low_uj <= sum && span.free_high_uj.is_some_and(|high_uj| sum <= high_uj), "{span:?} {sum}");
+    }
+    assert_eq!(account.spans.len(), 7);
+    // Each step of four ticks has a bin of its own.
+    let bins = ledger.step_curve(&account).unwrap();
+    let with_steps: Vec<usize> = (0..bins.count.len()).filter(|bin| bins.count[*bin] > 0).collect();
+    assert_eq!(with_steps.len(), 20);
+    for (number, bin) in with_steps.into_iter().enumerate() {
+        let start_ns = if number == 0 { 0 } else { at(4 * number as u64) };
+        let sum = right(start_ns, at(4 * number as u64 + 4));
+        let (uj, low_uj, high_uj) = (bins.energy_uj[bin].unwrap(), bins.low_uj[bin], bins.high_uj[bin].unwrap());
+        assert!(
+            uj.abs_diff(sum) <= 10 && (low_uj..=high_uj).contains(&sum),
+            "{number}: {low_uj} {uj} {high_uj}, {sum}"
+        );
+    }
+}
+
+#[test]
 fn k05_a_counter_that_works_is_not_replaced() {
     for counter in [
         // Fails for less than a second, or its board draws nothing to speak of.

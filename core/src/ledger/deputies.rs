@@ -2,8 +2,9 @@
 //! and when it stops. `take_over.rs` defines both. A *part* is an energy that a deputy counted for its chief. A *knot* is a
 //! counter change; an [`Edge`] is the energy counted until an instant, with its bounds.
 
-use super::threads::Pending;
+use super::threads::{EdgeIndex, Pending};
 use crate::fold::Outcome;
+use crate::part_share::{DroppedPart, OpenPart, OwnCount};
 use crate::take_over::DeputyPart;
 use crate::{Edge, Kind, Knot, Ledger, Quality, Reading};
 
@@ -40,6 +41,15 @@ impl Ledger {
     /// Returns the parts of a domain's energy that its deputies counted, oldest first.
     pub(crate) fn parts(&self, domain: usize) -> &[DeputyPart] {
         self.parts.get(domain).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the parts that deputies count now.
+    pub(super) fn open_parts(&self) -> Vec<OpenPart> {
+        let open = |(chief, parts): (usize, &Vec<DeputyPart>)| {
+            let part = parts.last().filter(|part| part.to_ns.is_none())?;
+            Some(OpenPart { chief, from_ns: part.from_ns })
+        };
+        self.parts.iter().enumerate().filter_map(open).collect()
     }
 
     /// Returns a part's energy between two instants, microjoules.
@@ -86,6 +96,9 @@ impl Ledger {
     /// Updates parts after a reading of `domain`: a deputy's part ends if `domain` works again, and `domain` takes over if it
     /// is the deputy of a chief that has stopped working. Returns the chief whose energy changed by this reading.
     pub(crate) fn update_deputies(&mut self, domain: usize, reading: &Reading, outcome: Outcome) -> Option<usize> {
+        if self.dropped[domain].is_some_and(|part| self.tracks[domain].resolvable(part.now_ns)) {
+            self.correct_spans(domain);
+        }
         if self.deputy(domain).is_some() {
             self.end_part_if_back(domain, reading, outcome);
         }
@@ -129,6 +142,7 @@ impl Ledger {
         if drawn_uj <= chief_track.domain().scale.quantum().saturating_mul(MIN_UNITS) {
             return;
         }
+        self.correct_spans(chief);
         self.parts[chief].push(DeputyPart { by: deputy, from_ns, from, to_ns: None, end: None });
         self.tracks[chief].record_replacement(reading.after_ns, is_estimate);
     }
@@ -156,16 +170,33 @@ impl Ledger {
         }
         tracks[domain].record_return(reading.after_ns);
         if has_counted_on {
-            self.settle_run_again(domain, from_ns);
+            let next_ns = self.tracks[domain].last_knot().map_or(from_ns, |knot| knot.at_ns);
+            self.dropped[domain] = Some(DroppedPart { from_ns, next_ns, now_ns: reading.after_ns });
+            self.settle_again(domain, from_ns);
+        } else {
+            self.totals.iter_mut().for_each(|total| total.keep_part(domain));
+            self.steps.iter_mut().for_each(|steps| steps.keep_part(domain));
         }
     }
 
-    /// Lets the edges of the run's start and end that were settled with a part from `from_ns` on, which was dropped, wait for the
-    /// domain's own changes.
-    fn settle_run_again(&mut self, domain: usize, from_ns: u64) {
-        for index in [Some(self.run), self.end].into_iter().flatten() {
-            let Pending { at_ns, error_ns, ref seen, .. } = self.edges[index as usize];
-            if at_ns <= from_ns || !seen.get(domain).is_some_and(|edge| edge.settled) {
+    /// Gives the settled spans the domain's own count in place of what they got from its last part, if that was dropped.
+    pub(super) fn correct_spans(&mut self, domain: usize) {
+        let Some(DroppedPart { from_ns, next_ns, now_ns }) = self.dropped[domain].take() else { return };
+        let energy_at = |ledger: &Self, at_ns| ledger.energy_at(domain, at_ns, 0);
+        let (from, now) = (energy_at(self, from_ns), energy_at(self, now_ns));
+        let own = OwnCount { from, now, next_ns, next_uj: energy_at(self, next_ns).uj };
+        let (mut totals, mut steps) = (std::mem::take(&mut self.totals), self.steps.take());
+        totals.iter_mut().for_each(|total| total.drop_part(domain, &own, |at_ns| energy_at(self, at_ns)));
+        steps.iter_mut().for_each(|steps| steps.drop_part(domain, &own, |at_ns| energy_at(self, at_ns)));
+        (self.totals, self.steps) = (totals, steps);
+    }
+
+    /// Lets the edges that were settled with a part from `from_ns` on, which was dropped, wait for the domain's own changes.
+    fn settle_again(&mut self, domain: usize, from_ns: u64) {
+        for index in 0..self.edges.len() as EdgeIndex {
+            let Pending { at_ns, error_ns, ref seen, references, is_movable, .. } = self.edges[index as usize];
+            let is_settled = references > 0 && !is_movable && seen.get(domain).is_some_and(|edge| edge.settled);
+            if at_ns <= from_ns || !is_settled {
                 continue;
             }
             let seen = self.energy_at(domain, at_ns, error_ns);

@@ -34,6 +34,9 @@ impl Ledger {
     pub fn give_up(&mut self, since_ns: u64) {
         self.fix_edges();
         for domain in 0..self.tracks.len() {
+            if self.dropped[domain].is_some_and(|part| part.now_ns < since_ns) {
+                self.correct_spans(domain);
+            }
             while let Some(&index) = self.waiting[domain].front() {
                 let Pending { at_ns, error_ns, .. } = self.edges[index as usize];
                 if at_ns >= since_ns {
@@ -166,6 +169,7 @@ impl Ledger {
 
     /// Adds the ended spans to their totals, in order, until one has an edge that is not settled.
     pub(super) fn settle(&mut self) {
+        let parts = self.open_parts();
         while let Some(&span) = self.closed.front() {
             let (start, end) = (&self.edges[span.start as usize], &self.edges[span.end as usize]);
             if start.missing + end.missing > 0 || start.is_movable || end.is_movable {
@@ -176,7 +180,7 @@ impl Ledger {
                 self.totals.resize_with(name_index + 1, NameTotal::default);
             }
             let ended = settled_spans(span.count, start, end);
-            self.totals[name_index].add(&ended);
+            self.totals[name_index].add(&ended, &parts);
             // Steps that are kept as one entry end between the same two readings. The start of a step is the end of the one
             // before, which has counted it, or of the run.
             let widths = &mut self.totals[name_index].widths;
@@ -186,7 +190,7 @@ impl Ledger {
             }
             self.span_times.add(span.name, ended.from_ns, ended.to_ns);
             if let Some(steps) = self.steps.as_mut().filter(|steps| steps.name == span.name) {
-                steps.add(&ended);
+                steps.add(&ended, &parts);
             }
             self.edges[span.end as usize].is_counted = true;
             self.closed.pop_front();

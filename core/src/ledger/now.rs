@@ -96,7 +96,7 @@ impl Ledger {
             let (starts, ends) = (self.edges_now(span.start), self.edges_now(span.end));
             let (from_ns, to_ns) = (self.edges[span.start as usize].at_ns, self.edges[span.end as usize].at_ns);
             let count = span.count;
-            totals[name_index].total.add(&SettledSpans { count, from_ns, to_ns, starts: &starts, ends: &ends });
+            totals[name_index].total.add(&SettledSpans { count, from_ns, to_ns, starts: &starts, ends: &ends }, &[]);
             let waits = |(domain, (start, end)): (usize, (&Edge, &Edge))| {
                 self.is_waited_for(domain) && !(start.settled && end.settled)
             };

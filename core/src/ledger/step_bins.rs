@@ -1,8 +1,10 @@
 //! Keeps the energy of a run's own steps over time in at most 512 bins of equal length. When a step ends after the last
 //! bin, each two bins become one. A *domain* is one sensor or counter.
 
+use crate::Edge;
 use crate::NameId;
 use crate::knot::Bounds;
+use crate::part_share::{OpenPart, OwnCount, PartShare};
 use crate::spans::{NameTotal, SettledSpans};
 
 /// Bins per run: enough for a chart, and little memory.
@@ -24,11 +26,13 @@ pub(crate) struct StepBin {
 }
 
 /// Energy of the steps of one bin from one domain.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct StepEnergy {
     pub(crate) uj: u64,
     /// `None`: not known, because the domain was added later.
     pub(crate) bounds: Option<Bounds>,
+    /// What of it is from the part that a deputy counts now; `None`: nothing.
+    share: Option<Box<PartShare>>,
 }
 
 /// The steps of one name, binned by the time at which they ended.
@@ -57,8 +61,8 @@ impl StepBins {
     }
 
     /// Adds adjacent steps that end in one bin. Steps come in the order in which they end; one that arrives late counts in the
-    /// last bin.
-    pub(crate) fn add(&mut self, step: &SettledSpans<'_>) {
+    /// last bin. `parts` are those that deputies count now.
+    pub(crate) fn add(&mut self, step: &SettledSpans<'_>, parts: &[OpenPart]) {
         while self.number(step.to_ns) >= MAX_BINS {
             self.complete_open_bin();
             self.halve();
@@ -68,7 +72,7 @@ impl StepBins {
             self.complete_open_bin();
             self.open_at = at;
         }
-        self.open.add(step);
+        self.open.add(step, parts);
     }
 
     /// Returns all bins in which a step ended, in order.
@@ -81,6 +85,24 @@ impl StepBins {
             (_, open) => all.extend(open),
         }
         all
+    }
+
+    /// As [`NameTotal::drop_part`], for all bins.
+    pub(crate) fn drop_part(&mut self, chief: usize, own: &OwnCount, energy_at: impl Fn(u64) -> Edge) {
+        for energy in self.done.iter_mut().filter_map(|bin| bin.by_domain.get_mut(chief)) {
+            let Some(share) = energy.share.take() else { continue };
+            let uj = i128::from(energy.uj).saturating_add(share.more_uj(own)).max(0);
+            energy.uj = u64::try_from(uj).unwrap_or(u64::MAX);
+            let [bounds, _] = share.bounds(own);
+            energy.bounds = energy.bounds.map(|_| bounds.plus(Bounds { low_uj: 0, high_uj: Some(0) }));
+        }
+        self.open.drop_part(chief, own, energy_at);
+    }
+
+    /// As [`NameTotal::keep_part`], for all bins.
+    pub(crate) fn keep_part(&mut self, chief: usize) {
+        self.done.iter_mut().filter_map(|bin| bin.by_domain.get_mut(chief)).for_each(|energy| energy.share = None);
+        self.open.keep_part(chief);
     }
 
     /// Moves the open bin to the complete ones.
@@ -108,7 +130,11 @@ impl StepBins {
 
 /// Returns the bin with number `at` and these steps.
 fn bin(at: u64, total: &NameTotal) -> StepBin {
-    let energy = |sum: &crate::spans::DomainSum| StepEnergy { uj: sum.energy_uj(), bounds: Some(sum.bounds()) };
+    let energy = |sum: &crate::spans::DomainSum| StepEnergy {
+        uj: sum.energy_uj(),
+        bounds: Some(sum.bounds()),
+        share: total.share_of(sum),
+    };
     let by_domain = total.by_domain.iter().map(energy).collect();
     StepBin { at, count: total.count, duration_ns: total.duration_ns, by_domain }
 }
@@ -123,6 +149,12 @@ impl StepBin {
         self.by_domain.resize(domains, StepEnergy::default());
         for (sum, more) in self.by_domain.iter_mut().zip(&other.by_domain) {
             sum.uj = sum.uj.saturating_add(more.uj);
+            match (&mut sum.share, &more.share) {
+                (Some(share), Some(more)) => share.join(more),
+                (Some(share), None) => share.add_bounds(more.bounds),
+                (none, Some(more)) => none.insert(more.clone()).add_bounds(sum.bounds),
+                (None, None) => {}
+            }
             sum.bounds = match (sum.bounds, more.bounds) {
                 (Some(one), Some(two)) => Some(one.plus(two)),
                 (one, two) => one.or(two).map(|bounds| Bounds { high_uj: None, ..bounds }),
