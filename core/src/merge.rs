@@ -86,6 +86,11 @@ impl Union {
         self.counters.iter().map(|(key, stretches)| (key, stretches.sorted()))
     }
 
+    /// Returns the counters with their stretches, both sorted, without a copy of them.
+    pub fn into_counters(self) -> impl Iterator<Item = (CounterKey, Vec<Stretch>)> {
+        self.counters.into_iter().map(|(key, stretches)| (key, stretches.into_sorted()))
+    }
+
     /// Returns the stretches of one counter, sorted; none of a counter that is not there.
     #[must_use]
     pub fn stretches(&self, key: &CounterKey) -> Vec<&Stretch> {

@@ -202,6 +202,13 @@ impl KeptStretches {
         all
     }
 
+    /// Returns all kept stretches, sorted, without a copy of them.
+    pub(super) fn into_sorted(self) -> Vec<Stretch> {
+        let mut all: Vec<Stretch> = self.tiers.into_values().flat_map(BTreeMap::into_values).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// Returns the tiers of at least the quality `worst`, best first.
     pub(super) fn tiers(&self, worst: Quality) -> impl Iterator<Item = TierStretches<'_>> {
         self.tiers.iter().filter(move |((quality, _), _)| *quality <= worst).map(|(_, tier)| TierStretches(tier))

@@ -187,10 +187,15 @@ pub fn read_for_merge(run: impl AsRef<OsStr>, options: &Options, unrelated: Unre
     records_of(run, &runs::find_records(run, options)?, options, unrelated, without_curves)
 }
 
-/// Returns a record without what a merge computes again from its counters. A merged report stays whole.
-fn without_curves(report: Report) -> Report {
+/// Returns a record without what a merge computes again from its counters. A merged report stays whole. The readings take no more memory
+/// than they need: thousands of records are kept until they are merged.
+fn without_curves(mut report: Report) -> Report {
     if report.merge.is_some() {
         return report;
+    }
+    for stretch in report.counters.iter_mut().flat_map(|counter| &mut counter.stretches) {
+        stretch.at_ns.shrink_to_fit();
+        stretch.uj.shrink_to_fit();
     }
     Report { curves: Vec::new(), step_curve: None, span_times: Vec::new(), ..report }
 }

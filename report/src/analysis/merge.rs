@@ -100,14 +100,15 @@ pub fn merge_owned(reports: Vec<Report>, unreadable: &[String]) -> Result<Report
         sources: identity::sources(&parts.list),
         spells: activity::episodes(&parts.list, &attempts),
         own: own(&parts.list),
-        counters: parts.records(),
         curves: curves::records(&parts, &attempts, &measured),
         merge: Some(merge),
         ..Report::empty(identity)
     };
     carbon::add_supplements(&mut merged, &parts.list, &attempts, &measured);
+    let (list, counters) = parts.into_records();
+    merged.counters = counters;
     if let Some(merge) = &mut merged.merge {
-        merge.parts = parts.list;
+        merge.parts = list;
     }
     Ok(merged)
 }

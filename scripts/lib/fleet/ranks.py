@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures `eco2 merge` of a run with thousands of ranks, whose energy is known.
 
-    scripts/lib/fleet/ranks.py ECO2 [RANKS]
+    scripts/lib/fleet/ranks.py ECO2 [RANKS [SECONDS]]
 
-A machine has eight ranks. Each reads its own GPU and the machine's two packages, every minute for an hour, so that the packages of eight
-records count once. Prints the CPU time and the largest memory of the merge.
+A machine has eight ranks. Each reads its own GPU and the machine's two packages, every minute (or every SECONDS) for an hour, so that the
+packages of eight records count once. Prints the CPU time and the largest memory of the merge.
 """
 
 import json
@@ -17,29 +17,29 @@ import tempfile
 import time
 from pathlib import Path
 
-HOUR_S, READING_S, PER_MACHINE = 3_600, 60, 8
+HOUR_S, PER_MACHINE = 3_600, 8
 WATTS = {"GPU": (200, 700), "package-0": (80, 240), "package-1": (80, 240)}
 BOOT_S = 7_200
 
 
-def readings(rng):
+def readings(rng, reading_s):
     """Returns the energy of each counter at each reading, microjoules."""
     found = {}
     for name, watts in WATTS.items():
         found[name] = [0]
-        for _ in range(HOUR_S // READING_S):
-            found[name].append(found[name][-1] + rng.randrange(*(watt * READING_S * 10**6 for watt in watts)))
+        for _ in range(HOUR_S // reading_s):
+            found[name].append(found[name][-1] + rng.randrange(*(watt * reading_s * 10**6 for watt in watts)))
     return found
 
 
-def template(eco2, folder, rng):
+def template(eco2, folder, rng, reading_s):
     """Returns the report of a rank as text, and the energies of its counters in microjoules."""
-    energies, trace, path = readings(rng), folder / "rank.csv", folder / "rank.json"
+    energies, trace, path = readings(rng, reading_s), folder / "rank.csv", folder / "rank.json"
     lines = ["# eco2.trace/1"]
     for name in WATTS:
         lines.append(f"# domain {name} component={'gpu' if name == 'GPU' else 'cpu'} kind=energy unit=uJ max_w=800")
     lines += [f"# run begin_ns=0 end_ns={HOUR_S * 10**9}", "before_ns,after_ns,domain,value"]
-    for place, second in enumerate(range(0, HOUR_S + 1, READING_S)):
+    for place, second in enumerate(range(0, HOUR_S + 1, reading_s)):
         lines += [f"{second * 10**9},{second * 10**9},{name},{energies[name][place]}" for name in WATTS]
     trace.write_text("\n".join(lines) + "\n")
     subprocess.run([eco2, "replay", trace, "--json", path], check=True, stdout=subprocess.DEVNULL)
@@ -49,7 +49,7 @@ def template(eco2, folder, rng):
                       "state": "final", "rank": 987654321, "world_size": 987654322, "boot_ns": [BOOT_S * 10**9, (BOOT_S + HOUR_S) * 10**9],
                       "host": {"boot_id": "BOOT-ID", "hostname": "HOST", "kernel": "6.1"}}
     free = dict.fromkeys(["slack_ns", "below_uj", "above_uj", "free_below_uj", "free_above_uj"], 0)
-    at_ns = [(BOOT_S + second) * 10**9 for second in range(0, HOUR_S + 1, READING_S)]
+    at_ns = [(BOOT_S + second) * 10**9 for second in range(0, HOUR_S + 1, reading_s)]
     report["counters"] = [{"boot_id": "BOOT-ID", "device": name, "stretches": [{"quality": "measured", "at_ns": at_ns, "uj": energies[name], **free}]}
                           for name in WATTS]
     # Each rank has a GPU of its own; the packages belong to the machine.
@@ -71,12 +71,12 @@ def write_ranks(text, folder, ranks):
     return files
 
 
-def main(eco2, ranks):
+def main(eco2, ranks=10_000, reading_s=60):
     """Measures one merge."""
     eco2 = str(Path(eco2).resolve())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        text, energies = template(eco2, folder, random.Random(20261201))
+        text, energies = template(eco2, folder, random.Random(20261201), reading_s)
         (folder / "ranks").mkdir()
         files = write_ranks(text, folder / "ranks", ranks)
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -94,4 +94,4 @@ def main(eco2, ranks):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10_000)
+    main(sys.argv[1], *map(int, sys.argv[2:]))

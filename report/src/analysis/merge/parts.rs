@@ -42,14 +42,10 @@ impl Parts {
         Self { list: parts.into_values().collect(), union }
     }
 
-    /// Returns the counter records of the union, as a report stores them.
-    pub(super) fn records(&self) -> Vec<CounterRecord> {
-        let record = |(key, stretches): (&CounterKey, Vec<&Stretch>)| CounterRecord {
-            boot_id: key.boot_id.clone(),
-            device: key.device.clone(),
-            stretches: stretches.into_iter().cloned().collect(),
-        };
-        self.union.counters().map(record).collect()
+    /// Returns the parts, and the counter records of the union, as a report stores them.
+    pub(super) fn into_records(self) -> (Vec<Report>, Vec<CounterRecord>) {
+        let record = |(CounterKey { boot_id, device }, stretches)| CounterRecord { boot_id, device, stretches };
+        (self.list, self.union.into_counters().map(record).collect())
     }
 }
 
