@@ -4,3 +4,4 @@
 COPY (SELECT * FROM runs_files) TO 'compact/runs' (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE);
 COPY (SELECT * FROM counters_files) TO 'compact/counters' (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE);
 COPY (SELECT * FROM intervals_files) TO 'compact/intervals' (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE);
+COPY (SELECT * FROM days_files) TO 'compact/days' (FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE);

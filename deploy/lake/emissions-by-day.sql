@@ -5,6 +5,10 @@ SELECT
     CAST(sum(energy_uj) AS BIGINT) AS energy_uj,
     sum(energy_uj * coalesce(pue, 1) * g_per_kwh / 3.6e12) AS grams,
     CAST(sum(CASE WHEN g_per_kwh IS NULL THEN energy_uj ELSE 0 END) AS BIGINT) AS unpriced_uj
-FROM counted
+FROM (
+    SELECT day, energy_uj, g_per_kwh, pue FROM unshared_days
+    UNION ALL
+    SELECT day, energy_uj, g_per_kwh, pue FROM counted WHERE is_shared
+) AS energies
 GROUP BY day
 ORDER BY day;

@@ -42,6 +42,13 @@ FROM intervals_files AS i
 JOIN counters AS c ON i.counter = c.counter
 WHERE c.is_summed;
 
+-- The sums of a day of the counters that no other record has at the same time, by carbon intensity; each row once, also of copied files.
+CREATE OR REPLACE VIEW unshared_days AS
+SELECT DISTINCT d.counter AS counter, d.day AS day, d.energy_uj AS energy_uj, d.g_per_kwh AS g_per_kwh, c.pue AS pue
+FROM days_files AS d
+JOIN counters AS c ON d.counter = c.counter
+WHERE c.is_summed AND NOT c.is_shared;
+
 -- Energy over time in which each instant of each counter counts once. `covered_ns`: until when earlier rows have counted. Of an interval
 -- of which a part has counted, the rest is taken in proportion.
 CREATE OR REPLACE VIEW counted AS

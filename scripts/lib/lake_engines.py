@@ -13,7 +13,7 @@ from chdb import session
 SETTINGS = ("use_hive_partitioning = 1", "aggregate_functions_null_for_empty = 1", "cast_keep_nullable = 1", "join_use_nulls = 1",
               "prefer_column_name_to_alias = 1")
 """What ClickHouse does otherwise than standard SQL: an empty window is 0, a cast and an outer join lose NULL, an alias hides the column of its name."""
-TABLES = ("runs", "counters", "intervals")
+TABLES = ("runs", "counters", "intervals", "days")
 
 
 class ChDb:

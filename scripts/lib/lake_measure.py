@@ -28,6 +28,7 @@ COPY = {
     "runs": "node || '-' || k AS node, part || '-' || k AS part, run_id || '-' || k AS run_id",
     "counters": "node || '-' || k AS node, part || '-' || k AS part, run_id || '-' || k AS run_id, CAST(hash(counter, k) >> 1 AS BIGINT) AS counter",
     "intervals": "node || '-' || k AS node, CAST(hash(counter, k) >> 1 AS BIGINT) AS counter",
+    "days": "node || '-' || k AS node, CAST(hash(counter, k) >> 1 AS BIGINT) AS counter",
 }
 """What differs between copies of a node-day."""
 

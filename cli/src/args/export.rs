@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 const EXPORT: &str = "\
-Writes the tables runs, spans, counters and intervals as files TABLE/day=DAY/node=NODE/HASH.parquet.
+Writes the tables runs, spans, counters, intervals and days as files
+TABLE/day=DAY/node=NODE/HASH.parquet.
 A file's name is the hash of its content: exporting again writes nothing, and a later version of a
 record gets further files. Several machines may write to one folder. Energies are whole microjoules,
 and what is not known is NULL. Columns: docs/lake.md; queries for DuckDB and others: deploy/lake.

@@ -4,15 +4,18 @@
 //! energies; texts and numbers with few different values through a dictionary. Pages are compressed with zstd. Equal tables have equal
 //! bytes.
 
+use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::Result;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{ColumnPath, Type};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type};
 
+use super::runs::{ZSTD_LEVEL, cut, write_equal, write_steps};
 use super::table::{Column, Table, Values};
 
 /// The writer's name in the files. Without a version, so that a new version of eco2 writes a known record to the same bytes.
@@ -28,11 +31,12 @@ pub(super) fn encode(table: &Table) -> Result<Vec<u8>> {
     let columns: Vec<_> = table.columns.iter().map(column_type).collect::<Result<_>>()?;
     let schema = Type::group_type_builder(table.name).with_fields(columns).build()?;
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties(table)?))?;
+    let described = writer.schema_descr().columns().to_vec();
     for from in (0..table.rows()).step_by(GROUP_ROWS) {
         let rows = from..table.rows().min(from + GROUP_ROWS);
         let mut group = writer.next_row_group()?;
-        for column in &table.columns {
-            write_column(&mut group, &column.values, rows.clone())?;
+        for (column, described) in table.columns.iter().zip(&described) {
+            write_column(&mut group, described, &column.values, rows.clone())?;
         }
         group.close()?;
     }
@@ -42,7 +46,7 @@ pub(super) fn encode(table: &Table) -> Result<Vec<u8>> {
 fn properties(table: &Table) -> Result<WriterProperties> {
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true);
     for column in &table.columns {
@@ -59,14 +63,14 @@ fn properties(table: &Table) -> Result<WriterProperties> {
 /// Returns the type of a column.
 fn column_type(column: &Column) -> Result<Arc<Type>> {
     let (physical, logical, repetition) = match column.values {
-        Values::Integers(_) => (Physical::INT64, None, Repetition::REQUIRED),
+        Values::Integers(_) | Values::Steps(_) => (Physical::INT64, None, Repetition::REQUIRED),
         Values::OptionalIntegers(_) => (Physical::INT64, None, Repetition::OPTIONAL),
-        Values::Instants(_) => {
+        Values::Instants(_) | Values::InstantSteps(_) => {
             let unit = TimeUnit::MICROS;
             let instant = LogicalType::timestamp(true, unit);
             (Physical::INT64, Some(instant), Repetition::OPTIONAL)
         }
-        Values::Numbers(_) => (Physical::DOUBLE, None, Repetition::OPTIONAL),
+        Values::Numbers(_) | Values::Equal(_) => (Physical::DOUBLE, None, Repetition::OPTIONAL),
         Values::Texts(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
         Values::Flags(_) => (Physical::BOOLEAN, None, Repetition::REQUIRED),
     };
@@ -75,37 +79,43 @@ fn column_type(column: &Column) -> Result<Arc<Type>> {
 }
 
 /// Writes some rows of one column into a row group.
-fn write_column<W: std::io::Write + Send>(
+fn write_column<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
+    described: &ColumnDescPtr,
     values: &Values,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
+) -> Result<()> {
+    match values {
+        Values::Integers(all) => write::<Int64Type, W>(group, &all[rows], None),
+        Values::OptionalIntegers(all) | Values::Instants(all) => write_optional::<Int64Type, W>(group, all.rows(rows)),
+        Values::Numbers(all) => write_optional::<DoubleType, W>(group, all.rows(rows)),
+        Values::Texts(all) => write_optional::<ByteArrayType, W>(group, all.rows(rows)),
+        Values::Flags(all) => write::<BoolType, W>(group, &all[rows], None),
+        Values::Steps(runs) | Values::InstantSteps(runs) => write_steps(group, described.clone(), &cut(runs, &rows)),
+        Values::Equal(runs) => write_equal(group, described.clone(), &cut(runs, &rows)),
+    }
+}
+
+fn write<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
 ) -> Result<()> {
     let Some(mut column) = group.next_column()? else { return Ok(()) };
-    match values {
-        Values::Integers(all) => write::<Int64Type>(&mut column, &all[rows], None)?,
-        Values::OptionalIntegers(all) | Values::Instants(all) => {
-            write_optional::<Int64Type>(&mut column, all.rows(rows))?;
-        }
-        Values::Numbers(all) => write_optional::<DoubleType>(&mut column, all.rows(rows))?,
-        Values::Texts(all) => write_optional::<ByteArrayType>(&mut column, all.rows(rows))?,
-        Values::Flags(all) => write::<BoolType>(&mut column, &all[rows], None)?,
-    }
+    column.typed::<T>().write_batch(values, levels, None)?;
     column.close()
 }
 
-fn write<T: DataType>(column: &mut SerializedColumnWriter<'_>, values: &[T::T], levels: Option<&[i16]>) -> Result<()> {
-    column.typed::<T>().write_batch(values, levels, None).map(drop)
-}
-
-fn write_optional<T: DataType>(
-    column: &mut SerializedColumnWriter<'_>,
+fn write_optional<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
     (known, levels): (&[T::T], &[i16]),
 ) -> Result<()> {
-    write::<T>(column, known, Some(levels))
+    write::<T, W>(group, known, Some(levels))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::runs::{Equal, Steps};
     use super::*;
 
     /// One counter for a day at one row per second: 270 to 330 W at random, to the microjoule.
@@ -117,15 +127,15 @@ mod tests {
             state ^= state << 17;
             i64::try_from(270_000_000 + state % 60_000_000).unwrap_or(0)
         };
-        let seconds = |from: i64| (from..from + 86_400).map(|second| second * 1_000_000_000);
+        let steps = |first, step| Steps { first, step, rows: 86_400 };
         let column = |name, values| Column { name, values };
         let columns = vec![
-            column("counter", Values::Integers(vec![0x1234_5678_9abc_def0; 86_400])),
-            column("from_ns", Values::Integers(seconds(1_000).collect())),
-            column("to_ns", Values::Integers(seconds(1_001).collect())),
-            column("started_at", Values::Instants(seconds(1_774_000_000).map(|at| Some(at / 1_000)).collect())),
+            column("counter", Values::Steps(vec![steps(0x1234_5678_9abc_def0, 0)])),
+            column("from_ns", Values::Steps(vec![steps(1_000_000_000_000, 1_000_000_000)])),
+            column("to_ns", Values::Steps(vec![steps(1_001_000_000_000, 1_000_000_000)])),
+            column("started_at", Values::InstantSteps(vec![steps(1_774_000_000_000_000, 1_000_000)])),
             column("energy_uj", Values::Integers((0..86_400).map(|_| energy_uj()).collect())),
-            column("g_per_kwh", Values::Numbers(std::iter::repeat_n(Some(473.25), 86_400).collect())),
+            column("g_per_kwh", Values::Equal(vec![Equal { number: Some(473.25), rows: 86_400 }])),
         ];
         Table { name: "intervals", day: None, columns }
     }

@@ -1,4 +1,4 @@
-//! The table `intervals`: the energy of each counter in consecutive intervals.
+//! The tables `intervals`, the energy of each counter in consecutive intervals, and `days`, its sums by UTC day and carbon intensity.
 //!
 //! Intervals end at multiples of one length on the clock of the boot, so that two records of one counter have the same intervals, and at
 //! midnight UTC and where the carbon intensity changes. They lie within the stretches (times that readings cover) from which `eco2 merge`
@@ -12,7 +12,8 @@ use eco2_core::{Curve, CurveCursor, Ranged as _, Stretch, Window};
 use jiff::Timestamp;
 
 use super::rows::{Identity, day_of};
-use super::table::{Column, Optional, Table, Values, signed};
+use super::runs::{Equal, Steps};
+use super::table::{Column, ColumnsOf, Table, Values, signed};
 use crate::Error;
 use crate::analysis::record_stretches;
 
@@ -21,15 +22,18 @@ const MAX_ROWS: u64 = 1 << 24;
 const DAY_NS: i128 = 86_400_000_000_000;
 const DAY_US: i64 = 86_400_000_000;
 
-/// The columns of one day.
+/// The columns of one day. All but the energy are kept in runs, each of intervals of equal length.
 #[derive(Default)]
 struct Rows {
-    counter: Vec<i64>,
-    from_ns: Vec<i64>,
-    to_ns: Vec<i64>,
-    at: Optional<i64>,
+    counter: Vec<Steps>,
+    from_ns: Vec<Steps>,
+    to_ns: Vec<Steps>,
+    /// Empty if the wall clock is not known.
+    at: Vec<Steps>,
     energy_uj: Vec<i64>,
-    g_per_kwh: Optional<f64>,
+    g_per_kwh: Vec<Equal>,
+    /// The sums of the energies by counter and carbon intensity (its bits; `None`: not known).
+    sums_uj: BTreeMap<(i64, Option<u64>), i64>,
 }
 
 /// A carbon intensity and the instant of the boot's clock from which it holds.
@@ -65,11 +69,11 @@ pub(super) fn tables(id: &Identity<'_>, step_ns: u64) -> Result<Vec<Table>, Erro
                 let day = id.wall_us(part.from_ns).map(|at_us| at_us.div_euclid(DAY_US));
                 let passed = intensities.partition_point(|intensity| intensity.from_ns <= part.from_ns);
                 let g_per_kwh = passed.checked_sub(1).map(|at| intensities[at].g_per_kwh);
-                days.entry(day).or_default().add(id, (key, g_per_kwh), &mut energy, intervals(part, step_ns));
+                days.entry(day).or_default().add(id, (key, g_per_kwh), &mut energy, &pieces(part, step_ns));
             }
         }
     }
-    Ok(days.into_values().map(Rows::into_table).collect())
+    Ok(days.into_iter().flat_map(|(day, rows)| rows.into_tables(day)).collect())
 }
 
 impl Rows {
@@ -79,34 +83,62 @@ impl Rows {
         id: &Identity<'_>,
         (key, g_per_kwh): (i64, Option<f64>),
         energy: &mut StretchEnergy<'_>,
-        intervals: impl Iterator<Item = Window>,
+        pieces: &[Piece],
     ) {
+        let begin = self.energy_uj.len();
         let mut before_uj = None;
-        for Window { from_ns, to_ns } in intervals {
-            let until_uj = energy.until(to_ns);
-            self.from_ns.push(signed(from_ns));
-            self.to_ns.push(signed(to_ns));
-            self.at.push(id.wall_us(from_ns));
-            self.energy_uj.push(signed(until_uj.saturating_sub(before_uj.unwrap_or_else(|| energy.until(from_ns)))));
-            before_uj = Some(until_uj);
+        for Piece { from_ns, length_ns, rows } in pieces.iter().copied() {
+            let wall_us = id.wall_us(from_ns);
+            self.counter.push(Steps { first: key, step: 0, rows });
+            self.from_ns.push(steps(from_ns, length_ns, rows));
+            self.to_ns.push(steps(from_ns + length_ns, length_ns, rows));
+            self.at.extend(wall_us.map(|first| Steps { first, step: signed(length_ns / 1_000), rows }));
+            self.g_per_kwh.push(Equal { number: g_per_kwh, rows });
+            let mut end_ns = from_ns;
+            for _ in 0..rows {
+                let begun_uj = before_uj.unwrap_or_else(|| energy.until(end_ns));
+                end_ns += length_ns;
+                let until_uj = energy.until(end_ns);
+                self.energy_uj.push(signed(until_uj.saturating_sub(begun_uj)));
+                before_uj = Some(until_uj);
+            }
         }
-        self.counter.resize(self.from_ns.len(), key);
-        self.g_per_kwh.resize(self.from_ns.len(), g_per_kwh);
+        let sum_uj = self.sums_uj.entry((key, g_per_kwh.map(f64::to_bits))).or_default();
+        *sum_uj = self.energy_uj[begin..].iter().fold(*sum_uj, |sum, energy_uj| sum.saturating_add(*energy_uj));
     }
 
-    fn into_table(self) -> Table {
-        let day = self.at.first_known().copied().and_then(day_of);
+    /// Returns the tables `intervals` and `days` of a day.
+    fn into_tables(self, day: Option<i64>) -> [Table; 2] {
         let column = |name, values| Column { name, values };
+        let sums: Vec<_> = self.sums_uj.into_iter().collect();
+        let sums = ColumnsOf::new(&sums)
+            .key("counter", |((counter, _), _)| *counter)
+            .key("energy_uj", |(_, energy_uj)| *energy_uj)
+            .number("g_per_kwh", |((_, g_per_kwh), _)| g_per_kwh.map(f64::from_bits));
+        let rows = self.energy_uj.len();
+        let at = if day.is_some() {
+            Values::InstantSteps(self.at)
+        } else {
+            Values::Instants(std::iter::repeat_n(None, rows).collect())
+        };
         let columns = vec![
-            column("counter", Values::Integers(self.counter)),
-            column("from_ns", Values::Integers(self.from_ns)),
-            column("to_ns", Values::Integers(self.to_ns)),
-            column("started_at", Values::Instants(self.at)),
+            column("counter", Values::Steps(self.counter)),
+            column("from_ns", Values::Steps(self.from_ns)),
+            column("to_ns", Values::Steps(self.to_ns)),
+            column("started_at", at),
             column("energy_uj", Values::Integers(self.energy_uj)),
-            column("g_per_kwh", Values::Numbers(self.g_per_kwh)),
+            column("g_per_kwh", Values::Equal(self.g_per_kwh)),
         ];
-        Table { name: "intervals", day, columns }
+        let day = day.and_then(|day| day_of(day * DAY_US));
+        [Table { name: "intervals", day: day.clone(), columns }, sums.table("days", day)]
     }
+}
+
+/// Returns instants that rise by equal steps. Those above 2^63 - 1 are written as that, all of a run if its last one is.
+fn steps(first_ns: u64, step_ns: u64, rows: usize) -> Steps {
+    let last_ns = first_ns.saturating_add(step_ns.saturating_mul(rows as u64));
+    let step = if last_ns > i64::MAX as u64 { 0 } else { signed(step_ns) };
+    Steps { first: signed(first_ns), step, rows }
 }
 
 /// Returns how a device's energy grew; `None` where the report has no curve of it.
@@ -180,19 +212,29 @@ fn between_cuts(window: Window, cuts: &[u64]) -> impl Iterator<Item = Window> {
     })
 }
 
-/// Cuts a window at the multiples of `step_ns`.
-fn intervals(window: Window, step_ns: u64) -> impl Iterator<Item = Window> {
-    let mut from_ns = window.from_ns;
-    let mut next_ns = (from_ns / step_ns).saturating_add(1).saturating_mul(step_ns);
-    std::iter::from_fn(move || {
-        if from_ns >= window.to_ns {
-            return None;
-        }
-        let interval = Window { from_ns, to_ns: next_ns.min(window.to_ns) };
-        from_ns = interval.to_ns;
-        next_ns = next_ns.saturating_add(step_ns);
-        Some(interval)
-    })
+/// Intervals of equal length that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    from_ns: u64,
+    length_ns: u64,
+    rows: usize,
+}
+
+/// Cuts a window at the multiples of `step_ns`: what is before the first one, whole intervals, and what is after the last one.
+fn pieces(window: Window, step_ns: u64) -> Vec<Piece> {
+    let Window { from_ns, to_ns } = window;
+    let first_ns = from_ns.div_ceil(step_ns).saturating_mul(step_ns).min(to_ns);
+    let last_ns = (to_ns / step_ns * step_ns).max(first_ns);
+    let piece = |from_ns: u64, to_ns: u64, length_ns: u64| {
+        let rows = (to_ns - from_ns).checked_div(length_ns).and_then(|rows| usize::try_from(rows).ok()).unwrap_or(0);
+        (rows > 0).then_some(Piece { from_ns, length_ns, rows })
+    };
+    let all = [
+        piece(from_ns, first_ns, first_ns - from_ns),
+        piece(first_ns, last_ns, step_ns),
+        piece(last_ns, to_ns, to_ns - last_ns),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Returns the instants of the boot's clock at which a UTC day begins within the record.
@@ -227,12 +269,19 @@ mod tests {
     #[test]
     fn windows_are_cut_at_multiples_and_at_cuts() {
         let parts = |window, step_ns, cuts: &[u64]| {
-            let parts = between_cuts(window, cuts).flat_map(|part| intervals(part, step_ns));
-            parts.map(|part| (part.from_ns, part.to_ns)).collect::<Vec<_>>()
+            let pieces = between_cuts(window, cuts).flat_map(|part| pieces(part, step_ns));
+            pieces.map(|piece| (piece.from_ns, piece.length_ns, piece.rows)).collect::<Vec<_>>()
         };
-        let found = parts(Window { from_ns: 5, to_ns: 31 }, 10, &[2, 7, 7, 20, 31, 40]);
-        assert_eq!(found, [(5, 7), (7, 10), (10, 20), (20, 30), (30, 31)]);
+        let found = parts(Window { from_ns: 5, to_ns: 51 }, 10, &[2, 7, 7, 20, 51, 60]);
+        assert_eq!(found, [(5, 2, 1), (7, 3, 1), (10, 10, 1), (20, 10, 3), (50, 1, 1)]);
         assert_eq!(parts(Window { from_ns: 9, to_ns: 9 }, 10, &[9]), []);
+        assert_eq!(parts(Window { from_ns: 12, to_ns: 17 }, 10, &[]), [(12, 5, 1)], "no multiple");
         assert_eq!(parts(Window { from_ns: u64::MAX - 1, to_ns: u64::MAX }, 10, &[]).len(), 1);
+    }
+
+    #[test]
+    fn instants_above_the_largest_signed_number_do_not_become_negative() {
+        let found = steps(u64::MAX - 30, 10, 3);
+        assert_eq!(found, Steps { first: i64::MAX, step: 0, rows: 3 });
     }
 }

@@ -4,10 +4,12 @@ use std::ops::Range;
 
 use parquet::data_type::ByteArray;
 
+use super::runs::{Equal, Steps, row_count};
+
 /// A table, or the part of one that is of one day and one node.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Table {
-    /// Name: `runs`, `spans`, `counters`, `intervals`.
+    /// Name: `runs`, `spans`, `counters`, `intervals`, `days`.
     pub(super) name: &'static str,
     /// UTC day as `2026-01-31`; `None`: not known.
     pub(super) day: Option<String>,
@@ -37,6 +39,12 @@ pub(super) enum Values {
     Texts(Optional<ByteArray>),
     /// Truth values.
     Flags(Vec<bool>),
+    /// Whole numbers that are always known, in runs.
+    Steps(Vec<Steps>),
+    /// Instants that are all known, in runs.
+    InstantSteps(Vec<Steps>),
+    /// Numbers with a fraction, in runs.
+    Equal(Vec<Equal>),
 }
 
 /// Values of which some are not known, as Parquet has them.
@@ -61,28 +69,11 @@ impl<T> Optional<T> {
         self.known.extend(value);
     }
 
-    /// Adds rows with the same value until there are `rows`.
-    pub(super) fn resize(&mut self, rows: usize, value: Option<T>)
-    where
-        T: Clone,
-    {
-        let more = rows.saturating_sub(self.levels.len());
-        self.levels.resize(rows, i16::from(value.is_some()));
-        if let Some(value) = value {
-            self.known.resize(self.known.len() + more, value);
-        }
-    }
-
     /// Returns the known values and the levels of some rows.
     pub(super) fn rows(&self, rows: Range<usize>) -> (&[T], &[i16]) {
         let known = |levels: &[i16]| levels.iter().filter(|level| **level > 0).count();
         let (before, levels) = (known(&self.levels[..rows.start]), &self.levels[rows]);
         (&self.known[before..before + known(levels)], levels)
-    }
-
-    /// Returns the first value that is known.
-    pub(super) fn first_known(&self) -> Option<&T> {
-        self.known.first()
     }
 
     fn len(&self) -> usize {
@@ -107,6 +98,8 @@ impl Table {
             Values::Numbers(values) => values.len(),
             Values::Texts(values) => values.len(),
             Values::Flags(values) => values.len(),
+            Values::Steps(runs) | Values::InstantSteps(runs) => row_count(runs),
+            Values::Equal(runs) => row_count(runs),
         })
     }
 }

@@ -67,6 +67,10 @@ fn intervals_of_each_counter_add_up_to_its_energy_in_the_merged_report() {
     for counter in counters {
         assert_eq!(by_counter[&long(&counter, "counter")], long(&counter, "energy_uj"));
     }
+    let days: Vec<_> =
+        table(folder.path(), "days").iter().map(|row| (long(row, "counter"), long(row, "energy_uj"))).collect();
+    assert_eq!(days.len(), 4, "of one day and one intensity");
+    assert_eq!(days.into_iter().collect::<BTreeMap<_, _>>(), by_counter);
 }
 
 #[test]
@@ -74,18 +78,18 @@ fn exporting_again_writes_nothing_and_a_new_record_only_its_own_files() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (report(&other("a", "pa", 0, 100)), report(&other("b", "pb", 50, 150)));
     let first = export(folder.path(), std::slice::from_ref(&one));
-    assert_eq!((first.written, first.present), (3, 0), "runs, counters, intervals; there are no spans");
+    assert_eq!((first.written, first.present), (4, 0), "runs, counters, intervals, days; there are no spans");
     let mut before = Vec::new();
     files(folder.path(), &mut before);
     assert_eq!(
         export(folder.path(), &[one.clone(), one.clone()]),
-        Exported { written: 0, present: 6, rows: 2 * first.rows, bytes: 0 }
+        Exported { written: 0, present: 8, rows: 2 * first.rows, bytes: 0 }
     );
     let both = export(folder.path(), &[two, one]);
-    assert_eq!((both.written, both.present), (3, 3));
+    assert_eq!((both.written, both.present), (4, 4));
     let mut after = Vec::new();
     files(folder.path(), &mut after);
-    assert!(before.iter().all(|path| after.contains(path)) && after.len() == 6, "{after:?}");
+    assert!(before.iter().all(|path| after.contains(path)) && after.len() == 8, "{after:?}");
     assert!(after.iter().all(|path| path.to_str().unwrap().contains("/day=2026-01-01/node=b0/")), "{after:?}");
 }
 
