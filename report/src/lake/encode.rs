@@ -56,6 +56,11 @@ fn properties(table: &Table) -> Result<WriterProperties> {
                 .set_column_dictionary_enabled(path(), false)
                 .set_column_encoding(path(), Encoding::DELTA_BINARY_PACKED);
         }
+        // Keys and energies of all intervals: no query selects rows by their smallest and largest value.
+        if matches!(column.values, Values::Integers(_)) {
+            let path = ColumnPath::from(column.name);
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
     }
     Ok(properties.build())
 }
