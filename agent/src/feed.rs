@@ -1,7 +1,7 @@
 //! Leads what the sampling thread reads to the accounting thread ([`Feed`]), through a queue of fixed length.
 //!
 //! The accounting thread wakes once a second by itself, and takes what was read since ([`Received::rest`]). The sampling thread wakes it
-//! only where that cannot wait: while a program wants current values, and for a new list of domains.
+//! only where that cannot wait: while a program wants current values, for a new list of domains, and after a gap in the readings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,9 @@ use crate::requests::Request;
 
 /// Rounds and requests that wait: 2.5 s at the highest rate, 100 rounds per second.
 const QUEUE: usize = 1 << 8;
+/// Time since the round before from which on a round is passed on at once, nanoseconds: the pages are not published while no sensor is read,
+/// and their readers take an agent for dead two seconds after the last time.
+const LATE_NS: u64 = 1_250_000_000;
 /// Inputs of one round up to which readings are added to it: more than every source together has.
 const MOST_IN_ROUND: usize = 1 << 10;
 /// Inputs of one round in all, but for lists of domains, of which there is one per source.
@@ -32,6 +35,8 @@ pub(crate) struct Feed {
     is_viewed: bool,
     /// Whether there is a list of domains that was not passed on.
     has_domains: bool,
+    /// When the last round ended, monotonic nanoseconds; `None`: there was none.
+    ticked_ns: Option<u64>,
     /// For each source, what each of its domains showed last.
     seen: Vec<Vec<Option<Seen>>>,
     shared: Arc<Shared>,
@@ -125,7 +130,14 @@ impl Feed {
         let (send, receive) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         (
-            Self { queue: send, is_viewed: false, has_domains: false, seen: Vec::new(), shared: Arc::clone(&shared) },
+            Self {
+                queue: send,
+                is_viewed: false,
+                has_domains: false,
+                ticked_ns: None,
+                seen: Vec::new(),
+                shared: Arc::clone(&shared),
+            },
             Received { queue: receive, taken: 0, shared },
         )
     }
@@ -276,7 +288,8 @@ impl Sink for Feed {
 
     fn tick(&mut self, now_ns: u64) {
         self.add(Input::Tick { now_ns });
-        if self.is_viewed || self.has_domains || self.shared.waiting().round.len() >= MOST_IN_ROUND / 2 {
+        let is_late = self.ticked_ns.replace(now_ns).is_some_and(|last_ns| now_ns.saturating_sub(last_ns) > LATE_NS);
+        if self.is_viewed || self.has_domains || is_late || self.shared.waiting().round.len() >= MOST_IN_ROUND / 2 {
             self.pass();
         }
     }
@@ -353,6 +366,16 @@ mod tests {
         assert!(received.rest().is_empty(), "the round in the queue is older");
         assert_eq!(times(&next(&mut received).unwrap()), [1_100, 1_200]);
         assert_eq!(times(&received.rest()), [1_300]);
+    }
+
+    /// The accounting thread publishes no page while no sensor is read, and looked a second later only.
+    #[test]
+    fn a_round_that_comes_late_is_passed_on_at_once() {
+        let (mut feed, mut received) = Feed::new();
+        [0, 1_000, 2_200].into_iter().for_each(|at_ms| feed.tick(at_ms * MS));
+        assert!(next(&mut received).is_none());
+        feed.tick(3_850 * MS);
+        assert_eq!(next(&mut received).unwrap().len(), 4);
     }
 
     #[test]

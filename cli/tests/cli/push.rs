@@ -39,9 +39,10 @@ fn answering(statuses: &'static [u16], content: &'static [u8]) -> (String, Recei
             let status = statuses[number.min(statuses.len() - 1)];
             let length = content.len();
             let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            // Before the answer: a test may count the requests once the client has ended.
+            sender.send(Request { head, body }).ok();
             // A client that has gone away is no failure of the test.
             let _ = (&stream).write_all(&[answer.as_bytes(), content].concat());
-            sender.send(Request { head, body }).ok();
         }
     });
     (address, requests)

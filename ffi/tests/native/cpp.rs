@@ -21,5 +21,6 @@ fn python_needs_no_wrapper() {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/raw.py");
-    run(Command::new("python3").arg(script).arg(prefix().join("lib/libeco2.so.0.1")));
+    let soname = concat!("libeco2.so.", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+    run(Command::new("python3").arg(script).arg(prefix().join("lib").join(soname)));
 }

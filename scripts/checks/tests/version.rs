@@ -30,6 +30,9 @@ fn every_file_states_the_same_version() {
     states("ffi/abi/libeco2.abi", &format!("soname='libeco2.so.{minor}'"), 1);
     states("include/eco2.h", &format!("#define ECO2_VERSION \"{version}\"\n"), 1);
     states("deploy/helm/eco2/Chart.yaml", &format!("ersion: {version}\n"), 2);
+    for place in ["ffi/tests/cmake/CMakeLists.txt", "examples/libtorch/CMakeLists.txt", "docs/c.md"] {
+        states(place, &format!("find_package(eco2 {minor} REQUIRED)"), 1);
+    }
     for place in ["production", "staging"] {
         states(&format!("deploy/helm/eco2/values-{place}.yaml"), &format!("/eco2:{version}\n"), 1);
         states(&format!("deploy/kubernetes/overlays/{place}/kustomization.yaml"), &format!("newTag: {version}"), 1);

@@ -61,7 +61,7 @@ pub(super) fn edited_and_chained(log: &Path, edit: impl Fn(&mut Value)) {
     write_chained(log, edited);
 }
 
-/// Removes the counts at both ends of the run, and computes all hashes again: a log as eco2 0.1 wrote it.
+/// Removes the counts at both ends of the run, and computes all hashes again: a log as older versions wrote it.
 pub(super) fn without_counts(log: &Path) {
     let mut kept = frames(&fs::read(log).unwrap());
     let before = kept.len();
