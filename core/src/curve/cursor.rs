@@ -18,8 +18,7 @@ fn skip(points: &[CurvePoint], next: &mut usize, is_passed: impl Fn(&CurvePoint)
     }
 }
 
-/// Returns how many of the first points have passed. A function of its own: within [`skip`] the compiler makes one loop over vectors of the
-/// test and the count, which costs 150 ns per call.
+/// Returns how many of the first points have passed. A function of its own, because few reads of a curve need it.
 #[cold]
 #[inline(never)]
 fn count_passed(points: &[CurvePoint], is_passed: impl Fn(&CurvePoint) -> bool) -> usize {
