@@ -168,10 +168,15 @@ impl Curve {
 
     /// Returns the estimate at an instant before the point `next`: linear between points.
     fn estimate(&self, at_ns: u64, next: usize, total_uj: u64) -> u64 {
+        let (from, to) = self.around(next, total_uj);
+        straight(from, to, at_ns)
+    }
+
+    /// Returns the points `(nanoseconds, microjoules)` between which the estimate is linear before the point `next`.
+    fn around(&self, next: usize, total_uj: u64) -> ((u64, u64), (u64, u64)) {
         let place = |point: &CurvePoint| (point.at_ns, point.uj);
         let from = next.checked_sub(1).and_then(|at| self.points.get(at)).map_or((0, 0), place);
-        let to = self.points.get(next).map_or((self.end_ns, total_uj), place);
-        straight(from, to, at_ns)
+        (from, self.points.get(next).map_or((self.end_ns, total_uj), place))
     }
 
     /// Returns the same curve with fewer points: at most `most` of its own, spread over time, and one at each instant of

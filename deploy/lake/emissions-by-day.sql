@@ -9,6 +9,8 @@ FROM (
     SELECT day, energy_uj, g_per_kwh, pue FROM unshared_days
     UNION ALL
     SELECT day, energy_uj, g_per_kwh, pue FROM counted WHERE is_shared
+    UNION ALL
+    SELECT day, energy_uj, g_per_kwh, pue FROM readings WHERE NOT is_shared AND NOT has_days
 ) AS energies
 GROUP BY day
 ORDER BY day;

@@ -9,9 +9,11 @@ SELECT * FROM (
 WHERE newest = 1;
 
 -- `is_shared`: another record, of any run, has the same counter at the same time; `is_shared_in_run`: another record of the same run.
+-- `has_days`: its sums by day were exported too, which builds before version 0.2.0 did not.
 CREATE OR REPLACE VIEW counters AS
 SELECT
-    *,
+    neighbours.*,
+    dated.counter IS NOT NULL AS has_days,
     coalesce(before_ns > from_ns, FALSE) OR coalesce(after_ns < to_ns, FALSE) AS is_shared,
     coalesce(before_in_run_ns > from_ns, FALSE) OR coalesce(after_in_run_ns < to_ns, FALSE) AS is_shared_in_run
 FROM (
@@ -30,13 +32,14 @@ FROM (
         FROM counters_files
     ) AS versions
     WHERE newest = 1
-) AS neighbours;
+) AS neighbours
+LEFT JOIN (SELECT DISTINCT counter FROM days_files) AS dated ON neighbours.counter = dated.counter;
 
 -- The intervals of the devices that are in totals, with what is known of their counters; of one cutting of each record.
 CREATE OR REPLACE VIEW readings AS
 SELECT DISTINCT
     i.counter AS counter, i.from_ns AS from_ns, i.to_ns AS to_ns, i.day AS day, i.energy_uj AS energy_uj, i.g_per_kwh,
-    c.node AS node, c.hostname, c.run_id, c.device, c.component, c.pue, c.is_shared, c.is_shared_in_run,
+    c.node AS node, c.hostname, c.run_id, c.device, c.component, c.pue, c.is_shared, c.is_shared_in_run, c.has_days,
     CASE c.quality WHEN 'measured' THEN 0 WHEN 'derived' THEN 1 WHEN 'estimated' THEN 2 ELSE 3 END AS quality_rank
 FROM intervals_files AS i
 JOIN counters AS c ON i.counter = c.counter

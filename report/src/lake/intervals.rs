@@ -86,7 +86,7 @@ impl Rows {
         pieces: &[Piece],
     ) {
         let begin = self.energy_uj.len();
-        let mut before_uj = None;
+        let mut before_uj = pieces.first().map_or(0, |piece| energy.until(piece.from_ns));
         for Piece { from_ns, length_ns, rows } in pieces.iter().copied() {
             let wall_us = id.wall_us(from_ns);
             self.counter.push(Steps { first: key, step: 0, rows });
@@ -94,13 +94,9 @@ impl Rows {
             self.to_ns.push(steps(from_ns + length_ns, length_ns, rows));
             self.at.extend(wall_us.map(|first| Steps { first, step: signed(length_ns / 1_000), rows }));
             self.g_per_kwh.push(Equal { number: g_per_kwh, rows });
-            let mut end_ns = from_ns;
-            for _ in 0..rows {
-                let begun_uj = before_uj.unwrap_or_else(|| energy.until(end_ns));
-                end_ns += length_ns;
-                let until_uj = energy.until(end_ns);
-                self.energy_uj.push(signed(until_uj.saturating_sub(begun_uj)));
-                before_uj = Some(until_uj);
+            for until_uj in energy.at_ends(from_ns, length_ns, rows) {
+                self.energy_uj.push(signed(until_uj.saturating_sub(before_uj)));
+                before_uj = until_uj;
             }
         }
         let sum_uj = self.sums_uj.entry((key, g_per_kwh.map(f64::to_bits))).or_default();
@@ -175,29 +171,41 @@ impl<'a> StretchEnergy<'a> {
             let begin_ns = id.window.from_ns;
             let ends_uj = [window.from_ns, window.to_ns].map(|at_ns| stretch.energy_at(at_ns));
             let mut shape = Shape { cursor: curve.cursor(), begin_ns, before_uj: 0, ends_uj };
-            shape.before_uj = shape.uj(from_ns);
+            shape.before_uj = shape.energies(from_ns, 0, 1)[0];
             shape
         });
         Self { stretch, shape, window }
     }
 
-    /// Returns the energy from the beginning of the stretch, which at the ends of the window is the stretch's own. It is quick for instants
-    /// that rise.
+    /// Returns the energy from the beginning of the stretch.
     fn until(&mut self, at_ns: u64) -> u64 {
-        match &mut self.shape {
-            Some(shape) if self.window.from_ns < at_ns && at_ns < self.window.to_ns => {
-                let [least_uj, most_uj] = shape.ends_uj;
-                shape.uj(at_ns).saturating_sub(shape.before_uj).clamp(least_uj, most_uj)
-            }
-            _ => self.stretch.energy_at(at_ns),
+        self.at_ends(at_ns, 0, 1)[0]
+    }
+
+    /// Returns the energies from the beginning of the stretch until the end of each of some intervals that follow each other. At the ends
+    /// of the window they are the stretch's own. It is quick for instants that rise.
+    fn at_ends(&mut self, from_ns: u64, length_ns: u64, rows: usize) -> Vec<u64> {
+        let ends_ns = (1..=rows as u64).map(|row| from_ns.saturating_add(length_ns.saturating_mul(row)));
+        let Some(shape) = &mut self.shape else { return ends_ns.map(|at_ns| self.stretch.energy_at(at_ns)).collect() };
+        let mut energies = shape.energies(from_ns.saturating_add(length_ns), length_ns, rows);
+        let [least_uj, most_uj] = shape.ends_uj;
+        for (uj, at_ns) in energies.iter_mut().zip(ends_ns) {
+            *uj = if self.window.from_ns < at_ns && at_ns < self.window.to_ns {
+                uj.saturating_sub(shape.before_uj).clamp(least_uj, most_uj)
+            } else {
+                self.stretch.energy_at(at_ns)
+            };
         }
+        energies
     }
 }
 
 impl Shape<'_> {
-    /// Returns the curve's energy at an instant of the boot's clock.
-    fn uj(&mut self, at_ns: u64) -> u64 {
-        self.cursor.at(at_ns.saturating_sub(self.begin_ns)).value.unwrap_or(0)
+    /// Returns the curve's energies at instants of the boot's clock with equal steps; 0 where they are not known.
+    fn energies(&mut self, first_ns: u64, step_ns: u64, rows: usize) -> Vec<u64> {
+        let mut energies = vec![0; rows];
+        self.cursor.estimates(first_ns.saturating_sub(self.begin_ns), step_ns, &mut energies);
+        energies
     }
 }
 
