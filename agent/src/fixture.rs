@@ -75,6 +75,18 @@ pub(crate) fn record(key: JobKey) -> JobRecord {
     JobRecord { number: 0, boot_id: "b".to_owned(), key, state, wall_ns: 1, total, grams: None, own: None }
 }
 
+/// Returns the record of a job that used some energy and ended after some seconds; `None`: it goes on.
+pub(crate) fn past_record(boot: &str, key: JobKey, energy_uj: u64, ended_s: Option<u64>) -> JobRecord {
+    let mut record = JobRecord { boot_id: boot.to_owned(), wall_ns: 99 * SECOND_NS as i64, ..record(key) };
+    if let Some(seconds) = ended_s {
+        let ns = seconds * SECOND_NS;
+        record.state.end(Instant { ns, wall_ns: ns as i64 }, None, EndReason::Request);
+    }
+    let total = &mut record.total;
+    (total.energy_uj, total.low_uj, total.high_uj) = (energy_uj, energy_uj, Some(energy_uj));
+    record
+}
+
 /// Returns a job of a user.
 pub(crate) fn job(id: &str, uid: u32, energy_uj: u64, ended_wall_ns: Option<i64>) -> Consumer {
     let limits = JobLimits { max_energy_kwh: Some(1.0), max_co2_kg: None };

@@ -12,7 +12,7 @@ mod control;
 mod dispatch;
 mod error;
 mod history;
-pub(crate) mod job_history;
+mod job_history;
 mod listen;
 mod live;
 mod page;
@@ -34,13 +34,9 @@ mod subscribe;
 mod tls;
 mod token;
 
-#[cfg(test)]
-pub(crate) use access::Rights;
 pub use access::{Anonymous, new_token};
 pub use control::{Caller, JobControl, JobDone, JobEnd, JobFault, JobRequest};
 pub use error::HttpFault;
-#[cfg(test)]
-pub(crate) use reply::Content;
 pub use server::{DEFAULT_LISTEN, HttpOptions, HttpServer};
 pub use tls::TlsFiles;
 

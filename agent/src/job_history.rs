@@ -49,6 +49,12 @@ impl JobHistory {
         (history, added)
     }
 
+    /// Begins the next file, as where this one is full.
+    #[cfg(test)]
+    pub(crate) fn begin_again(&mut self) {
+        self.log.begin_again().unwrap();
+    }
+
     /// Adds a job that has ended. One that is added again replaces the one before.
     ///
     /// # Errors
@@ -95,22 +101,10 @@ fn newest(records: &[JobRecord]) -> BTreeMap<(&str, JobKey), &JobRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
-    use crate::snapshot::{EndReason, Instant};
+    use crate::fixture::past_record as record;
+    use crate::snapshot::EndReason;
 
     const S: i64 = 1_000_000_000;
-
-    /// Returns the record of a job that used some energy and ended after some seconds; `None`: it goes on.
-    fn record(boot: &str, key: JobKey, energy_uj: u64, ended_s: Option<i64>) -> JobRecord {
-        let mut record = JobRecord { boot_id: boot.to_owned(), wall_ns: 99 * S, ..fixture::record(key) };
-        if let Some(seconds) = ended_s {
-            let at = Instant { ns: (seconds * S) as u64, wall_ns: seconds * S };
-            record.state.end(at, None, EndReason::Request);
-        }
-        let total = &mut record.total;
-        (total.energy_uj, total.low_uj, total.high_uj) = (energy_uj, energy_uj, Some(energy_uj));
-        record
-    }
 
     #[test]
     fn history_has_each_job_once_with_its_last_record_and_those_that_an_agent_could_not_add() {
@@ -148,46 +142,11 @@ mod tests {
         let complete_since_s = || ended_since(folder.path(), 0).complete_since_ns.map(|ns| ns / S);
         for key in 1..=3 {
             let wall_ns = key as i64 * 100 * S;
-            history.add(JobRecord { wall_ns, ..record("b", key, 1, Some(key as i64 * 100)) }).unwrap();
+            history.add(JobRecord { wall_ns, ..record("b", key, 1, Some(key * 100)) }).unwrap();
             assert_eq!(complete_since_s(), (key == 3).then_some(200), "both files have jobs 1 and 2, then 2 and 3");
             if key < 3 {
-                history.log.begin_again().unwrap();
+                history.begin_again();
             }
         }
-        use crate::http::job_history::JobHistoryReader;
-        use crate::http::{Content, Rights};
-        let reader = JobHistoryReader::new(folder.path().to_owned());
-        let Content::Later(answer) = reader.answer(Rights::All, 0, Vec::new()).body else { panic!("no answer") };
-        let headers = answer.blocking_recv().unwrap().headers;
-        let complete = headers.iter().find(|(name, _)| name == "eco2-complete-since").map(|(_, value)| &value[..]);
-        assert_eq!(complete, Some("1970-01-01T00:03:20Z"));
-    }
-
-    #[test]
-    fn user_reads_own_jobs_of_the_history_only() {
-        use crate::http::job_history::JobHistoryReader;
-        use crate::http::{Content, Rights};
-
-        let folder = tempfile::tempdir().unwrap();
-        let (mut history, _) = JobHistory::open(folder.path(), &[], "b", BTreeSet::new());
-        history.add(record("b", 1, 10, Some(10))).unwrap();
-        let reader = JobHistoryReader::new(folder.path().to_owned());
-        let ids = |rights: Rights| {
-            let body = match reader.answer(rights, 0, Vec::new()).body {
-                Content::Later(answer) => answer.blocking_recv().unwrap().body,
-                body => body,
-            };
-            let Content::Whole(bytes) = body else { panic!("no text") };
-            while reader.is_busy() {
-                std::thread::yield_now();
-            }
-            let jobs: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
-            jobs.iter().map(|job| job["id"].to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(ids(Rights::All), ["\"job-1\""]);
-        assert_eq!(ids(Rights::Own(5)), ["\"job-1\""]);
-        assert!([Rights::Own(6), Rights::Coarse].map(ids).iter().all(Vec::is_empty));
-        let at_once = reader.answer(Rights::Coarse, 0, Vec::new()).body;
-        assert!(matches!(at_once, Content::Whole(_)), "a caller who may see no job has nothing read");
     }
 }

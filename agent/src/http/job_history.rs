@@ -83,3 +83,57 @@ impl Drop for Busy {
         self.0.store(false, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::past_record as record;
+    use crate::job_history::JobHistory;
+
+    #[test]
+    fn answer_names_the_time_since_which_the_history_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut history, _) = JobHistory::open(folder.path(), &[], "b", BTreeSet::new());
+        for key in 1..=3 {
+            history
+                .add(crate::job_log::JobRecord {
+                    wall_ns: key * 100_000_000_000,
+                    ..record("b", key as u64, 1, Some(1))
+                })
+                .unwrap();
+            if key < 3 {
+                history.begin_again();
+            }
+        }
+        let reader = JobHistoryReader::new(folder.path().to_owned());
+        let Content::Later(answer) = reader.answer(Rights::All, 0, Vec::new()).body else { panic!("no answer") };
+        let headers = answer.blocking_recv().unwrap().headers;
+        let complete = headers.iter().find(|(name, _)| *name == COMPLETE_SINCE).map(|(_, value)| &value[..]);
+        assert_eq!(complete, Some("1970-01-01T00:03:20Z"));
+    }
+
+    #[test]
+    fn user_reads_own_jobs_of_the_history_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut history, _) = JobHistory::open(folder.path(), &[], "b", BTreeSet::new());
+        history.add(record("b", 1, 10, Some(10))).unwrap();
+        let reader = JobHistoryReader::new(folder.path().to_owned());
+        let ids = |rights: Rights| {
+            let body = match reader.answer(rights, 0, Vec::new()).body {
+                Content::Later(answer) => answer.blocking_recv().unwrap().body,
+                body => body,
+            };
+            let Content::Whole(bytes) = body else { panic!("no text") };
+            while reader.is_busy() {
+                std::thread::yield_now();
+            }
+            let jobs: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
+            jobs.iter().map(|job| job["id"].to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(Rights::All), ["\"job-1\""]);
+        assert_eq!(ids(Rights::Own(5)), ["\"job-1\""]);
+        assert!([Rights::Own(6), Rights::Coarse].map(ids).iter().all(Vec::is_empty));
+        let at_once = reader.answer(Rights::Coarse, 0, Vec::new()).body;
+        assert!(matches!(at_once, Content::Whole(_)), "a caller who may see no job has nothing read");
+    }
+}
